@@ -1,0 +1,66 @@
+#ifndef POPINJAY_RECORD_H
+#define POPINJAY_RECORD_H
+
+#include <sys/time.h>
+
+/* An ordered list of named, typed values: a line of the access log as JSON,
+   and the fields of the event that goes with it. */
+
+/* A string takes at most this many bytes in the JSON, quotes not counted; what
+   is longer is cut between characters and U+2026 is added. Dovecot splits a
+   log line that is longer than PIPE_BUF (4096) bytes. */
+#define POPINJAY_RECORD_STR_MAX_BYTES 512
+
+enum popinjay_field_type {
+	POPINJAY_FIELD_STR,
+	POPINJAY_FIELD_INT,
+	POPINJAY_FIELD_UINT,
+	POPINJAY_FIELD_BOOL,
+	POPINJAY_FIELD_TIME
+};
+
+struct popinjay_field {
+	const char *key;
+	enum popinjay_field_type type;
+	union {
+		/* As it was given: neither cut nor escaped. May be NULL. */
+		const char *str;
+		intmax_t num;
+		uint64_t unum;
+		bool yes;
+		struct timeval time;
+	} value;
+};
+
+/* Returns an empty record, which lives as long as pool. */
+struct popinjay_record *popinjay_record_create(pool_t pool);
+
+/* Add a field at the end, or give the field of that key another value in its
+   old place. key and value are copied. A NULL string is JSON's null. */
+void popinjay_record_add_str(struct popinjay_record *record, const char *key,
+			     const char *value);
+void popinjay_record_add_int(struct popinjay_record *record, const char *key,
+			     intmax_t value);
+void popinjay_record_add_uint(struct popinjay_record *record, const char *key,
+			      uint64_t value);
+void popinjay_record_add_bool(struct popinjay_record *record, const char *key,
+			      bool value);
+/* The JSON is RFC 3339 in UTC with microseconds,
+   "2024-02-29T23:59:59.000001Z"; null if the year is not 0000-9999. */
+void popinjay_record_add_time(struct popinjay_record *record, const char *key,
+			      const struct timeval *value);
+
+/* Returns the fields in their order and their number in *count_r. Valid until
+   the next field is added. */
+const struct popinjay_field *
+popinjay_record_get_fields(const struct popinjay_record *record,
+			   unsigned int *count_r);
+
+/* Append the record to dest as one JSON object (RFC 8259) with no line end and
+   no space between its tokens. The output is valid UTF-8 whatever the strings
+   hold: a byte that is not becomes U+FFFD; U+0000-001F, U+007F-009F, U+2028
+   and U+2029 are written as \uXXXX. */
+void popinjay_record_to_json(const struct popinjay_record *record,
+			     string_t *dest);
+
+#endif
