@@ -1,0 +1,126 @@
+dnl SPDX-License-Identifier: LGPL-2.1-or-later
+
+dnl POPINJAY_FIND_DOVECOT
+dnl DC_DOVECOT, which looks in $prefix/lib/dovecot only, told to look in the
+dnl usual places too. Sets dovecotdir, moduledir and LIBDOVECOT*.
+AC_DEFUN([POPINJAY_FIND_DOVECOT], [
+  AS_IF([test -z "$with_dovecot"], [
+    for popinjay_dir in "$prefix/lib/dovecot" /usr/local/lib/dovecot \
+        /usr/lib/dovecot /usr/lib64/dovecot; do
+      AS_IF([test -f "$popinjay_dir/dovecot-config"],
+        [with_dovecot=$popinjay_dir; break])
+    done
+  ])
+  DC_DOVECOT
+  DC_DOVECOT_MODULEDIR
+  dnl libdovecot is in no directory that the run-time linker knows.
+  AC_SUBST([LIBDOVECOT_RUN], ["$LIBDOVECOT -R$abs_dovecotdir"])
+  dnl A trial installation must not write to the real Dovecot.
+  DISTCHECK_CONFIGURE_FLAGS="--with-dovecot=$abs_dovecotdir"
+  DISTCHECK_CONFIGURE_FLAGS="$DISTCHECK_CONFIGURE_FLAGS --with-moduledir='\$\${libdir}/dovecot/modules'"
+])
+
+dnl POPINJAY_WARNINGS
+dnl Dovecot's own set of warnings is in CFLAGS by now; these are on top of it.
+AC_DEFUN([POPINJAY_WARNINGS], [
+  for popinjay_flag in -Wextra -Wshadow -Wundef -Wvla -Wwrite-strings \
+      -Wimplicit-fallthrough -Wno-unused-parameter; do
+    gl_WARN_ADD([$popinjay_flag], [WARN_CFLAGS])
+  done
+  AC_ARG_ENABLE([werror],
+    [AS_HELP_STRING([--enable-werror], [make warnings errors (for our CI)])],
+    [], [enable_werror=no])
+  AS_IF([test "x$enable_werror" = xyes], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
+])
+
+dnl POPINJAY_SANITIZERS
+AC_DEFUN([POPINJAY_SANITIZERS], [
+  AC_ARG_ENABLE([sanitizers],
+    [AS_HELP_STRING([--enable-sanitizers],
+      [build with ASan and UBSan (for tests; preload libasan into Dovecot)])],
+    [], [enable_sanitizers=no])
+  AS_IF([test "x$enable_sanitizers" = xyes], [
+    SANITIZER_FLAGS="-fsanitize=address,undefined -fno-sanitize-recover=all"
+    SANITIZER_FLAGS="$SANITIZER_FLAGS -fno-omit-frame-pointer -U_FORTIFY_SOURCE"
+  ])
+  AC_SUBST([SANITIZER_FLAGS])
+  AM_CONDITIONAL([SANITIZERS], [test "x$enable_sanitizers" = xyes])
+])
+
+dnl POPINJAY_PROBE(NAME, WHAT, INCLUDES, BODY)
+dnl Define POPINJAY_HAVE_NAME when BODY compiles inside a function after
+dnl INCLUDES. WHAT says to people what is looked for.
+AC_DEFUN([POPINJAY_PROBE], [
+  AC_CACHE_CHECK([for $2], [popinjay_cv_have_]m4_tolower([$1]),
+    [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include "lib.h"]
+$3], [$4])],
+      [popinjay_cv_have_]m4_tolower([$1])[=yes],
+      [popinjay_cv_have_]m4_tolower([$1])[=no])])
+  AS_VAR_IF([popinjay_cv_have_]m4_tolower([$1]), [yes],
+    [AC_DEFINE([POPINJAY_HAVE_$1], [1], [Dovecot has $2.])])
+])
+
+dnl POPINJAY_PROBE_DOVECOT
+dnl What one Dovecot has and another has not, found by compiling, never by
+dnl version number. Only module/compat uses these names.
+AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
+  popinjay_save_CPPFLAGS=$CPPFLAGS
+  popinjay_save_CFLAGS=$CFLAGS
+  CPPFLAGS="-DHAVE_CONFIG_H $LIBDOVECOT_INCLUDE $LIBDOVECOT_STORAGE_INCLUDE $CPPFLAGS"
+  CPPFLAGS="$CPPFLAGS $LIBDOVECOT_POP3_INCLUDE $LIBDOVECOT_LOGIN_INCLUDE"
+  dnl A function that is not declared must not compile.
+  CFLAGS="$CFLAGS -Werror=implicit-function-declaration"
+
+  AC_MSG_CHECKING([whether Dovecot's pop3 headers compile])
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
+#include "lib.h"
+#include "pop3-common.h"
+#include "pop3-client.h"
+#include "pop3-commands.h"]], [])],
+    [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([cannot compile with the headers of Dovecot's pop3 process;
+       see config.log (Debian: package dovecot-dev)])])
+
+  m4_pushdef([popinjay_pop3], [[
+#include "array.h"
+#include "ioloop.h"
+#include "istream.h"
+#include "ostream.h"
+#include "mail-storage.h"
+#include "mail-user.h"
+#include "pop3-common.h"
+#include "pop3-client.h"
+#include "pop3-commands.h"]])
+  POPINJAY_PROBE([CLIENT_EVENT], [pop3 struct client member event],
+    [popinjay_pop3], [[struct client *c = NULL; return c->event != NULL;]])
+  POPINJAY_PROBE([CLIENT_SERVICE_USER],
+    [pop3 struct client member service_user],
+    [popinjay_pop3], [[struct client *c = NULL; return c->service_user != NULL;]])
+  POPINJAY_PROBE([POP3_COMMAND_FIND], [pop3_command_find()],
+    [popinjay_pop3], [[return pop3_command_find("STAT") != NULL;]])
+  POPINJAY_PROBE([USER_CONN_SSL_SECURED],
+    [struct mail_user member conn.ssl_secured],
+    [popinjay_pop3], [[struct mail_user *u = NULL; return u->conn.ssl_secured;]])
+  POPINJAY_PROBE([USER_CONN_END_CLIENT_TLS_SECURED],
+    [struct mail_user member conn.end_client_tls_secured],
+    [popinjay_pop3],
+    [[struct mail_user *u = NULL; return u->conn.end_client_tls_secured;]])
+  m4_popdef([popinjay_pop3])
+
+  POPINJAY_PROBE([SETTINGS_GET], [settings_get() in settings.h],
+    [[#include "settings.h"]],
+    [[struct { pool_t pool; } *set; const char *error;
+      return settings_get(NULL, NULL, 0, &set, &error);]])
+  POPINJAY_PROBE([VAR_EXPAND_PROGRAM], [var_expand_program_create()],
+    [[#include "var-expand.h"]],
+    [[struct var_expand_program *p; const char *error;
+      return var_expand_program_create("", &p, &error);]])
+  POPINJAY_PROBE([JSON_GENERATOR_H],
+    [json_append_escaped() in json-generator.h],
+    [[#include "str.h"
+#include "json-generator.h"]], [[json_append_escaped(NULL, "");]])
+
+  CPPFLAGS=$popinjay_save_CPPFLAGS
+  CFLAGS=$popinjay_save_CFLAGS
+])
