@@ -92,17 +92,17 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
 #include "pop3-common.h"
 #include "pop3-client.h"
 #include "pop3-commands.h"]])
-  POPINJAY_PROBE([CLIENT_EVENT], [pop3 struct client member event],
+  POPINJAY_PROBE([POP3_CLIENT_EVENT], [pop3 struct client member event],
     [popinjay_pop3], [[struct client *c = NULL; return c->event != NULL;]])
-  POPINJAY_PROBE([CLIENT_SERVICE_USER],
+  POPINJAY_PROBE([POP3_CLIENT_SERVICE_USER],
     [pop3 struct client member service_user],
     [popinjay_pop3], [[struct client *c = NULL; return c->service_user != NULL;]])
   POPINJAY_PROBE([POP3_COMMAND_FIND], [pop3_command_find()],
     [popinjay_pop3], [[return pop3_command_find("STAT") != NULL;]])
-  POPINJAY_PROBE([USER_CONN_SSL_SECURED],
+  POPINJAY_PROBE([MAIL_USER_CONN_SSL_SECURED],
     [struct mail_user member conn.ssl_secured],
     [popinjay_pop3], [[struct mail_user *u = NULL; return u->conn.ssl_secured;]])
-  POPINJAY_PROBE([USER_CONN_END_CLIENT_TLS_SECURED],
+  POPINJAY_PROBE([MAIL_USER_CONN_END_CLIENT_TLS_SECURED],
     [struct mail_user member conn.end_client_tls_secured],
     [popinjay_pop3],
     [[struct mail_user *u = NULL; return u->conn.end_client_tls_secured;]])
