@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef POPINJAY_RECORD_H
 #define POPINJAY_RECORD_H
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
 #ifndef POPINJAY_WIRE_H
 #define POPINJAY_WIRE_H
 
