@@ -26,7 +26,7 @@ dnl Level 2 of strict-aliasing sees faults where there are none, as in every
 dnl cast to struct sockaddr; -Wall has level 3.
 AC_DEFUN([POPINJAY_WARNINGS], [
   CFLAGS=`echo "$CFLAGS" | sed 's/-Wstrict-aliasing=2//'`
-  for popinjay_flag in -Wextra -Wshadow -Wundef -Wvla -Wwrite-strings \
+  for popinjay_flag in -Wextra -Wshadow -Wundef -Wwrite-strings \
       -Wimplicit-fallthrough -Wno-unused-parameter; do
     gl_WARN_ADD([$popinjay_flag], [WARN_CFLAGS])
   done

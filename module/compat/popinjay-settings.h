@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_SETTINGS_H
+#define POPINJAY_SETTINGS_H
+
+struct mail_user;
+
+/* What the administrator set, with its type and its default, from wherever
+   this Dovecot keeps it: plugin {} in 2.3, settings of our own in 2.4. */
+struct popinjay_settings {
+	pool_t pool;
+
+	/* Template; "" stands for Dovecot's pop3_uidl_format. */
+	const char *popinjay_uidl_format;
+	/* Name of the UIDL policy; "format" is the template. */
+	const char *popinjay_uidl_policy;
+	/* Path of the key file that %{hmac} needs, or "". */
+	const char *popinjay_uidl_key_file;
+	/* Sinks, separated by spaces; see core/access-log-sinks.h. */
+	const char *popinjay_access_log;
+	/* CAPA names us and our version. */
+	bool popinjay_capability_implementation;
+	/* How long a client may be silent or not read. */
+	unsigned int popinjay_idle_timeout_secs;
+
+	/* What CAPA says after login about what could be done before it. In
+	   2.3 the mail process cannot read Dovecot's own settings for that,
+	   and "" is "not known". */
+	const char *popinjay_sasl_mechanisms;
+	/* "yes", "no" or "" */
+	const char *popinjay_disable_plaintext_auth;
+};
+
+/* Read the settings of a user. Returns 0, or -1 with the reason in error_r: a
+   value that cannot be parsed, or a setting of ours that there is not. */
+int popinjay_settings_get(struct mail_user *user,
+			  const struct popinjay_settings **set_r,
+			  const char **error_r);
+/* Free the settings and set *set to NULL. Does nothing if it is NULL. */
+void popinjay_settings_free(const struct popinjay_settings **set);
+
+/* Returns Dovecot's own pop3_uidl_format. */
+const char *popinjay_settings_get_native_uidl_format(struct mail_user *user);
+
+#endif

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any process: the two template languages of Dovecot behind one interface. */
+
+#include "lib.h"
+#include "str.h"
+#include "var-expand.h"
+#include "template.h"
+
+/* More than any list of ours has. */
+#define TEMPLATE_MAX_VARIABLES 16
+
+struct popinjay_template {
+	char *format;
+	const struct popinjay_variable *variables;
+	bool used[TEMPLATE_MAX_VARIABLES];
+#ifdef POPINJAY_HAVE_VAR_EXPAND_PROGRAM
+	struct var_expand_program *program;
+#endif
+};
+
+bool popinjay_template_uses(const struct popinjay_template *template,
+			    unsigned int idx)
+{
+	i_assert(idx < TEMPLATE_MAX_VARIABLES);
+	return template->used[idx];
+}
+
+#ifdef POPINJAY_HAVE_VAR_EXPAND_PROGRAM
+
+static int template_check(struct popinjay_template *template,
+			  const char **error_r)
+{
+	const struct popinjay_variable *variables = template->variables;
+	const char *const *names;
+	unsigned int i;
+
+	names = var_expand_program_variables(template->program);
+	for (; *names != NULL; names++) {
+		for (i = 0; variables[i].name != NULL; i++) {
+			if (strcmp(*names, variables[i].name) == 0)
+				break;
+		}
+		if (variables[i].name == NULL) {
+			*error_r = t_strdup_printf("Unknown variable '%%{%s}'",
+						   *names);
+			return -1;
+		}
+		template->used[i] = TRUE;
+	}
+	return 0;
+}
+
+int popinjay_template_expand(const struct popinjay_template *template,
+			     const char *const *values, string_t *dest,
+			     const char **error_r)
+{
+	struct var_expand_table table[TEMPLATE_MAX_VARIABLES + 1];
+	const struct var_expand_params params = { .table = table };
+	unsigned int i, count = 0;
+
+	i_zero(&table);
+	for (i = 0; template->variables[i].name != NULL; i++) {
+		if (!template->used[i])
+			continue;
+		table[count].key = template->variables[i].name;
+		table[count++].value = values[i];
+	}
+	return var_expand_program_execute(dest, template->program, &params,
+					  error_r);
+}
+
+#else
+
+/* The name of a long variable stands in braces, alone ("%{guid}") or as the
+   argument of a function ("%{sha256;truncate=128:guid}"). A name that stands
+   there by accident costs a look-up and changes nothing. */
+static bool format_has_long_name(const char *format, const char *name)
+{
+	const char *p = format;
+
+	while ((p = strstr(p, name)) != NULL) {
+		const char *end = p + strlen(name);
+
+		if (*end == '}' && p > format &&
+		    (p[-1] == '{' || p[-1] == ':'))
+			return TRUE;
+		p = end;
+	}
+	return FALSE;
+}
+
+static int template_check(struct popinjay_template *template,
+			  const char **error_r)
+{
+	const struct popinjay_variable *variables = template->variables;
+	const char *values[TEMPLATE_MAX_VARIABLES];
+	unsigned int i;
+
+	for (i = 0; variables[i].name != NULL; i++) {
+		template->used[i] =
+			(variables[i].letter != '\0' &&
+			 var_has_key(template->format, variables[i].letter,
+				     NULL)) ||
+			format_has_long_name(template->format,
+					     variables[i].name);
+		values[i] = "1";
+	}
+	/* var_expand() is the only one that knows which variables are none */
+	return popinjay_template_expand(template, values, t_str_new(128),
+					error_r);
+}
+
+int popinjay_template_expand(const struct popinjay_template *template,
+			     const char *const *values, string_t *dest,
+			     const char **error_r)
+{
+	struct var_expand_table table[TEMPLATE_MAX_VARIABLES + 1];
+	unsigned int i;
+
+	for (i = 0; template->variables[i].name != NULL; i++) {
+		table[i].key = template->variables[i].letter;
+		table[i].long_key = template->variables[i].name;
+		table[i].value = values[i];
+	}
+	i_zero(&table[i]);
+	return var_expand(dest, template->format, table, error_r) > 0 ? 0 : -1;
+}
+
+#endif
+
+int popinjay_template_parse(const char *format,
+			    const struct popinjay_variable *variables,
+			    struct popinjay_template **template_r,
+			    const char **error_r)
+{
+	struct popinjay_template *template;
+
+	template = i_new(struct popinjay_template, 1);
+	template->format = i_strdup(format);
+	template->variables = variables;
+
+#ifdef POPINJAY_HAVE_VAR_EXPAND_PROGRAM
+	if (var_expand_program_create(format, &template->program,
+				      error_r) < 0) {
+		popinjay_template_free(&template);
+		return -1;
+	}
+#endif
+	if (template_check(template, error_r) < 0) {
+		popinjay_template_free(&template);
+		return -1;
+	}
+	*template_r = template;
+	return 0;
+}
+
+void popinjay_template_free(struct popinjay_template **_template)
+{
+	struct popinjay_template *template = *_template;
+
+	if (template == NULL)
+		return;
+	*_template = NULL;
+#ifdef POPINJAY_HAVE_VAR_EXPAND_PROGRAM
+	if (template->program != NULL)
+		var_expand_program_free(&template->program);
+#endif
+	i_free(template->format);
+	i_free(template);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_TEMPLATE_H
+#define POPINJAY_TEMPLATE_H
+
+/* Templates in Dovecot's own variable syntax, which is another one in 2.3
+   ("%08Xu", "%{guid}") than in 2.4 ("%{uid | hex(8)}", "%{guid}"). */
+
+struct popinjay_template;
+
+struct popinjay_variable {
+	const char *name;
+	/* the one-letter form it has in 2.3, or '\0' */
+	char letter;
+};
+
+/* Parse format, in which only the given variables may stand; their list ends
+   with a NULL name and has to outlive the template. Returns 0, or -1 with the
+   reason in error_r. */
+int popinjay_template_parse(const char *format,
+			    const struct popinjay_variable *variables,
+			    struct popinjay_template **template_r,
+			    const char **error_r);
+/* Free the template and set *template to NULL. Does nothing if it is NULL. */
+void popinjay_template_free(struct popinjay_template **template);
+
+/* Returns TRUE if the template uses variables[idx]. */
+bool popinjay_template_uses(const struct popinjay_template *template,
+			    unsigned int idx);
+
+/* Append the template to dest, with values[i] for variables[i]. The value of a
+   variable that it does not use may be NULL. Returns 0, or -1 with the reason
+   in error_r. */
+int popinjay_template_expand(const struct popinjay_template *template,
+			     const char *const *values, string_t *dest,
+			     const char **error_r);
+
+#endif

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Entry points of lib20_popinjay_plugin.so. Dovecot loads it into each mail
+   process whose mail_plugins name it: in all of them it gives the INBOX its
+   UIDLs, in the pop3 process it drives the session. */
+
+#include "session.h"
+#include "mail-storage-private.h"
+#include "mail-storage-hooks.h"
+#include "access-log.h"
+#include "plugin.h"
+#include "uidl-storage.h"
+#include "user.h"
+
+static pop3_client_created_func_t *next_client_created_hook;
+
+static void popinjay_mailbox_allocated(struct mailbox *box)
+{
+	popinjay_uidl_mailbox_allocated(box);
+	popinjay_access_log_mailbox_allocated(box);
+}
+
+static void popinjay_namespaces_created(struct mail_namespace *namespaces)
+{
+	if (popinjay_is_pop3_process() && namespaces != NULL)
+		popinjay_session_take_over(namespaces->user);
+}
+
+static struct mail_storage_hooks popinjay_storage_hooks = {
+	.mail_user_created = popinjay_user_created,
+	.mail_namespaces_created = popinjay_namespaces_created,
+	.mailbox_allocated = popinjay_mailbox_allocated,
+	.mail_allocated = popinjay_uidl_mail_allocated
+};
+
+static void popinjay_client_created(struct client **client)
+{
+	popinjay_session_created(*client);
+	if (next_client_created_hook != NULL)
+		next_client_created_hook(client);
+}
+
+const char *popinjay_plugin_version = DOVECOT_ABI_VERSION;
+
+void popinjay_plugin_init(struct module *module)
+{
+	mail_storage_hooks_add(module, &popinjay_storage_hooks);
+	if (popinjay_is_pop3_process()) {
+		next_client_created_hook = pop3_client_created_hook_set(
+			popinjay_client_created);
+	}
+}
+
+void popinjay_plugin_deinit(void)
+{
+	mail_storage_hooks_remove(&popinjay_storage_hooks);
+	if (popinjay_is_pop3_process())
+		pop3_client_created_hook_set(next_client_created_hook);
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_REQUEST_H
+#define POPINJAY_REQUEST_H
+
+struct popinjay_session;
+struct popinjay_command;
+
+struct popinjay_request {
+	struct popinjay_session *session;
+	/* holds all that the request points to */
+	pool_t pool;
+
+	/* upper-cased */
+	const char *name;
+	const char *args;
+	/* NULL for a native or an unknown command */
+	const struct popinjay_command *command;
+
+	enum popinjay_outcome outcome;
+	bool replied;
+	/* the reply ends with a line of "." */
+	bool multiline;
+
+	/* what goes on when output drains, while it lasts */
+	popinjay_more_func_t *more;
+	popinjay_more_free_func_t *free_context;
+	void *context;
+
+	/* time of arrival, and where its line and its reply began */
+	uint64_t start_usecs;
+	uint64_t bytes_in;
+	uint64_t output_offset;
+};
+
+/* Run one command line of line_size bytes (it may hold NULs), which took
+   bytes_in bytes of input. Afterwards client->cmd is set if the command goes
+   on when output drains. */
+void popinjay_request_run(struct popinjay_session *session, const char *line,
+			  size_t line_size, uint64_t bytes_in);
+
+/* End a command that still runs because its session ends. */
+void popinjay_request_abort(struct popinjay_session *session);
+
+/* Call more() each time the client has read what was sent so far, until it
+   returns another outcome than POPINJAY_OUTCOME_MORE. Nothing has been replied
+   yet. Returns POPINJAY_OUTCOME_MORE. */
+enum popinjay_outcome
+popinjay_request_wait(struct popinjay_request *request,
+		      popinjay_more_func_t *more);
+
+/* Write output of a multi-line reply as it is. Returns 1 if there is room for
+   more, 0 if the client has to read first, -1 if the connection is lost. */
+int popinjay_request_send(struct popinjay_request *request, const void *data,
+			  size_t size);
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The pop3 process: RETR and TOP (RFC 1939 sections 5 and 7). A message that
+   cannot be read to its end is never followed by the final ".", which would
+   make the client take the part for the whole and delete the mail: the
+   connection is dropped instead. */
+
+#include "session.h"
+#include "istream.h"
+#include "ostream.h"
+#include "mail-storage-private.h"
+#include "command.h"
+#include "message-number.h"
+#include "wire.h"
+
+#include <ctype.h>
+
+/* How much of a message is read and sent at a time. A session holds at most
+   this much in its mail stream, twice this in its output, and twice this in
+   wire_buffer, which is the process's. */
+#define RETRIEVE_PIECE_BYTES (64 * 1024)
+
+struct retrieve {
+	struct popinjay_session *session;
+	unsigned int msgnum;
+	bool whole;
+
+	struct mail *mail;
+	struct istream *stream;
+	struct popinjay_wire wire;
+	uoff_t start_offset;
+};
+
+static unsigned char wire_buffer[RETRIEVE_PIECE_BYTES * 2];
+
+static void retrieve_free(void *context)
+{
+	struct retrieve *retrieve = context;
+	struct client *client = retrieve->session->client;
+	uoff_t bytes = client->output->offset - retrieve->start_offset;
+
+	if (retrieve->whole)
+		client->retr_bytes += bytes;
+	else
+		client->top_bytes += bytes;
+	mail_free(&retrieve->mail);
+}
+
+static void mark_unreadable(struct popinjay_session *session,
+			    unsigned int msgnum)
+{
+	if (session->unreadable_bitmask == NULL) {
+		session->unreadable_bitmask =
+			i_malloc(MSGS_BITMASK_SIZE(session->client));
+	}
+	session->unreadable_bitmask[msgnum / CHAR_BIT] |=
+		1 << (msgnum % CHAR_BIT);
+}
+
+static const char *mail_guid_or_none(struct mail *mail)
+{
+	const char *guid;
+
+	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0 ||
+	    *guid == '\0')
+		return "none";
+	return guid;
+}
+
+static enum popinjay_outcome
+retrieve_failed(struct retrieve *retrieve, const char *error)
+{
+	struct popinjay_session *session = retrieve->session;
+	struct mail *mail = retrieve->mail;
+
+	mark_unreadable(session, retrieve->msgnum);
+	e_error(popinjay_client_event(session->client),
+		"popinjay: %s of message UID %u (GUID %s) failed: %s - "
+		"dropped the connection, so that the client does not take "
+		"the part that was sent for the whole",
+		retrieve->whole ? "RETR" : "TOP", mail->uid,
+		mail_guid_or_none(mail), error);
+	return POPINJAY_OUTCOME_CUT;
+}
+
+static enum popinjay_outcome
+retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
+{
+	struct client *client = retrieve->session->client;
+	unsigned char end[POPINJAY_WIRE_FINISH_MAX_BYTES];
+	uoff_t size = client->message_sizes[retrieve->msgnum];
+	size_t end_size;
+
+	if (!popinjay_wire_is_done(&retrieve->wire)) {
+		if (retrieve->stream->stream_errno != 0) {
+			return retrieve_failed(retrieve, t_strdup_printf(
+				"read(%s) failed: %s",
+				i_stream_get_name(retrieve->stream),
+				i_stream_get_error(retrieve->stream)));
+		}
+		/* the size is the one that STAT and LIST have told */
+		if (retrieve->wire.virtual_bytes < size) {
+			return retrieve_failed(retrieve, t_strdup_printf(
+				"The message ends after %"PRIuUOFF_T" of "
+				"%"PRIuUOFF_T" bytes",
+				retrieve->wire.virtual_bytes, size));
+		}
+	}
+
+	end_size = popinjay_wire_finish(&retrieve->wire,
+		(client->set->parsed_workarounds & WORKAROUND_OE_NS_EOH) != 0,
+		end);
+	if (popinjay_request_send(request, end, end_size) < 0)
+		return POPINJAY_OUTCOME_CUT;
+	return POPINJAY_OUTCOME_OK;
+}
+
+static enum popinjay_outcome
+retrieve_more(struct popinjay_request *request, void *context)
+{
+	struct retrieve *retrieve = context;
+	const unsigned char *data;
+	size_t size, used;
+	int ret;
+
+	while (!popinjay_wire_is_done(&retrieve->wire)) {
+		ret = i_stream_read_more(retrieve->stream, &data, &size);
+		if (ret < 0)
+			break;
+		i_assert(ret > 0);
+
+		size = popinjay_wire_encode(&retrieve->wire, data, size,
+					    wire_buffer, sizeof(wire_buffer),
+					    &used);
+		i_stream_skip(retrieve->stream, size);
+		ret = popinjay_request_send(request, wire_buffer, used);
+		if (ret <= 0) {
+			return ret < 0 ? POPINJAY_OUTCOME_CUT :
+				POPINJAY_OUTCOME_MORE;
+		}
+	}
+	return retrieve_finish(request, retrieve);
+}
+
+static enum popinjay_outcome
+retrieve_open_failed(struct popinjay_request *request,
+		     struct retrieve *retrieve)
+{
+	struct mail *mail = retrieve->mail;
+	enum mail_error error;
+	const char *errstr;
+
+	errstr = mailbox_get_last_internal_error(mail->box, &error);
+	if (mail->expunged || error == MAIL_ERROR_EXPUNGED)
+		return popinjay_reply_expunged(request, retrieve->msgnum);
+
+	mark_unreadable(retrieve->session, retrieve->msgnum);
+	e_error(popinjay_client_event(retrieve->session->client),
+		"popinjay: %s: Opening message UID %u (GUID %s) failed: %s",
+		request->name, mail->uid, mail_guid_or_none(mail), errstr);
+	return popinjay_reply_err(request, "SYS/TEMP",
+		"Message %u can't be read now.", retrieve->msgnum + 1);
+}
+
+static void mark_seen(struct retrieve *retrieve)
+{
+	struct client *client = retrieve->session->client;
+	unsigned int msgnum = retrieve->msgnum;
+
+	if (client->seen_bitmask == NULL ||
+	    (mail_get_flags(retrieve->mail) & MAIL_SEEN) != 0)
+		return;
+	client->seen_bitmask[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
+	client->seen_change_count++;
+}
+
+static enum popinjay_outcome
+retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
+	       uoff_t body_lines)
+{
+	struct popinjay_session *session = request->session;
+	struct client *client = session->client;
+	struct retrieve *retrieve;
+	bool replace_nuls = (client->set->parsed_workarounds &
+			     WORKAROUND_OUTLOOK_NO_NULS) != 0;
+	enum popinjay_outcome outcome;
+
+	retrieve = p_new(request->pool, struct retrieve, 1);
+	retrieve->session = session;
+	retrieve->msgnum = msgnum;
+	retrieve->whole = body_lines == UOFF_T_MAX;
+	retrieve->start_offset = client->output->offset;
+	popinjay_wire_init(&retrieve->wire, body_lines, replace_nuls);
+
+	retrieve->mail = mail_alloc(client->trans, MAIL_FETCH_STREAM_HEADER |
+				    MAIL_FETCH_STREAM_BODY, NULL);
+	mail_set_seq(retrieve->mail, popinjay_session_seq(session, msgnum));
+	if (mail_get_stream_because(retrieve->mail, NULL, NULL, request->name,
+				    &retrieve->stream) < 0) {
+		outcome = retrieve_open_failed(request, retrieve);
+		mail_free(&retrieve->mail);
+		return outcome;
+	}
+	i_stream_set_max_buffer_size(retrieve->stream, RETRIEVE_PIECE_BYTES);
+
+	if (!retrieve->whole) {
+		return popinjay_reply_multiline(request, retrieve_more,
+						retrieve_free, retrieve, "%s",
+						"");
+	}
+	mark_seen(retrieve);
+	return popinjay_reply_multiline(request, retrieve_more, retrieve_free,
+					retrieve, "%"PRIuUOFF_T" octets",
+					client->message_sizes[msgnum]);
+}
+
+static enum popinjay_outcome command_retr(struct popinjay_request *request)
+{
+	struct client *client = request->session->client;
+	enum popinjay_outcome outcome;
+	unsigned int msgnum;
+	const char *args;
+
+	if (!popinjay_message_number_parse(request, FALSE, &msgnum, &args,
+					   &outcome))
+		return outcome;
+
+	/* Dovecot's own members, for LAST and for pop3_logout_format */
+	if (client->lowest_retr_pop3_msn > msgnum + 1 ||
+	    client->lowest_retr_pop3_msn == 0)
+		client->lowest_retr_pop3_msn = msgnum + 1;
+	if (client->last_seen_pop3_msn < msgnum + 1)
+		client->last_seen_pop3_msn = msgnum + 1;
+	client->retr_count++;
+	return retrieve_begin(request, msgnum, UOFF_T_MAX);
+}
+
+static enum popinjay_outcome command_top(struct popinjay_request *request)
+{
+	struct client *client = request->session->client;
+	enum popinjay_outcome outcome;
+	unsigned int msgnum;
+	uoff_t lines;
+	const char *args;
+
+	if (!popinjay_message_number_parse(request, TRUE, &msgnum, &args,
+					   &outcome))
+		return outcome;
+	if (!i_isdigit(*args))
+		return popinjay_reply_bad(request, "Invalid size: %s", args);
+	if (str_parse_uoff(args, &lines, &args) < 0)
+		return popinjay_reply_bad(request, "Size too large: %s", args);
+	if (*args != '\0') {
+		return popinjay_reply_bad(request, "Noise after size: %s",
+					  args);
+	}
+	client->top_count++;
+	/* no message has that many lines; the value means RETR */
+	return retrieve_begin(request, msgnum, I_MIN(lines, UOFF_T_MAX - 1));
+}
+
+const struct popinjay_command popinjay_command_retr = {
+	.name = "RETR", .args_max = UINT_MAX, .handler = command_retr
+};
+const struct popinjay_command popinjay_command_top = {
+	.name = "TOP", .args_max = UINT_MAX, .handler = command_top
+};

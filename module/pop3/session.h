@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_SESSION_H
+#define POPINJAY_SESSION_H
+
+#include "pop3-common.h"
+#include "compat-pop3.h"
+#include "popinjay.h"
+#include "request.h"
+
+struct popinjay_user;
+
+/* Stop reading commands, and pause multi-line replies, while the client has
+   this much of our output still to read. */
+#define POPINJAY_OUTPUT_THROTTLE_BYTES (32 * 1024)
+
+enum popinjay_session_end {
+	POPINJAY_SESSION_END_LOST,
+	POPINJAY_SESSION_END_QUIT,
+	POPINJAY_SESSION_END_TIMEOUT,
+	/* bad settings, or Dovecot could not open or lock the mailbox */
+	POPINJAY_SESSION_END_REFUSED,
+	POPINJAY_SESSION_END_SHUTDOWN,
+	POPINJAY_SESSION_END_ERROR
+};
+
+/* The commands that the access log counts. */
+enum popinjay_counted_command {
+	POPINJAY_COUNTED_RETR,
+	POPINJAY_COUNTED_TOP,
+	POPINJAY_COUNTED_LIST,
+	POPINJAY_COUNTED_UIDL,
+	POPINJAY_COUNTED_DELE,
+
+	POPINJAY_COUNTED_COUNT
+};
+
+struct popinjay_session_stats {
+	uint64_t start_usecs;
+	/* all commands, and those answered -ERR or cut */
+	unsigned int commands, errors;
+	/* those answered +OK, and the bytes of their replies; for DELE the
+	   sizes of the messages */
+	struct {
+		unsigned int count;
+		uint64_t bytes;
+	} counted[POPINJAY_COUNTED_COUNT];
+	/* messages that this session removed from the storage */
+	unsigned int expunged_count;
+	uint64_t expunged_bytes;
+};
+
+struct popinjay_session {
+	union pop3_module_context module_ctx;
+
+	struct client *client;
+	struct popinjay_user *puser;
+
+	struct popinjay_request *request;
+	struct popinjay_session_stats stats;
+	enum popinjay_session_end end;
+
+	/* What we said instead of +OK goes here when a session is refused
+	   before Dovecot has said it. */
+	buffer_t *refused_output;
+
+	/* [msgnum / CHAR_BIT]: messages that could not be read; NULL if there
+	   are none. They are not deleted in this session. */
+	unsigned char *unreadable_bitmask;
+
+	bool taken_over:1;
+	/* what the client sent before its login ended may not be read yet */
+	bool login_input_pending:1;
+	/* the client sends no more, but still reads */
+	bool input_eof:1;
+};
+
+/* Client hook: make the session; nothing else changes until it is taken
+   over. */
+void popinjay_session_created(struct client *client);
+
+/* Take over the session of user, if it is one of a POP3 client: from now on
+   its commands come to us. Called when Dovecot's own set-up of the client is
+   done and its mailbox is about to be opened. */
+void popinjay_session_take_over(struct mail_user *user);
+
+/* Returns the session of client. */
+struct popinjay_session *popinjay_session_get(struct client *client);
+
+/* The storage has removed the message uid from the mailbox of a user's
+   session. */
+void popinjay_session_expunged(struct mail_user *user, uint32_t uid);
+
+/* End the session now, with what was sent so far: reason is for Dovecot's
+   log. */
+void popinjay_session_drop(struct popinjay_session *session,
+			   enum popinjay_session_end end, const char *reason);
+
+/* Returns TRUE if the message is marked deleted. */
+bool popinjay_session_is_deleted(const struct popinjay_session *session,
+				 unsigned int msgnum);
+/* Returns the sequence of the message. */
+uint32_t popinjay_session_seq(const struct popinjay_session *session,
+			      unsigned int msgnum);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any mail process: the UIDL policy "format", a template of Dovecot's
+   variables (RFC 1939 section 7) and of two more: %{hmac}, which tells a
+   client nothing about the message or its mailbox, and %{date}. */
+
+#include "lib.h"
+#include "str.h"
+#include "hex-binary.h"
+#include "hmac.h"
+#include "safe-memset.h"
+#include "sha2.h"
+#include "mail-storage-private.h"
+#include "popinjay-settings.h"
+#include "template.h"
+#include "uidl-format.h"
+
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEY_MIN_BYTES 16
+#define KEY_MAX_BYTES 4096
+/* 128 bits: no two messages ever get the same one by chance. */
+#define HMAC_USED_BYTES 16
+
+enum uidl_variable {
+	UIDL_VARIABLE_UID,
+	UIDL_VARIABLE_UIDVALIDITY,
+	UIDL_VARIABLE_MD5,
+	UIDL_VARIABLE_FILENAME,
+	UIDL_VARIABLE_GUID,
+	UIDL_VARIABLE_HMAC,
+	UIDL_VARIABLE_DATE,
+
+	UIDL_VARIABLE_COUNT
+};
+
+static const struct popinjay_variable uidl_variables[] = {
+	[UIDL_VARIABLE_UID] = { "uid", 'u' },
+	[UIDL_VARIABLE_UIDVALIDITY] = { "uidvalidity", 'v' },
+	[UIDL_VARIABLE_MD5] = { "md5", 'm' },
+	[UIDL_VARIABLE_FILENAME] = { "filename", 'f' },
+	[UIDL_VARIABLE_GUID] = { "guid", 'g' },
+	[UIDL_VARIABLE_HMAC] = { "hmac", '\0' },
+	[UIDL_VARIABLE_DATE] = { "date", '\0' },
+	[UIDL_VARIABLE_COUNT] = { NULL, '\0' }
+};
+
+struct popinjay_uidl_format {
+	struct popinjay_template *template;
+	buffer_t *key;
+};
+
+static int
+uidl_key_read(const char *path, buffer_t *key, const char **error_r)
+{
+	unsigned char data[KEY_MAX_BYTES + 1];
+	ssize_t ret;
+	int fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1) {
+		*error_r = t_strdup_printf("open() failed: %m");
+		return -1;
+	}
+	ret = read(fd, data, sizeof(data));
+	if (ret < 0) {
+		*error_r = t_strdup_printf("read() failed: %m");
+		i_close_fd(&fd);
+		return -1;
+	}
+	i_close_fd(&fd);
+
+	/* a final newline comes from the editor, not from whoever chose the
+	   key */
+	if (ret > 0 && data[ret - 1] == '\n')
+		ret--;
+	if (ret < KEY_MIN_BYTES || ret > KEY_MAX_BYTES) {
+		*error_r = t_strdup_printf(
+			"The key has %s than %d bytes",
+			ret < KEY_MIN_BYTES ? "less" : "more",
+			ret < KEY_MIN_BYTES ? KEY_MIN_BYTES : KEY_MAX_BYTES);
+		return -1;
+	}
+	buffer_append(key, data, ret);
+	safe_memset(data, 0, sizeof(data));
+	return 0;
+}
+
+static bool format_tells_messages_apart(const struct popinjay_template *t)
+{
+	return popinjay_template_uses(t, UIDL_VARIABLE_UID) ||
+		popinjay_template_uses(t, UIDL_VARIABLE_MD5) ||
+		popinjay_template_uses(t, UIDL_VARIABLE_FILENAME) ||
+		popinjay_template_uses(t, UIDL_VARIABLE_GUID) ||
+		popinjay_template_uses(t, UIDL_VARIABLE_HMAC);
+}
+
+int popinjay_uidl_format_create(struct mail_user *user,
+				const struct popinjay_settings *set,
+				struct popinjay_uidl_format **format_r,
+				const char **error_r)
+{
+	struct popinjay_uidl_format *format;
+	const char *name = "popinjay_uidl_format";
+	const char *value = set->popinjay_uidl_format;
+	const char *error;
+
+	if (*value == '\0') {
+		name = "pop3_uidl_format";
+		value = popinjay_settings_get_native_uidl_format(user);
+	}
+
+	format = i_new(struct popinjay_uidl_format, 1);
+	format->key = buffer_create_dynamic(default_pool, 64);
+	if (popinjay_template_parse(value, uidl_variables, &format->template,
+				    &error) < 0) {
+		*error_r = t_strdup_printf("%s=%s: Invalid template: %s "
+			"(variables: uid, uidvalidity, md5, filename, guid, "
+			"hmac, date)", name, value, error);
+		popinjay_uidl_format_free(&format);
+		return -1;
+	}
+	if (!format_tells_messages_apart(format->template)) {
+		*error_r = t_strdup_printf("%s=%s: Invalid template: It has "
+			"none of the variables that tell messages apart "
+			"(uid, md5, filename, guid, hmac)", name, value);
+		popinjay_uidl_format_free(&format);
+		return -1;
+	}
+	if (!popinjay_template_uses(format->template, UIDL_VARIABLE_HMAC)) {
+		*format_r = format;
+		return 0;
+	}
+
+	if (*set->popinjay_uidl_key_file == '\0') {
+		*error_r = t_strdup_printf("%s=%s: hmac needs "
+			"popinjay_uidl_key_file, the path of a file with a key "
+			"of %d to %d bytes", name, value, KEY_MIN_BYTES,
+			KEY_MAX_BYTES);
+		popinjay_uidl_format_free(&format);
+		return -1;
+	}
+	if (uidl_key_read(set->popinjay_uidl_key_file, format->key,
+			  &error) < 0) {
+		*error_r = t_strdup_printf("popinjay_uidl_key_file=%s: %s; it "
+			"is a file that the mail user (uid %s) can read, with "
+			"a key of %d to %d bytes", set->popinjay_uidl_key_file,
+			error, dec2str(geteuid()), KEY_MIN_BYTES,
+			KEY_MAX_BYTES);
+		popinjay_uidl_format_free(&format);
+		return -1;
+	}
+	*format_r = format;
+	return 0;
+}
+
+void popinjay_uidl_format_free(struct popinjay_uidl_format **_format)
+{
+	struct popinjay_uidl_format *format = *_format;
+
+	if (format == NULL)
+		return;
+	*_format = NULL;
+	popinjay_template_free(&format->template);
+	if (format->key->used > 0) {
+		safe_memset(buffer_get_modifiable_data(format->key, NULL), 0,
+			    format->key->used);
+	}
+	buffer_free(&format->key);
+	i_free(format);
+}
+
+enum mail_fetch_field
+popinjay_uidl_format_fields(const struct popinjay_uidl_format *format)
+{
+	enum mail_fetch_field fields = 0;
+
+	if (popinjay_template_uses(format->template, UIDL_VARIABLE_MD5))
+		fields |= MAIL_FETCH_HEADER_MD5;
+	if (popinjay_template_uses(format->template, UIDL_VARIABLE_FILENAME))
+		fields |= MAIL_FETCH_STORAGE_ID;
+	if (popinjay_template_uses(format->template, UIDL_VARIABLE_GUID) ||
+	    popinjay_template_uses(format->template, UIDL_VARIABLE_HMAC))
+		fields |= MAIL_FETCH_GUID;
+	if (popinjay_template_uses(format->template, UIDL_VARIABLE_DATE))
+		fields |= MAIL_FETCH_RECEIVED_DATE;
+	return fields;
+}
+
+static int uidl_lookup_failed(struct mail *mail, const char *what,
+			      const char **error_r)
+{
+	enum mail_error error;
+	const char *errstr;
+
+	errstr = mailbox_get_last_internal_error(mail->box, &error);
+	if (error == MAIL_ERROR_EXPUNGED || error == MAIL_ERROR_NOTFOUND ||
+	    error == MAIL_ERROR_NOTPOSSIBLE)
+		return 0;
+	*error_r = t_strdup_printf("Looking up the %s failed: %s", what,
+				   errstr);
+	return -1;
+}
+
+/* Returns 1 and the value, 0 if this mail has none, -1 on other errors. */
+static int
+uidl_get_special(struct mail *mail, enum mail_fetch_field field,
+		 const char *what, const char **value_r, const char **error_r)
+{
+	if (mail_get_special(mail, field, value_r) < 0)
+		return uidl_lookup_failed(mail, what, error_r);
+	return **value_r == '\0' ? 0 : 1;
+}
+
+static const char *
+uidl_hmac(const struct popinjay_uidl_format *format, const char *guid)
+{
+	const buffer_t *digest;
+
+	digest = t_hmac_data(&hash_method_sha256, format->key->data,
+			     format->key->used, guid, strlen(guid));
+	return binary_to_hex(digest->data, HMAC_USED_BYTES);
+}
+
+static const char *uidl_date(time_t date)
+{
+	char buf[32];
+	struct tm tm;
+
+	if (gmtime_r(&date, &tm) == NULL ||
+	    strftime(buf, sizeof(buf), "%Y%m%d%H%M%S", &tm) == 0)
+		return "";
+	return t_strdup(buf);
+}
+
+int popinjay_uidl_format_get(const struct popinjay_uidl_format *format,
+			     struct mail *mail, string_t *dest,
+			     const char **error_r)
+{
+	const struct popinjay_template *t = format->template;
+	const char *values[UIDL_VARIABLE_COUNT];
+	struct mailbox_status status;
+	const char *guid;
+	time_t date;
+	int ret;
+
+	i_zero(&values);
+	if (popinjay_template_uses(t, UIDL_VARIABLE_UID))
+		values[UIDL_VARIABLE_UID] = dec2str(mail->uid);
+	if (popinjay_template_uses(t, UIDL_VARIABLE_UIDVALIDITY)) {
+		mailbox_get_open_status(mail->box, STATUS_UIDVALIDITY,
+					&status);
+		values[UIDL_VARIABLE_UIDVALIDITY] = dec2str(status.uidvalidity);
+	}
+	if (popinjay_template_uses(t, UIDL_VARIABLE_MD5)) {
+		ret = uidl_get_special(mail, MAIL_FETCH_HEADER_MD5,
+				       "MD5 of the header",
+				       &values[UIDL_VARIABLE_MD5], error_r);
+		if (ret <= 0)
+			return ret;
+	}
+	if (popinjay_template_uses(t, UIDL_VARIABLE_FILENAME)) {
+		ret = uidl_get_special(mail, MAIL_FETCH_STORAGE_ID,
+				       "file name",
+				       &values[UIDL_VARIABLE_FILENAME],
+				       error_r);
+		if (ret <= 0)
+			return ret;
+	}
+	if (popinjay_template_uses(t, UIDL_VARIABLE_GUID) ||
+	    popinjay_template_uses(t, UIDL_VARIABLE_HMAC)) {
+		ret = uidl_get_special(mail, MAIL_FETCH_GUID, "GUID", &guid,
+				       error_r);
+		if (ret <= 0)
+			return ret;
+		values[UIDL_VARIABLE_GUID] = guid;
+		if (popinjay_template_uses(t, UIDL_VARIABLE_HMAC))
+			values[UIDL_VARIABLE_HMAC] = uidl_hmac(format, guid);
+	}
+	if (popinjay_template_uses(t, UIDL_VARIABLE_DATE)) {
+		if (mail_get_received_date(mail, &date) < 0)
+			return uidl_lookup_failed(mail, "received date",
+						  error_r);
+		values[UIDL_VARIABLE_DATE] = uidl_date(date);
+	}
+	return popinjay_template_expand(t, values, dest, error_r) < 0 ? -1 : 1;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_UIDL_FORMAT_H
+#define POPINJAY_UIDL_FORMAT_H
+
+struct mail;
+struct mail_user;
+struct popinjay_settings;
+struct popinjay_uidl_format;
+
+/* Prepare the template of popinjay_uidl_format and its key. Returns 0, or -1
+   with a message that names the setting, its value and what it accepts. */
+int popinjay_uidl_format_create(struct mail_user *user,
+				const struct popinjay_settings *set,
+				struct popinjay_uidl_format **format_r,
+				const char **error_r);
+/* Free the format and set *format to NULL. Does nothing if it is NULL. */
+void popinjay_uidl_format_free(struct popinjay_uidl_format **format);
+
+/* Returns the fields of a mail that popinjay_uidl_format_get() will ask for. */
+enum mail_fetch_field
+popinjay_uidl_format_fields(const struct popinjay_uidl_format *format);
+
+/* Append the UIDL of mail to dest. Returns 1 if it did, 0 if the message lacks
+   something that the template wants, -1 with the reason in error_r if that
+   could not be read. */
+int popinjay_uidl_format_get(const struct popinjay_uidl_format *format,
+			     struct mail *mail, string_t *dest,
+			     const char **error_r);
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any mail process: reads and checks our settings when Dovecot makes a mail
+   user. No user goes on under settings that make no sense. */
+
+#include "lib.h"
+#include "array.h"
+#include "mail-storage-private.h"
+#include "mail-storage-hooks.h"
+#include "popinjay.h"
+#include "popinjay-settings.h"
+#include "compat-pop3.h"
+#include "uidl-format.h"
+#include "uidl-policy.h"
+#include "user.h"
+
+#define POPINJAY_USER_CONTEXT(obj) \
+	MODULE_CONTEXT(obj, popinjay_user_module)
+
+static MODULE_CONTEXT_DEFINE_INIT(popinjay_user_module,
+				  &mail_user_module_register);
+
+struct popinjay_user *popinjay_user_get(struct mail_user *user)
+{
+	return POPINJAY_USER_CONTEXT(user);
+}
+
+static void user_deinit(struct mail_user *user)
+{
+	struct popinjay_user *puser = popinjay_user_get(user);
+
+	popinjay_uidl_format_free(&puser->uidl_format);
+	popinjay_settings_free(&puser->set);
+	puser->module_ctx.super.deinit(user);
+}
+
+static int
+user_settings_init(struct mail_user *user, struct popinjay_user *puser,
+		   const char **error_r)
+{
+	const char *error, *name;
+
+	if (popinjay_settings_get(user, &puser->set, error_r) < 0)
+		return -1;
+
+	if (popinjay_access_log_sinks_parse(user->pool,
+					    puser->set->popinjay_access_log,
+					    &puser->sinks, &error) < 0) {
+		*error_r = t_strdup_printf(
+			"popinjay_access_log=%s: Invalid value: %s",
+			puser->set->popinjay_access_log, error);
+		return -1;
+	}
+
+	name = puser->set->popinjay_uidl_policy;
+	if (strcmp(name, POPINJAY_UIDL_POLICY_FORMAT) == 0) {
+		return popinjay_uidl_format_create(user, puser->set,
+						   &puser->uidl_format,
+						   error_r);
+	}
+	puser->uidl_policy = popinjay_uidl_policy_find(name);
+	if (puser->uidl_policy == NULL) {
+		*error_r = t_strdup_printf(
+			"popinjay_uidl_policy=%s: There is no such policy; "
+			"there are: %s", name, popinjay_uidl_policy_names());
+		return -1;
+	}
+	return 0;
+}
+
+void popinjay_user_created(struct mail_user *user)
+{
+	struct mail_user_vfuncs *v = user->vlast;
+	struct popinjay_user *puser;
+	const char *error;
+
+	if (user->autocreated) {
+		/* the owner of a shared folder, or lda's raw storage: nobody's
+		   INBOX is read through them */
+		return;
+	}
+	puser = p_new(user->pool, struct popinjay_user, 1);
+	puser->module_ctx.super = *v;
+	user->vlast = &puser->module_ctx.super;
+	v->deinit = user_deinit;
+	MODULE_CONTEXT_SET(user, popinjay_user_module, puser);
+
+	if (user_settings_init(user, puser, &error) == 0)
+		return;
+	i_zero(&puser->sinks);
+	puser->sinks.log = TRUE;
+	puser->error = p_strconcat(user->pool, "popinjay: ", error, NULL);
+	if (!popinjay_is_pop3_process())
+		user->error = puser->error;
+}
