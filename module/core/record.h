@@ -47,7 +47,7 @@ void popinjay_record_add_uint(struct popinjay_record *record, const char *key,
 void popinjay_record_add_bool(struct popinjay_record *record, const char *key,
 			      bool value);
 /* The JSON is RFC 3339 in UTC with microseconds,
-   "2024-02-29T23:59:59.000001Z"; null if the year is not 0000-9999. */
+   "2024-02-29T23:59:59.000001Z"; null if the year is not 1970-9999. */
 void popinjay_record_add_time(struct popinjay_record *record, const char *key,
 			      const struct timeval *value);
 

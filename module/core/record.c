@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Pure logic: records for the log, and their JSON (RFC 8259). Most strings in
+   them were chosen by a client, so nothing in a string may end the line, end
+   the string, or move a terminal's cursor. Dovecot's json_append_escaped() is
+   not used, for it lets DEL and the C1 controls pass. */
+
+#include "lib.h"
+#include "array.h"
+#include "str.h"
+#include "time-util.h"
+#include "unichar.h"
+#include "record.h"
+
+/* 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year */
+#define TIME_MAX_SECS INT64_C(253402300799)
+
+struct popinjay_record {
+	pool_t pool;
+	ARRAY(struct popinjay_field) fields;
+};
+
+static struct popinjay_field *
+get_field(struct popinjay_record *record, const char *key,
+	  enum popinjay_field_type type)
+{
+	struct popinjay_field *field;
+
+	array_foreach_modifiable(&record->fields, field) {
+		if (strcmp(field->key, key) == 0) {
+			field->type = type;
+			return field;
+		}
+	}
+	field = array_append_space(&record->fields);
+	field->key = p_strdup(record->pool, key);
+	field->type = type;
+	return field;
+}
+
+static bool is_escaped(unichar_t chr)
+{
+	return chr < 0x20 || (chr >= 0x7f && chr < 0xa0) ||
+		chr == 0x2028 || chr == 0x2029;
+}
+
+static void append_char(string_t *dest, unichar_t chr)
+{
+	if (chr == '"' || chr == '\\') {
+		str_append_c(dest, '\\');
+		str_append_c(dest, chr);
+	} else if (is_escaped(chr)) {
+		str_printfa(dest, "\\u%04x", chr);
+	} else {
+		uni_ucs4_to_utf8_c(chr, dest);
+	}
+}
+
+static void append_str(string_t *dest, const char *str)
+{
+	size_t start, previous, left = strlen(str);
+	unichar_t chr;
+	int bytes;
+
+	str_append_c(dest, '"');
+	start = str_len(dest);
+	while (left > 0) {
+		bytes = uni_utf8_get_char_n(str, left, &chr);
+		if (bytes <= 0) {
+			chr = UNICODE_REPLACEMENT_CHAR;
+			bytes = 1;
+		}
+		previous = str_len(dest);
+		append_char(dest, chr);
+		if (str_len(dest) - start > POPINJAY_RECORD_STR_MAX_BYTES) {
+			str_truncate(dest, previous);
+			uni_ucs4_to_utf8_c(UNICODE_HORIZONTAL_ELLIPSIS_CHAR,
+					   dest);
+			break;
+		}
+		str += bytes;
+		left -= bytes;
+	}
+	str_append_c(dest, '"');
+}
+
+static void append_time(string_t *dest, const struct timeval *time)
+{
+	if (time->tv_sec < 0 || (int64_t)time->tv_sec > TIME_MAX_SECS) {
+		str_append(dest, "null");
+		return;
+	}
+	/* no T_BEGIN: dest may be in the data stack and has to grow */
+	str_printfa(dest, "\"%s.%06ldZ\"",
+		    t_strfgmtime("%Y-%m-%dT%H:%M:%S", time->tv_sec),
+		    (long)time->tv_usec);
+}
+
+static void append_value(string_t *dest, const struct popinjay_field *field)
+{
+	switch (field->type) {
+	case POPINJAY_FIELD_STR:
+		if (field->value.str == NULL)
+			str_append(dest, "null");
+		else
+			append_str(dest, field->value.str);
+		break;
+	case POPINJAY_FIELD_INT:
+		str_printfa(dest, "%jd", field->value.num);
+		break;
+	case POPINJAY_FIELD_UINT:
+		str_printfa(dest, "%"PRIu64, field->value.unum);
+		break;
+	case POPINJAY_FIELD_BOOL:
+		str_append(dest, field->value.yes ? "true" : "false");
+		break;
+	case POPINJAY_FIELD_TIME:
+		append_time(dest, &field->value.time);
+		break;
+	}
+}
+
+struct popinjay_record *popinjay_record_create(pool_t pool)
+{
+	struct popinjay_record *record;
+
+	record = p_new(pool, struct popinjay_record, 1);
+	record->pool = pool;
+	p_array_init(&record->fields, pool, 32);
+	return record;
+}
+
+void popinjay_record_add_str(struct popinjay_record *record, const char *key,
+			     const char *value)
+{
+	get_field(record, key, POPINJAY_FIELD_STR)->value.str =
+		p_strdup(record->pool, value);
+}
+
+void popinjay_record_add_int(struct popinjay_record *record, const char *key,
+			     intmax_t value)
+{
+	get_field(record, key, POPINJAY_FIELD_INT)->value.num = value;
+}
+
+void popinjay_record_add_uint(struct popinjay_record *record, const char *key,
+			      uint64_t value)
+{
+	get_field(record, key, POPINJAY_FIELD_UINT)->value.unum = value;
+}
+
+void popinjay_record_add_bool(struct popinjay_record *record, const char *key,
+			      bool value)
+{
+	get_field(record, key, POPINJAY_FIELD_BOOL)->value.yes = value;
+}
+
+void popinjay_record_add_time(struct popinjay_record *record, const char *key,
+			      const struct timeval *value)
+{
+	get_field(record, key, POPINJAY_FIELD_TIME)->value.time = *value;
+}
+
+const struct popinjay_field *
+popinjay_record_get_fields(const struct popinjay_record *record,
+			   unsigned int *count_r)
+{
+	return array_get(&record->fields, count_r);
+}
+
+void popinjay_record_to_json(const struct popinjay_record *record,
+			     string_t *dest)
+{
+	const struct popinjay_field *field;
+	bool first = TRUE;
+
+	str_append_c(dest, '{');
+	array_foreach(&record->fields, field) {
+		if (!first)
+			str_append_c(dest, ',');
+		first = FALSE;
+		append_str(dest, field->key);
+		str_append_c(dest, ':');
+		append_value(dest, field);
+	}
+	str_append_c(dest, '}');
+}
