@@ -98,8 +98,12 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
 				i_stream_get_name(retrieve->stream),
 				i_stream_get_error(retrieve->stream)));
 		}
-		/* the size is the one that STAT and LIST have told */
+		/* The size is the one that STAT and LIST have told. If it was
+		   wrong rather than the message short, it has to be computed
+		   anew, or nobody could ever fetch this one. */
 		if (retrieve->wire.virtual_bytes < size) {
+			mail_set_cache_corrupted(retrieve->mail,
+				MAIL_FETCH_VIRTUAL_SIZE, "Message is shorter");
 			return retrieve_failed(retrieve, t_strdup_printf(
 				"The message ends after %"PRIuUOFF_T" of "
 				"%"PRIuUOFF_T" bytes",
