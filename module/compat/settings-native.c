@@ -29,7 +29,8 @@ static int userdb_fields_check(struct mail_user *user, const char **error_r)
 		/* "name+=value" appends to a setting */
 		const char *name = t_strcut(t_strcut(*fields, '='), '+');
 
-		if (strncmp(name, SETTING_PREFIX, strlen(SETTING_PREFIX)) == 0 &&
+		if (strncmp(name, SETTING_PREFIX,
+			    strlen(SETTING_PREFIX)) == 0 &&
 		    !setting_parser_info_find_key(&popinjay_setting_parser_info,
 						  name, &idx)) {
 			*error_r = t_strdup_printf(

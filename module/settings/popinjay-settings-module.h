@@ -13,6 +13,7 @@ POPINJAY_EXPORT extern const char *popinjay_settings_version;
 POPINJAY_EXPORT extern const struct setting_parser_info *
 popinjay_settings_set_infos[];
 
+/* Dovecot's entry points. */
 POPINJAY_EXPORT void popinjay_settings_init(struct module *module);
 POPINJAY_EXPORT void popinjay_settings_deinit(void);
 
