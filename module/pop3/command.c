@@ -3,9 +3,8 @@
 /* The pop3 process: the commands, hooks and capabilities that plugins
    registered, and the table of our own commands. */
 
-#include "lib.h"
+#include "session.h"
 #include "array.h"
-#include "popinjay.h"
 #include "registry.h"
 #include "command.h"
 
@@ -71,8 +70,13 @@ bool popinjay_hooks_run_before(struct popinjay_request *request)
 	array_foreach(&hooks, itemp) {
 		const struct popinjay_hook *hook = *itemp;
 
-		if (hook->before != NULL && !hook->before(request))
+		if (hook->before != NULL && !hook->before(request)) {
+			e_debug(popinjay_client_event(
+					request->session->client),
+				"popinjay: %s refused %s", hook->name,
+				request->name);
 			return FALSE;
+		}
 	}
 	return TRUE;
 }
