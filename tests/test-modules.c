@@ -154,7 +154,8 @@ static void test_no_libdovecot(gconstpointer data)
 	GHashTableIter iter;
 	gpointer library;
 
-	g_assert_true(g_hash_table_contains(needed, "libc.so.6"));
+	/* readelf's words are as they are looked for here */
+	g_assert_nonnull(strstr(out, "(SONAME)"));
 	g_hash_table_iter_init(&iter, needed);
 	while (g_hash_table_iter_next(&iter, &library, NULL)) {
 		if (g_str_has_prefix(library, "libdovecot")) {
