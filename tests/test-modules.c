@@ -142,6 +142,26 @@ static void test_symbols(gconstpointer data)
 	}
 }
 
+/* What a module uses and does not have is the host's. A function of ours that
+   no file of the module has would end every session. */
+static void test_undefined(gconstpointer data)
+{
+	const char *const argv[] = {
+		"nm", "-D", "-P", "--undefined-only", data, NULL
+	};
+	g_autofree char *out = output_of(argv);
+	g_autoptr(GHashTable) symbols = find_all("^(popinjay_\\S+) ", out);
+	GHashTableIter iter;
+	gpointer symbol;
+
+	g_assert_nonnull(strstr(out, " U"));
+	g_hash_table_iter_init(&iter, symbols);
+	while (g_hash_table_iter_next(&iter, &symbol, NULL)) {
+		g_test_message("there is no %s", (const char *)symbol);
+		g_test_fail();
+	}
+}
+
 /* A second copy of Dovecot's libraries in a process would be a disaster. */
 static void test_no_libdovecot(gconstpointer data)
 {
@@ -180,10 +200,13 @@ int main(int argc, char *argv[])
 		g_autofree char *name = g_path_get_basename(path);
 		g_autofree char *symbols =
 			g_strdup_printf("/modules/%s/symbols", name);
+		g_autofree char *undefined =
+			g_strdup_printf("/modules/%s/undefined", name);
 		g_autofree char *libraries =
 			g_strdup_printf("/modules/%s/libraries", name);
 
 		g_test_add_data_func(symbols, path, test_symbols);
+		g_test_add_data_func(undefined, path, test_undefined);
 		g_test_add_data_func(libraries, path, test_no_libdovecot);
 	}
 	return g_test_run();
