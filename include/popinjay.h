@@ -259,7 +259,8 @@ struct popinjay_uidl_policy {
 	   Returns 1 if it did, 0 if the message has none by this policy, -1 on
 	   other errors with the reason in error_r. A message without one, and
 	   one whose UIDL is invalid (RFC 1939 section 7) or double, gets one
-	   that is made of its GUID. */
+	   that is made of its GUID. So does one that fails, unless many do:
+	   then there are no UIDLs until it is better. */
 	int (*get)(struct mail *mail, struct buffer *dest,
 		   const char **error_r);
 };
