@@ -12,7 +12,7 @@
 #include "popinjay-settings.h"
 #include "settings-info.h"
 
-/* What we read: our settings, and two of Dovecot's that it has for its login
+/* What we read: our settings, and three of Dovecot's that it has for its login
    processes only. Those have to keep Dovecot's type and default, or the config
    process refuses to run. */
 struct settings {
@@ -39,6 +39,7 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR, popinjay_sasl_mechanisms),
 	DEF(ENUM, popinjay_disable_plaintext_auth),
 
+	SETTING_DEFINE_STRUCT_ENUM("ssl", set.ssl, struct settings),
 	SETTING_DEFINE_STRUCT_BOOLLIST("auth_mechanisms", auth_mechanisms,
 				       struct settings),
 	SETTING_DEFINE_STRUCT_BOOL("auth_allow_cleartext",
@@ -56,7 +57,8 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_capability_implementation = FALSE,
 		.popinjay_idle_timeout_secs = 10 * 60,
 		.popinjay_sasl_mechanisms = "",
-		.popinjay_disable_plaintext_auth = ":yes:no"
+		.popinjay_disable_plaintext_auth = ":yes:no",
+		.ssl = "yes:no:required"
 	},
 	.auth_mechanisms = ARRAY_INIT,
 	.auth_allow_cleartext = FALSE

@@ -12,6 +12,8 @@
 #include "str.h"
 #include "settings-parser.h"
 #include "mail-user.h"
+#include "mail-storage-service.h"
+#include "master-service-ssl-settings.h"
 #include "mail-storage-settings.h"
 #include "popinjay-settings.h"
 
@@ -168,6 +170,8 @@ int popinjay_settings_get(struct mail_user *user,
 	pool = pool_alloconly_create("popinjay settings", 512);
 	set = p_new(pool, struct popinjay_settings, 1);
 	set->pool = pool;
+	set->ssl = mail_storage_service_user_get_ssl_settings(
+		user->_service_user)->ssl;
 	if (settings_parse(set, user, error_r) < 0) {
 		pool_unref(&pool);
 		return -1;

@@ -219,7 +219,7 @@ static void access_log_sync_notify(struct mailbox *box, uint32_t uid,
 	if (mbox->super.sync_notify != NULL)
 		mbox->super.sync_notify(box, uid, sync_type);
 	if (sync_type == MAILBOX_SYNC_TYPE_EXPUNGE)
-		popinjay_session_expunged(box->storage->user, uid);
+		popinjay_session_expunged(box, uid);
 }
 
 void popinjay_access_log_mailbox_allocated(struct mailbox *box)

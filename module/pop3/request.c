@@ -83,6 +83,9 @@ static void request_end(struct popinjay_request *request)
 		client->bad_counter++;
 	else
 		client->bad_counter = 0;
+	popinjay_native_command_finished(client, request->name, request->args,
+		result.outcome == POPINJAY_OUTCOME_OK, result.bytes_in,
+		result.bytes_out);
 	popinjay_hooks_run_after(request, &result);
 
 	session->request = NULL;
@@ -155,8 +158,7 @@ static void request_run_native(struct popinjay_request *request)
 	int ret;
 
 	ret = popinjay_native_command_execute(request->session->client,
-					      request->name, request->args,
-					      request->bytes_in);
+					      request->name, request->args);
 	request->outcome = ret < 0 ? POPINJAY_OUTCOME_BAD :
 		POPINJAY_OUTCOME_OK;
 }

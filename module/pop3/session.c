@@ -71,15 +71,17 @@ static struct popinjay_session *session_find(struct mail_user *user)
 	return NULL;
 }
 
-void popinjay_session_expunged(struct mail_user *user, uint32_t uid)
+void popinjay_session_expunged(struct mailbox *box, uint32_t uid)
 {
-	struct popinjay_session *session = session_find(user);
+	struct popinjay_session *session = session_find(box->storage->user);
 	struct client *client;
 	unsigned int msgnum;
 	uint32_t seq;
 
-	/* others may expunge too, which we get to know when we sync */
-	if (session == NULL || !session->client->quit_seen)
+	/* others may expunge too, which we get to know when we sync; and
+	   autoexpunge opens the INBOX again when the session is over */
+	if (session == NULL || !session->client->quit_seen ||
+	    session->client->mailbox != box)
 		return;
 	client = session->client;
 	session->stats.expunged_count++;

@@ -86,9 +86,9 @@ void popinjay_session_take_over(struct mail_user *user);
 /* Returns the session of client. */
 struct popinjay_session *popinjay_session_get(struct client *client);
 
-/* The storage has removed the message uid from the mailbox of a user's
-   session. */
-void popinjay_session_expunged(struct mail_user *user, uint32_t uid);
+/* The storage has removed the message uid from a mailbox, which may be that of
+   a session. */
+void popinjay_session_expunged(struct mailbox *box, uint32_t uid);
 
 /* End the session now, with what was sent so far: reason is for Dovecot's
    log. */
