@@ -123,7 +123,9 @@ struct event *popinjay_client_event(struct client *client)
 
 uint64_t popinjay_client_bytes_in(struct client *client)
 {
-	return i_stream_get_absolute_offset(client->input);
+	/* with what was read, but is no whole line yet */
+	return i_stream_get_absolute_offset(client->input) +
+		i_stream_get_data_size(client->input);
 }
 
 bool popinjay_client_is_tls(struct client *client)

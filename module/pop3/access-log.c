@@ -97,7 +97,10 @@ session_record(struct popinjay_session *session, pool_t pool)
 				 stats->expunged_bytes);
 	popinjay_record_add_uint(record, "bytes_in",
 				 popinjay_client_bytes_in(session->client));
-	popinjay_record_add_uint(record, "bytes_out", client->output->offset);
+	popinjay_record_add_uint(record, "bytes_out",
+				 session->refused_output != NULL ?
+				 session->refusal_bytes :
+				 client->output->offset);
 	popinjay_record_add_uint(record, "commands", stats->commands);
 	popinjay_record_add_uint(record, "errors", stats->errors);
 	popinjay_record_add_uint(record, "duration_usecs",

@@ -309,6 +309,7 @@ static void session_refuse(struct popinjay_session *session)
 
 	o_stream_nsend(client->output, refusal, strlen(refusal));
 	(void)o_stream_flush(client->output);
+	session->refusal_bytes = client->output->offset;
 	session->refused_output = buffer_create_dynamic(client->pool, 256);
 	o_stream_unref(&client->output);
 	client->output = o_stream_create_buffer(session->refused_output);

@@ -62,6 +62,8 @@ struct popinjay_session {
 	/* What we said instead of +OK goes here when a session is refused
 	   before Dovecot has said it. */
 	buffer_t *refused_output;
+	/* and this is how much the client got */
+	uint64_t refusal_bytes;
 
 	/* [msgnum / CHAR_BIT]: messages that could not be read; NULL if there
 	   are none. They are not deleted in this session. */
