@@ -4,7 +4,7 @@
    read, half-closed connections, many clients, reload and shutdown. */
 
 #include "pop3.h"
-#include "record.h"
+#include "access-record.h"
 
 #include <signal.h>
 #include <stdio.h>
