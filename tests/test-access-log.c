@@ -4,7 +4,7 @@
    a session can end, and the same in the event. */
 
 #include "pop3.h"
-#include "record.h"
+#include "access-record.h"
 
 #include <fcntl.h>
 #include <signal.h>
