@@ -3,8 +3,8 @@
 /* The record of a session in the access log: each of its fields, for every way
    a session can end, and the same in the event. */
 
-#include "pop3.h"
 #include "access-record.h"
+#include "pop3.h"
 
 #include <fcntl.h>
 #include <signal.h>
