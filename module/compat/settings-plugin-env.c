@@ -42,6 +42,7 @@ static const struct env_setting settings[] = {
 	SETTING(SETTING_STR, "uidl_format", uidl_format, ""),
 	SETTING(SETTING_STR, "uidl_policy", uidl_policy, "format"),
 	SETTING(SETTING_STR, "uidl_key_file", uidl_key_file, ""),
+	SETTING(SETTING_MAYBE_BOOL, "reuse_xuidl", reuse_xuidl, ""),
 	SETTING(SETTING_STR, "access_log", access_log, "log"),
 	SETTING(SETTING_BOOL, "capability_implementation",
 		capability_implementation, "no"),
@@ -87,9 +88,9 @@ setting_parse(struct popinjay_settings *set, const struct env_setting *setting,
 		return setting_parse_bool(value, member, error_r);
 	case SETTING_TIME_SECS:
 		if (settings_get_time(value, member, &time_error) < 0 ||
-		    *(unsigned int *)member == 0) {
-			*error_r = "use a time above 0 with its unit, "
-				"such as 10 mins";
+		    *(unsigned int *)member == 0 ||
+		    *(unsigned int *)member > POPINJAY_IDLE_TIMEOUT_MAX_SECS) {
+			*error_r = POPINJAY_IDLE_TIMEOUT_HELP;
 			return -1;
 		}
 		return 0;

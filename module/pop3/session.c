@@ -276,7 +276,9 @@ static void session_destroy(struct client *client, const char *reason)
 
 	if (client->delete_success)
 		session->end = POPINJAY_SESSION_END_QUIT;
-	else if (client->quit_seen)
+	else if (client->quit_seen ||
+		 (client->disconnected &&
+		  session->end == POPINJAY_SESSION_END_LOST))
 		session->end = POPINJAY_SESSION_END_ERROR;
 	else if (session->end == POPINJAY_SESSION_END_LOST && reason != NULL) {
 		/* not by us: Dovecot gave up on the mailbox or on its lock, or
@@ -328,7 +330,8 @@ void popinjay_session_created(struct client *client)
 	session->client = client;
 	session->puser = puser;
 	session->stats.start_usecs = i_microseconds();
-	puser->reuse_xuidl = client->set->pop3_reuse_xuidl;
+	if (puser->error == NULL && *puser->set->popinjay_reuse_xuidl == '\0')
+		puser->reuse_xuidl = client->set->pop3_reuse_xuidl;
 	MODULE_CONTEXT_SET(client, session_module, session);
 	client->v.destroy = session_destroy;
 

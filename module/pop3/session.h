@@ -38,8 +38,8 @@ struct popinjay_session_stats {
 	uint64_t start_usecs;
 	/* all commands, and those answered -ERR or cut */
 	unsigned int commands, errors;
-	/* those answered +OK, and the bytes of their replies; for DELE the
-	   sizes of the messages */
+	/* those answered +OK, cut ones among them, and the bytes of their
+	   replies; for DELE the sizes of the messages */
 	struct {
 		unsigned int count;
 		uint64_t bytes;
