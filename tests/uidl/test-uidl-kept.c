@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* UIDLs that outlive a change: a move to another storage, another template,
+   other sessions, and Dovecot's own settings about deleting and ordering. */
+
+#include "numbered.h"
+#include "uidl-list.h"
+
+#include <stdio.h>
+
+#define MAIL_COUNT 5
+#define MAIL_BYTES 400
+#define KEY "a key of 22 characters"
+
+static struct fixture *ours, *stock;
+
+static struct fixture *get_ours(void)
+{
+	if (ours == NULL)
+		ours = fixture_new(NULL);
+	return ours;
+}
+
+static struct fixture *get_stock(void)
+{
+	const struct fixture_options options = { .stock = TRUE };
+
+	if (stock == NULL)
+		stock = fixture_new(&options);
+	return stock;
+}
+
+static void reload(const char *format, const char *more)
+{
+	struct fixture *f = get_ours();
+	g_autofree char *key_file = g_build_filename(f->dir, "key", NULL);
+	g_autofree char *config = uidl_config(format, key_file, NULL);
+	g_autofree char *all = g_strconcat(config, more, NULL);
+
+	g_assert_true(g_file_set_contents(key_file, KEY, -1, NULL));
+	fixture_reload(f, all);
+}
+
+static char *user_with_mails(const char *storage)
+{
+	char *user = fixture_user(get_ours(), storage);
+
+	numbered_deliver(get_ours(), user, 1, MAIL_COUNT, MAIL_BYTES);
+	return user;
+}
+
+static void ask(struct pop3 *pop3, const char *line, const char *reply)
+{
+	g_autofree char *want = g_strconcat(reply, "\r\n", NULL);
+
+	pop3_send(pop3, "%s", line);
+	pop3_expect_at(line, pop3, want, strlen(want));
+}
+
+static void delete(const char *user, unsigned int msn)
+{
+	struct pop3 *pop3 = pop3_session(get_ours(), POP3_CLEAR, user);
+
+	pop3_send(pop3, "DELE %u", msn);
+	pop3_expect(pop3, "+OK Marked to be deleted.\r\n");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+}
+
+/* The mail at msn is the one of this number. */
+static void expect_mail(struct pop3 *pop3, unsigned int msn,
+			unsigned int number)
+{
+	g_autoptr(GString) reply = NULL;
+	g_autofree char *error = NULL;
+	unsigned int got;
+
+	pop3_send(pop3, "RETR %u", msn);
+	reply = pop3_multiline(pop3);
+	got = numbered_check(reply, MAIL_BYTES, &error);
+	g_assert_cmpstr(error, ==, NULL);
+	g_assert_cmpuint(got, ==, number);
+}
+
+static void assert_differ(char *const *a, char *const *b)
+{
+	for (unsigned int i = 0; a[i] != NULL && b[i] != NULL; i++)
+		g_assert_cmpstr(a[i], !=, b[i]);
+}
+
+/* --- To another storage --- */
+
+struct move {
+	const char *from, *to;
+};
+
+static void backup(const char *from, const char *to)
+{
+	struct fixture *f = get_ours();
+	GString *err = NULL;
+
+	if (fixture_doveadm(f, NULL, NULL, &err, "backup", "-u", from,
+			    "doveadm", "-c", f->config_file, "dsync-server",
+			    "-u", to, NULL) != 0)
+		g_error("doveadm backup: %s", err->str);
+	g_string_free(err, TRUE);
+}
+
+/* The mailbox has the same UIDLs afterwards, whatever the template says. */
+static void test_move(gconstpointer data)
+{
+	const struct move *move = data;
+	g_autofree char *from = NULL, *to = NULL;
+	g_auto(GStrv) before = NULL, moved = NULL, later = NULL, other = NULL;
+
+	reload("%{hmac}.%{uid}", NULL);
+	from = user_with_mails(move->from);
+	to = fixture_user(get_ours(), move->to);
+	delete(from, 2);
+	before = uidl_list(get_ours(), from);
+	g_assert_cmpuint(g_strv_length(before), ==, MAIL_COUNT - 1);
+	backup(from, to);
+	moved = uidl_list(get_ours(), to);
+	uidl_assert_same(moved, before);
+
+	/* they are stored there; the old mailbox has no such thing */
+	reload("other.%{uid}", NULL);
+	later = uidl_list(get_ours(), to);
+	uidl_assert_same(later, before);
+	other = uidl_list(get_ours(), from);
+	assert_differ(other, before);
+}
+
+/* Mail that came twice has its UIDLs twice: none is shown twice. */
+static void test_move_twice(void)
+{
+	g_autofree char *from = NULL, *to = NULL;
+	g_auto(GStrv) uidls = NULL;
+
+	reload("%{hmac}", NULL);
+	from = user_with_mails("maildir");
+	to = fixture_user(get_ours(), "mdbox");
+	backup(from, to);
+	g_assert_cmpint(fixture_doveadm(get_ours(), NULL, NULL, NULL, "copy",
+		"-u", to, "INBOX", "mailbox", "INBOX", "uid", "1:3", NULL), ==,
+		0);
+	uidls = uidl_list(get_ours(), to);
+	g_assert_cmpuint(g_strv_length(uidls), ==, MAIL_COUNT + 3);
+}
+
+/* --- Dovecot's settings --- */
+
+/* pop3_save_uidl keeps what was shown on Maildir. */
+static void test_save(void)
+{
+	static const char save[] = "pop3_save_uidl = yes\n";
+	g_autofree char *user = NULL, *one = NULL, *want = NULL;
+	g_auto(GStrv) before = NULL, after = NULL;
+	struct pop3 *pop3;
+
+	reload("first.%{uid}", save);
+	user = user_with_mails("maildir");
+	before = uidl_list(get_ours(), user);
+	/* one that is asked for alone is saved too */
+	numbered_deliver(get_ours(), user, 6, 6, MAIL_BYTES);
+	pop3 = pop3_session(get_ours(), POP3_CLEAR, user);
+	one = pop3_ask(pop3, "UIDL 6");
+	pop3_quit(pop3, "Logging out.");
+	g_assert_cmpstr(one, ==, "+OK 6 first.6");
+
+	reload("second.%{uid}", NULL);
+	numbered_deliver(get_ours(), user, 7, 7, MAIL_BYTES);
+	after = uidl_list(get_ours(), user);
+	g_assert_cmpuint(g_strv_length(after), ==, 7);
+	for (unsigned int i = 0; i < 5; i++)
+		g_assert_cmpstr(after[i], ==, before[i]);
+	g_assert_cmpstr(after[5], ==, "first.6");
+	g_assert_cmpstr(after[6], ==, "second.7");
+}
+
+/* Messages that are flagged instead of removed are no more seen, and the
+   others keep their UIDLs. */
+static void test_deleted_flag(gconstpointer storage)
+{
+	g_autofree char *user = NULL;
+	g_auto(GStrv) before = NULL, after = NULL, all = NULL;
+	struct pop3 *pop3;
+
+	reload(NULL, "pop3_deleted_flag = \"$POP3Deleted\"\n"
+	       "pop3_delete_type = flag\n");
+	user = user_with_mails(storage);
+	before = uidl_list(get_ours(), user);
+	delete(user, 2);
+	delete(user, 1);
+	after = uidl_list(get_ours(), user);
+	g_assert_cmpuint(g_strv_length(after), ==, MAIL_COUNT - 2);
+	uidl_assert_same(after, before + 2);
+	pop3 = pop3_session(get_ours(), POP3_CLEAR, user);
+	expect_mail(pop3, 1, 3);
+	ask(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+	all = uidl_fetch(get_ours(), user, "pop3.uidl");
+	uidl_assert_same(all, before);
+}
+
+/* Give the first messages of a Maildir another order of POP3: doveadm sync
+   writes this when mail comes from another POP3 server. */
+static void set_order(struct fixture *f, const char *user)
+{
+	static const unsigned int order[MAIL_COUNT + 1] = { 0, 30, 10, 20 };
+	g_autofree char *dir = fixture_mail_dir(f, user);
+	g_autofree char *path = g_build_filename(dir, "dovecot-uidlist", NULL);
+	g_autofree char *text = NULL;
+	g_auto(GStrv) lines = NULL;
+	g_autoptr(GString) result = g_string_new(NULL);
+
+	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+	lines = g_strsplit(g_strchomp(text), "\n", -1);
+	g_string_printf(result, "%s\n", lines[0]);
+	for (unsigned int i = 1; lines[i] != NULL; i++) {
+		const char *colon = strstr(lines[i], " :");
+
+		g_assert_nonnull(colon);
+		g_string_append_printf(result, "%u", i);
+		if (order[i] > 0)
+			g_string_append_printf(result, " O%u", order[i]);
+		g_string_append_printf(result, "%s\n", colon);
+	}
+	g_assert_true(g_file_set_contents(path, result->str, -1, NULL));
+	fixture_give(f, user, path);
+}
+
+static void test_order(void)
+{
+	static const unsigned int expected[MAIL_COUNT] = { 2, 3, 1, 4, 5 };
+	g_autofree char *user = NULL, *stock_user = NULL;
+	g_auto(GStrv) before = NULL, after = NULL, stock_uidls = NULL;
+	g_auto(GStrv) rest = NULL;
+	struct pop3 *pop3;
+
+	reload(NULL, NULL);
+	user = user_with_mails("maildir");
+	before = uidl_list(get_ours(), user);
+	set_order(get_ours(), user);
+	after = uidl_list(get_ours(), user);
+	g_assert_cmpuint(g_strv_length(after), ==, MAIL_COUNT);
+	for (unsigned int i = 0; i < MAIL_COUNT; i++)
+		g_assert_cmpstr(after[i], ==, before[expected[i] - 1]);
+
+	stock_user = fixture_user(get_stock(), "maildir");
+	fixture_user_copy(get_ours(), user, get_stock(), stock_user);
+	stock_uidls = uidl_list(get_stock(), stock_user);
+	uidl_assert_same(after, stock_uidls);
+
+	pop3 = pop3_session(get_ours(), POP3_CLEAR, user);
+	for (unsigned int i = 0; i < MAIL_COUNT; i++)
+		expect_mail(pop3, i + 1, expected[i]);
+	ask(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+	rest = uidl_list(get_ours(), user);
+	uidl_assert_same(rest, after + 1);
+	pop3 = pop3_session(get_ours(), POP3_CLEAR, user);
+	expect_mail(pop3, 1, 3);
+	pop3_quit(pop3, "Logging out.");
+}
+
+/* Dovecot's log line of a session in which message 2 was deleted. */
+static char *logout_line(struct fixture *f, const char *user)
+{
+	gsize since = fixture_log_size(f);
+	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
+	g_autofree char *line = NULL;
+
+	g_strfreev(uidl_list_in(pop3));
+	ask(pop3, "DELE 2", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+	line = fixture_log_wait(f, since, "Disconnected: Logged out uidl=");
+	return g_strdup(strstr(line, "uidl="));
+}
+
+/* %{uidl_change} of pop3_logout_format is Dovecot's own hash of what it takes
+   for the UIDLs. */
+static void test_uidl_change(void)
+{
+	static const char config[] =
+		"pop3_logout_format = uidl=%{uidl_change} "
+		"del=%{deleted_count}\n";
+	g_autofree char *user = NULL, *stock_user = NULL;
+	g_autofree char *line = NULL, *stock_line = NULL;
+	g_auto(GStrv) uidls = NULL;
+
+	reload(NULL, config);
+	fixture_reload(get_stock(), config);
+	user = user_with_mails("maildir");
+	/* gives the mailbox its UIDVALIDITY */
+	uidls = uidl_list(get_ours(), user);
+	stock_user = fixture_user(get_stock(), "maildir");
+	fixture_user_copy(get_ours(), user, get_stock(), stock_user);
+	line = logout_line(get_ours(), user);
+	stock_line = logout_line(get_stock(), stock_user);
+	g_assert_true(g_regex_match_simple(
+		"^uidl=5/[0-9a-f]{8} -> 4/[0-9a-f]{8} del=1$", line, 0, 0));
+	g_assert_cmpstr(line, ==, stock_line);
+}
+
+/* --- Two sessions --- */
+
+static void test_two_sessions(gconstpointer storage)
+{
+	g_autofree char *user = NULL;
+	g_auto(GStrv) before = NULL, again = NULL, late = NULL, after = NULL;
+	struct pop3 *first, *second, *third;
+
+	reload("%{hmac}", NULL);
+	user = user_with_mails(storage);
+	first = pop3_session(get_ours(), POP3_CLEAR, user);
+	before = uidl_list_in(first);
+	/* one that opens the mailbox now and asks later */
+	second = pop3_session(get_ours(), POP3_CLEAR, user);
+	ask(second, "NOOP", "+OK");
+
+	third = pop3_session(get_ours(), POP3_CLEAR, user);
+	ask(third, "DELE 2", "+OK Marked to be deleted.");
+	ask(third, "DELE 5", "+OK Marked to be deleted.");
+	pop3_quit(third, "Logging out, messages deleted.");
+	numbered_deliver(get_ours(), user, 6, 6, MAIL_BYTES);
+
+	again = uidl_list_in(first);
+	uidl_assert_same(again, before);
+	late = uidl_list_in(second);
+	uidl_assert_same(late, before);
+	expect_mail(first, 3, 3);
+	/* both delete the same one, and one that is gone */
+	ask(first, "DELE 3", "+OK Marked to be deleted.");
+	ask(second, "DELE 3", "+OK Marked to be deleted.");
+	ask(second, "DELE 2", "+OK Marked to be deleted.");
+	pop3_quit(first, "Logging out, messages deleted.");
+	pop3_quit(second, "Logging out, messages deleted.");
+
+	after = uidl_list(get_ours(), user);
+	g_assert_cmpuint(g_strv_length(after), ==, 3);
+	g_assert_cmpstr(after[0], ==, before[0]);
+	g_assert_cmpstr(after[1], ==, before[3]);
+	third = pop3_session(get_ours(), POP3_CLEAR, user);
+	expect_mail(third, 1, 1);
+	expect_mail(third, 2, 4);
+	expect_mail(third, 3, 6);
+	pop3_quit(third, "Logging out.");
+}
+
+static void test_stop(void)
+{
+	g_clear_pointer(&ours, fixture_free);
+	g_clear_pointer(&stock, fixture_free);
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct move moves[] = {
+		{ "maildir", "mdbox" }, { "maildir", "sdbox" },
+		{ "maildir", "maildir" }, { "mbox", "sdbox" },
+		{ "mdbox", "maildir" }, { "sdbox", "mdbox" }
+	};
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(moves); i++) {
+		g_autofree char *path = g_strdup_printf(
+			"/uidl-kept/move/%s-to-%s", moves[i].from,
+			moves[i].to);
+
+		g_test_add_data_func(path, &moves[i], test_move);
+	}
+	g_test_add_func("/uidl-kept/move/twice", test_move_twice);
+	g_test_add_func("/uidl-kept/save", test_save);
+	g_test_add_func("/uidl-kept/order", test_order);
+	g_test_add_func("/uidl-kept/uidl-change", test_uidl_change);
+	for (const char *const *p = fixture_storages; *p != NULL; p++) {
+		g_autofree char *flag = g_strconcat(
+			"/uidl-kept/deleted-flag/", *p, NULL);
+		g_autofree char *two = g_strconcat(
+			"/uidl-kept/two-sessions/", *p, NULL);
+
+		g_test_add_data_func(flag, *p, test_deleted_flag);
+		g_test_add_data_func(two, *p, test_two_sessions);
+	}
+	/* last, since a suite of its own: an error may come late */
+	g_test_add_func("/stop/uidl-kept", test_stop);
+	ret = g_test_run();
+	test_stop();
+	return ret;
+}
