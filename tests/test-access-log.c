@@ -404,7 +404,8 @@ static void test_short_message(void)
 		g_assert_cmpint(truncate(file, 10), ==, 0);
 	}
 	fixture_log_allow(f, "RETR of message UID 1 ");
-	fixture_log_allow(f, "Deleting corrupted cache record uid=1: ");
+	fixture_log_allow(f, "UID 1: Deleting corrupted cache record: |"
+			  "Deleting corrupted cache record uid=1: ");
 	pop3_send(s->pop3, "RETR 1");
 	pop3_expect(s->pop3, "+OK 28 octets\r\nSubject: o");
 	pop3_expect_eof(s->pop3);
