@@ -11,8 +11,16 @@ AC_DEFUN([POPINJAY_FIND_DOVECOT], [
         [with_dovecot=$popinjay_dir; break])
     done
   ])
+  dnl It is for programs that Dovecot's own tests run, and in 2.4 it wants a
+  dnl file of Dovecot's in build-aux.
+  m4_define([DC_DOVECOT_TEST_WRAPPER], [])
   DC_DOVECOT
-  DC_DOVECOT_MODULEDIR
+  dnl DC_DOVECOT_MODULEDIR of 2.4 is not where Dovecot looks.
+  AC_ARG_WITH([moduledir],
+    [AS_HELP_STRING([--with-moduledir=DIR],
+      [where modules are installed (default: where Dovecot looks)])],
+    [moduledir=$withval], [moduledir=$dovecot_moduledir])
+  AC_SUBST([moduledir])
   dnl libdovecot is in no directory that the run-time linker knows.
   AC_SUBST([LIBDOVECOT_RUN], ["$LIBDOVECOT -R$abs_dovecotdir"])
   dnl A trial installation must not write to the real Dovecot.
@@ -103,6 +111,8 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [[struct client *c = NULL; return c->service_user != NULL;]])
   POPINJAY_PROBE([POP3_COMMAND_FIND], [pop3_command_find()],
     [popinjay_pop3], [[return pop3_command_find("STAT") != NULL;]])
+  POPINJAY_PROBE([POP3_COMMAND_CONTEXT], [struct pop3_command_context],
+    [popinjay_pop3], [[return sizeof(struct pop3_command_context);]])
   POPINJAY_PROBE([MAIL_USER_CONN_SSL_SECURED],
     [struct mail_user member conn.ssl_secured],
     [popinjay_pop3],

@@ -28,8 +28,18 @@ bool popinjay_template_uses(const struct popinjay_template *template,
 
 #ifdef POPINJAY_HAVE_VAR_EXPAND_PROGRAM
 
-static int template_check(struct popinjay_template *template,
-			  const char **error_r)
+/* Our "%{date}" has another name here: Dovecot 2.4.5 has a filter "date", which
+   needs an argument and goes before any variable. */
+#define VARIABLE_DATE "popinjay_date"
+
+static const char *variable_name(const struct popinjay_variable *variable)
+{
+	return strcmp(variable->name, "date") == 0 ? VARIABLE_DATE :
+		variable->name;
+}
+
+static int template_find_used(struct popinjay_template *template,
+			      const char **error_r)
 {
 	const struct popinjay_variable *variables = template->variables;
 	const char *const *names;
@@ -38,7 +48,7 @@ static int template_check(struct popinjay_template *template,
 	names = var_expand_program_variables(template->program);
 	for (; *names != NULL; names++) {
 		for (i = 0; variables[i].name != NULL; i++) {
-			if (strcmp(*names, variables[i].name) == 0)
+			if (strcmp(*names, variable_name(&variables[i])) == 0)
 				break;
 		}
 		if (variables[i].name == NULL) {
@@ -49,6 +59,22 @@ static int template_check(struct popinjay_template *template,
 		template->used[i] = TRUE;
 	}
 	return 0;
+}
+
+/* Give "%{date}", alone or with filters behind it, its other name. */
+static char *template_rewrite(const char *format)
+{
+	string_t *str = t_str_new(128);
+	const char *p;
+
+	while ((p = strstr(format, "%{date")) != NULL) {
+		str_append_data(str, format, p - format);
+		format = p + strlen("%{date");
+		str_append(str, *format == '}' || *format == ' ' ||
+			   *format == '|' ? "%{"VARIABLE_DATE : "%{date");
+	}
+	str_append(str, format);
+	return i_strdup(str_c(str));
 }
 
 int popinjay_template_expand(const struct popinjay_template *template,
@@ -63,7 +89,7 @@ int popinjay_template_expand(const struct popinjay_template *template,
 	for (i = 0; template->variables[i].name != NULL; i++) {
 		if (!template->used[i])
 			continue;
-		table[count].key = template->variables[i].name;
+		table[count].key = variable_name(&template->variables[i]);
 		table[count++].value = values[i];
 	}
 	return var_expand_program_execute(dest, template->program, &params,
@@ -71,6 +97,11 @@ int popinjay_template_expand(const struct popinjay_template *template,
 }
 
 #else
+
+static char *template_rewrite(const char *format)
+{
+	return i_strdup(format);
+}
 
 /* The name of a long variable stands in braces, alone ("%{guid}") or as the
    argument of a function ("%{sha256;truncate=128:guid}"). A name that stands
@@ -90,11 +121,11 @@ static bool format_has_long_name(const char *format, const char *name)
 	return FALSE;
 }
 
-static int template_check(struct popinjay_template *template,
-			  const char **error_r)
+static int
+template_find_used(struct popinjay_template *template,
+		   const char **error_r ATTR_UNUSED)
 {
 	const struct popinjay_variable *variables = template->variables;
-	const char *values[TEMPLATE_MAX_VARIABLES];
 	unsigned int i;
 
 	for (i = 0; variables[i].name != NULL; i++) {
@@ -104,11 +135,8 @@ static int template_check(struct popinjay_template *template,
 				     NULL)) ||
 			format_has_long_name(template->format,
 					     variables[i].name);
-		values[i] = "1";
 	}
-	/* var_expand() is the only one that knows which variables are none */
-	return popinjay_template_expand(template, values, t_str_new(128),
-					error_r);
+	return 0;
 }
 
 int popinjay_template_expand(const struct popinjay_template *template,
@@ -129,6 +157,18 @@ int popinjay_template_expand(const struct popinjay_template *template,
 
 #endif
 
+static int template_try(const struct popinjay_template *template,
+			const char **error_r)
+{
+	const char *values[TEMPLATE_MAX_VARIABLES];
+	unsigned int i;
+
+	for (i = 0; template->variables[i].name != NULL; i++)
+		values[i] = template->variables[i].sample;
+	return popinjay_template_expand(template, values, t_str_new(128),
+					error_r);
+}
+
 int popinjay_template_parse(const char *format,
 			    const struct popinjay_variable *variables,
 			    struct popinjay_template **template_r,
@@ -137,17 +177,19 @@ int popinjay_template_parse(const char *format,
 	struct popinjay_template *template;
 
 	template = i_new(struct popinjay_template, 1);
-	template->format = i_strdup(format);
+	template->format = template_rewrite(format);
 	template->variables = variables;
 
 #ifdef POPINJAY_HAVE_VAR_EXPAND_PROGRAM
-	if (var_expand_program_create(format, &template->program,
+	if (var_expand_program_create(template->format, &template->program,
 				      error_r) < 0) {
 		popinjay_template_free(&template);
 		return -1;
 	}
 #endif
-	if (template_check(template, error_r) < 0) {
+	/* only expanding it tells which variables and functions are none */
+	if (template_find_used(template, error_r) < 0 ||
+	    template_try(template, error_r) < 0) {
 		popinjay_template_free(&template);
 		return -1;
 	}

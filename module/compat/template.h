@@ -11,6 +11,8 @@ struct popinjay_variable {
 	const char *name;
 	/* the one-letter form it has in 2.3, or '\0' */
 	char letter;
+	/* a value such as it may have, to try templates with */
+	const char *sample;
 };
 
 /* Parse format, in which only the given variables may stand; their list ends

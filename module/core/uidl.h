@@ -3,13 +3,15 @@
 #define POPINJAY_UIDL_H
 
 /* UIDLs that a client may be shown (RFC 1939 section 7, the UIDL command) and
-   that are unique in their mailbox. Each message has up to three candidates:
-   the UIDL that its policy gave (level 0), an opaque one made from its GUID
-   (level 1) and one made from GUID and uid (level 2). A candidate that more
-   than one message comes to is given to none of them: each takes its next one.
-   So the result depends on which messages there are, never on their order. A
-   permanent UIDL that no other permanent one equals stays with its message, so
-   that a sender who writes it into a header cannot take it away. */
+   that are unique in their mailbox. Each message has a row of candidates: the
+   UIDL that its policy gave (level 0), an opaque one made from its GUID (level
+   1), and others made from GUID and uid (level 2 and above, of which no mailbox
+   needs more than level 2 unless somebody tries to make UIDLs collide). A
+   candidate that more than one message comes to is given to none of them: each
+   takes its next one. So the result depends on which messages there are, never
+   on their order. Only a permanent UIDL that no other permanent one equals
+   stays with its message, so that a sender who writes it into a header cannot
+   take it away. */
 
 #define POPINJAY_UIDL_MAX_LEN 70
 
@@ -17,7 +19,9 @@ struct popinjay_uidl {
 	uint32_t uid;
 	/* What clients see; set by popinjay_uidl_set_resolve(). */
 	const char *uidl;
-	/* The candidate in use: 0 the given one, 1 and 2 the fallbacks. */
+	/* Private: what get_guid returned. Not asked for at level 0. */
+	const char *guid;
+	/* The candidate in use: 0 the given one, above the fallbacks. */
 	unsigned int level;
 	/* As it was given to popinjay_uidl_set_add(). */
 	bool permanent:1;
@@ -26,9 +30,9 @@ struct popinjay_uidl {
 };
 
 /* Returns the GUID of the message uid, or NULL if it has none. The string has
-   to live until the next call only. Not to be used for a GUID that cannot be
-   had now: the message would change its UIDL. Note such an error in context
-   and drop the set. */
+   to live until the next call only. A GUID that there is but that cannot be
+   had now is not NULL: the message would change its UIDL for a while, and be
+   downloaded twice. Note the error in context and drop the set. */
 typedef const char *
 popinjay_uidl_get_guid_t(void *context, uint32_t uid);
 
@@ -36,9 +40,9 @@ popinjay_uidl_get_guid_t(void *context, uint32_t uid);
    Returns TRUE if a client may be shown it. */
 bool popinjay_uidl_is_valid(const char *uidl);
 
-/* Append the fallback of level 1 or 2 to dest: 35 characters, always valid.
-   Level 1 depends on the GUID alone, level 2 on GUID and uid. If guid is NULL
-   or "", both depend on uidvalidity and uid. */
+/* Append the fallback of a level, 1 or above, to dest: 35 characters, always
+   valid. Level 1 depends on the GUID alone, the others on GUID and uid. If guid
+   is NULL or "", all depend on uidvalidity and uid. */
 void popinjay_uidl_fallback(string_t *dest, const char *guid,
 			    uint32_t uidvalidity, uint32_t uid,
 			    unsigned int level);

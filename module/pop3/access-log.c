@@ -23,6 +23,8 @@
 
 #define ACCESS_LOG_FILE_MODE 0600
 
+#define SESSION_FINISHED_EVENT "popinjay_session_finished"
+
 static MODULE_CONTEXT_DEFINE_INIT(access_log_storage_module,
 				  &mail_storage_module_register);
 
@@ -71,6 +73,7 @@ session_record(struct popinjay_session *session, pool_t pool)
 	struct popinjay_record *record = popinjay_record_create(pool);
 	unsigned int i;
 
+	popinjay_record_add_str(record, "event", SESSION_FINISHED_EVENT);
 	popinjay_record_add_time(record, "time", &ioloop_timeval);
 	popinjay_record_add_str(record, "session", user->session_id);
 	popinjay_record_add_str(record, "user", user->username);
@@ -201,7 +204,7 @@ void popinjay_access_log_session(struct popinjay_session *session)
 		struct popinjay_record *record;
 
 		record = session_record(session, pool_datastack_create());
-		access_log_write(session, "popinjay_session_finished", record);
+		access_log_write(session, SESSION_FINISHED_EVENT, record);
 	} T_END;
 }
 
@@ -224,7 +227,7 @@ void popinjay_access_log_mailbox_allocated(struct mailbox *box)
 	struct mailbox_vfuncs *v = box->vlast;
 	union mailbox_module_context *mbox;
 
-	if (!popinjay_is_pop3_process() || !box->inbox_user)
+	if (!box->inbox_user)
 		return;
 	mbox = p_new(box->pool, union mailbox_module_context, 1);
 	mbox->super = *v;

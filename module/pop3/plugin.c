@@ -14,12 +14,6 @@
 
 static pop3_client_created_func_t *next_client_created_hook;
 
-static void popinjay_mailbox_allocated(struct mailbox *box)
-{
-	popinjay_uidl_mailbox_allocated(box);
-	popinjay_access_log_mailbox_allocated(box);
-}
-
 static void popinjay_namespaces_created(struct mail_namespace *namespaces)
 {
 	if (popinjay_is_pop3_process() && namespaces != NULL)
@@ -29,8 +23,13 @@ static void popinjay_namespaces_created(struct mail_namespace *namespaces)
 static struct mail_storage_hooks popinjay_storage_hooks = {
 	.mail_user_created = popinjay_user_created,
 	.mail_namespaces_created = popinjay_namespaces_created,
-	.mailbox_allocated = popinjay_mailbox_allocated,
+	.mailbox_allocated = popinjay_uidl_mailbox_allocated,
 	.mail_allocated = popinjay_uidl_mail_allocated
+};
+
+/* A hook may lay one layer over the functions of a mailbox: so two hooks. */
+static struct mail_storage_hooks popinjay_access_log_hooks = {
+	.mailbox_allocated = popinjay_access_log_mailbox_allocated
 };
 
 static void popinjay_client_created(struct client **client)
@@ -46,6 +45,7 @@ void popinjay_plugin_init(struct module *module)
 {
 	mail_storage_hooks_add(module, &popinjay_storage_hooks);
 	if (popinjay_is_pop3_process()) {
+		mail_storage_hooks_add(module, &popinjay_access_log_hooks);
 		next_client_created_hook = pop3_client_created_hook_set(
 			popinjay_client_created);
 	}
@@ -53,7 +53,9 @@ void popinjay_plugin_init(struct module *module)
 
 void popinjay_plugin_deinit(void)
 {
-	mail_storage_hooks_remove(&popinjay_storage_hooks);
-	if (popinjay_is_pop3_process())
+	if (popinjay_is_pop3_process()) {
 		pop3_client_created_hook_set(next_client_created_hook);
+		mail_storage_hooks_remove(&popinjay_access_log_hooks);
+	}
+	mail_storage_hooks_remove(&popinjay_storage_hooks);
 }

@@ -108,6 +108,7 @@ static void request_continue(struct client *client)
 {
 	struct popinjay_session *session = popinjay_session_get(client);
 	struct popinjay_request *request = session->request;
+	bool drop = FALSE;
 	int ret = 1;
 
 	if (client->output->closed)
@@ -122,12 +123,14 @@ static void request_continue(struct client *client)
 		if (ret == 0)
 			return;
 		request->outcome = POPINJAY_OUTCOME_CUT;
-	} else if (request->outcome == POPINJAY_OUTCOME_CUT &&
-		   !client->output->closed) {
+	} else if (request->outcome == POPINJAY_OUTCOME_CUT) {
+		drop = !client->output->closed;
+	}
+	request_end_more(request);
+	if (drop) {
 		popinjay_session_drop(session, POPINJAY_SESSION_END_ERROR,
 				      "A reply could not be completed.");
 	}
-	request_end_more(request);
 }
 
 static void request_run_handler(struct popinjay_request *request)

@@ -57,13 +57,18 @@ static void mark_unreadable(struct popinjay_session *session,
 		1 << (msgnum % CHAR_BIT);
 }
 
-static const char *mail_guid_or_none(struct mail *mail)
+/* The GUID of a message that cannot be read. The storage must not read it for
+   that either: it would report the same fault again, or start to repair. */
+static const char *get_known_guid(struct mail *mail)
 {
+	enum mail_lookup_abort lookup_abort = mail->lookup_abort;
 	const char *guid;
 
+	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
 	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0 ||
 	    *guid == '\0')
-		return "none";
+		guid = "unknown";
+	mail->lookup_abort = lookup_abort;
 	return guid;
 }
 
@@ -79,7 +84,7 @@ retrieve_failed(struct retrieve *retrieve, const char *error)
 		"dropped the connection, so that the client does not take "
 		"the part that was sent for the whole",
 		retrieve->whole ? "RETR" : "TOP", mail->uid,
-		mail_guid_or_none(mail), error);
+		get_known_guid(mail), error);
 	return POPINJAY_OUTCOME_CUT;
 }
 
@@ -98,8 +103,12 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
 				i_stream_get_name(retrieve->stream),
 				i_stream_get_error(retrieve->stream)));
 		}
-		/* the size is the one that STAT and LIST have told */
+		/* The size is the one that STAT and LIST have told. If it was
+		   wrong rather than the message short, it has to be computed
+		   anew, or nobody could ever fetch this one. */
 		if (retrieve->wire.virtual_bytes < size) {
+			mail_set_cache_corrupted(retrieve->mail,
+				MAIL_FETCH_VIRTUAL_SIZE, "Message is shorter");
 			return retrieve_failed(retrieve, t_strdup_printf(
 				"The message ends after %"PRIuUOFF_T" of "
 				"%"PRIuUOFF_T" bytes",
@@ -150,14 +159,15 @@ retrieve_open_failed(struct popinjay_request *request,
 	enum mail_error error;
 	const char *errstr;
 
-	errstr = mailbox_get_last_internal_error(mail->box, &error);
+	/* it is the storage's, which overwrites it with the next one */
+	errstr = t_strdup(mailbox_get_last_internal_error(mail->box, &error));
 	if (mail->expunged || error == MAIL_ERROR_EXPUNGED)
 		return popinjay_reply_expunged(request, retrieve->msgnum);
 
 	mark_unreadable(retrieve->session, retrieve->msgnum);
 	e_error(popinjay_client_event(retrieve->session->client),
 		"popinjay: %s: Opening message UID %u (GUID %s) failed: %s",
-		request->name, mail->uid, mail_guid_or_none(mail), errstr);
+		request->name, mail->uid, get_known_guid(mail), errstr);
 	return popinjay_reply_err(request, "SYS/TEMP",
 		"Message %u can't be read now.", retrieve->msgnum + 1);
 }

@@ -86,9 +86,12 @@ void popinjay_session_expunged(struct mail_user *user, uint32_t uid)
 	/* the view still shows the messages as this session saw them */
 	if (!mail_index_lookup_seq(client->mailbox->view, uid, &seq))
 		return;
-	for (msgnum = 0; msgnum < client->messages_count; msgnum++) {
-		if (popinjay_session_seq(session, msgnum) == seq)
-			break;
+	/* the map is there for another order than that of the storage; what
+	   is behind it has the same */
+	msgnum = seq - 1;
+	if (seq <= client->msgnum_to_seq_map_count) {
+		for (msgnum = 0; msgnum < client->msgnum_to_seq_map_count &&
+		     client->msgnum_to_seq_map[msgnum] != seq; msgnum++) ;
 	}
 	if (msgnum < client->messages_count)
 		session->stats.expunged_bytes += client->message_sizes[msgnum];

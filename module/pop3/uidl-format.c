@@ -37,14 +37,22 @@ enum uidl_variable {
 };
 
 static const struct popinjay_variable uidl_variables[] = {
-	[UIDL_VARIABLE_UID] = { "uid", 'u' },
-	[UIDL_VARIABLE_UIDVALIDITY] = { "uidvalidity", 'v' },
-	[UIDL_VARIABLE_MD5] = { "md5", 'm' },
-	[UIDL_VARIABLE_FILENAME] = { "filename", 'f' },
-	[UIDL_VARIABLE_GUID] = { "guid", 'g' },
-	[UIDL_VARIABLE_HMAC] = { "hmac", '\0' },
-	[UIDL_VARIABLE_DATE] = { "date", '\0' },
-	[UIDL_VARIABLE_COUNT] = { NULL, '\0' }
+	[UIDL_VARIABLE_UID] = { "uid", 'u', "4711" },
+	[UIDL_VARIABLE_UIDVALIDITY] = { "uidvalidity", 'v', "1700000123" },
+	[UIDL_VARIABLE_MD5] = {
+		"md5", 'm', "0123456789abcdef0123456789abcdef"
+	},
+	[UIDL_VARIABLE_FILENAME] = {
+		"filename", 'f', "1700000123.M12345P678.mail.example.com"
+	},
+	[UIDL_VARIABLE_GUID] = {
+		"guid", 'g', "0123456789abcdef0123456789abcdef"
+	},
+	[UIDL_VARIABLE_HMAC] = {
+		"hmac", '\0', "0123456789abcdef0123456789abcdef"
+	},
+	[UIDL_VARIABLE_DATE] = { "date", '\0', "20260102030405" },
+	[UIDL_VARIABLE_COUNT] = { NULL, '\0', NULL }
 };
 
 struct popinjay_uidl_format {

@@ -25,7 +25,8 @@ static const struct str_case str_cases[] = {
 	{ "quote", "a\"b", "a\\\"b" },
 	{ "backslash", "a\\", "a\\\\" },
 	{ "slash", "</a>", "</a>" },
-	{ "forged-field", "x\",\"user\":\"root", "x\\\",\\\"user\\\":\\\"root" },
+	{ "forged-field", "x\",\"user\":\"root",
+	  "x\\\",\\\"user\\\":\\\"root" },
 	{ "forged-line", "x\"}\npop3: Info: {", "x\\\"}\\u000apop3: Info: {" },
 	{ "cr-tab", "\r\t", "\\u000d\\u0009" },
 	{ "escape", "\x1b[2J", "\\u001b[2J" },
@@ -238,7 +239,8 @@ static void test_append(void)
 		popinjay_record_add_str(record, "s", "abc");
 		popinjay_record_to_json(record, dest);
 		g_assert_cmpstr(str_c(dest), ==, "log: {\"t\":"
-				"\"1970-01-01T00:00:00.000000Z\",\"s\":\"abc\"}");
+				"\"1970-01-01T00:00:00.000000Z\","
+				"\"s\":\"abc\"}");
 	} T_END;
 }
 

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The config process and any mail process of Dovecot 2.4. Nothing here may
+   need more than libdovecot, which is all that the config process has. */
+
+#include "lib.h"
+
+#ifdef POPINJAY_HAVE_SETTINGS_GET
+
+#include "array.h"
+#include "settings-parser.h"
+#include "popinjay-settings.h"
+#include "settings-info.h"
+
+/* What we read: our settings, and two of Dovecot's that it has for its login
+   processes only. Those have to keep Dovecot's type and default, or the config
+   process refuses to run. */
+struct settings {
+	struct popinjay_settings set;
+
+	ARRAY_TYPE(const_string) auth_mechanisms;
+	bool auth_allow_cleartext;
+};
+
+#undef DEF
+#define DEF(_type, _name) \
+	SETTING_DEFINE_STRUCT_##_type(#_name, set._name, struct settings)
+
+static const struct setting_define popinjay_setting_defines[] = {
+	/* its variables are a message's, not the user's */
+	DEF(STR_NOVARS, popinjay_uidl_format),
+	DEF(STR, popinjay_uidl_policy),
+	DEF(STR, popinjay_uidl_key_file),
+	DEF(STR, popinjay_access_log),
+	DEF(BOOL, popinjay_capability_implementation),
+	SETTING_DEFINE_STRUCT_TIME("popinjay_idle_timeout",
+				   set.popinjay_idle_timeout_secs,
+				   struct settings),
+	DEF(STR, popinjay_sasl_mechanisms),
+	DEF(ENUM, popinjay_disable_plaintext_auth),
+
+	SETTING_DEFINE_STRUCT_BOOLLIST("auth_mechanisms", auth_mechanisms,
+				       struct settings),
+	SETTING_DEFINE_STRUCT_BOOL("auth_allow_cleartext",
+				   auth_allow_cleartext, struct settings),
+
+	SETTING_DEFINE_LIST_END
+};
+
+static const struct settings popinjay_default_settings = {
+	.set = {
+		.popinjay_uidl_format = "",
+		.popinjay_uidl_policy = "format",
+		.popinjay_uidl_key_file = "",
+		.popinjay_access_log = "log",
+		.popinjay_capability_implementation = FALSE,
+		.popinjay_idle_timeout_secs = 10 * 60,
+		.popinjay_sasl_mechanisms = "",
+		.popinjay_disable_plaintext_auth = ":yes:no"
+	},
+	.auth_mechanisms = ARRAY_INIT,
+	.auth_allow_cleartext = FALSE
+};
+
+static bool
+popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
+{
+	struct settings *full = _set;
+	struct popinjay_settings *set = &full->set;
+
+	if (set->popinjay_idle_timeout_secs == 0) {
+		*error_r = "popinjay_idle_timeout=0: Invalid value: use a time "
+			"above 0 with its unit, such as 10 mins";
+		return FALSE;
+	}
+	if (*set->popinjay_sasl_mechanisms == '\0') {
+		set->popinjay_sasl_mechanisms = p_strdup(pool, t_strarray_join(
+			settings_boollist_get(&full->auth_mechanisms), " "));
+	}
+	if (*set->popinjay_disable_plaintext_auth == '\0') {
+		set->popinjay_disable_plaintext_auth =
+			full->auth_allow_cleartext ? "no" : "yes";
+	}
+	return TRUE;
+}
+
+const struct setting_parser_info popinjay_setting_parser_info = {
+	.name = "popinjay",
+
+	.defines = popinjay_setting_defines,
+	.defaults = &popinjay_default_settings,
+
+	.struct_size = sizeof(struct settings),
+	.pool_offset1 = 1 + offsetof(struct settings, set.pool),
+	.check_func = popinjay_settings_check
+};
+
+#endif

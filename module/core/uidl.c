@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Pure logic: which UIDL each message of a mailbox gets (RFC 1939 section 7).
+
+   A message claims its candidates one after the other until it holds one. A
+   value that several messages claimed is lost to all of them for good, also
+   after they have moved on: that is what makes the outcome the same in
+   whatever order they are looked at. */
+
+#include "lib.h"
+#include "array.h"
+#include "hash.h"
+#include "hex-binary.h"
+#include "sha2.h"
+#include "str.h"
+#include "uidl.h"
+
+#define FALLBACK_PREFIX "pj-"
+/* of the digest; 128 bits never collide by accident */
+#define FALLBACK_DIGEST_BYTES 16
+
+/* A value that at least one message came to. */
+struct claim {
+	/* the message that has it; NULL if it is lost to all who claimed it */
+	struct popinjay_uidl *holder;
+	/* a permanent UIDL is among the claims */
+	bool permanent:1;
+};
+
+ARRAY_DEFINE_TYPE(uidl_ptr, struct popinjay_uidl *);
+
+struct popinjay_uidl_set {
+	pool_t pool;
+	uint32_t uidvalidity;
+	popinjay_uidl_get_guid_t *get_guid;
+	void *context;
+
+	ARRAY(struct popinjay_uidl) messages;
+
+	/* while the set is being resolved */
+	pool_t claim_pool;
+	HASH_TABLE(const char *, struct claim *) claims;
+	/* have lost what they claimed */
+	ARRAY_TYPE(uidl_ptr) losers;
+	bool resolved:1;
+};
+
+static unsigned int hash_seed;
+
+bool popinjay_uidl_is_valid(const char *uidl)
+{
+	size_t i;
+
+	for (i = 0; uidl[i] != '\0'; i++) {
+		if (i == POPINJAY_UIDL_MAX_LEN ||
+		    uidl[i] < 0x21 || uidl[i] > 0x7e)
+			return FALSE;
+	}
+	return i > 0;
+}
+
+static void hash_uint32(struct sha256_ctx *ctx, uint32_t num)
+{
+	const unsigned char bytes[] = { num >> 24, num >> 16, num >> 8, num };
+
+	sha256_loop(ctx, bytes, sizeof(bytes));
+}
+
+void popinjay_uidl_fallback(string_t *dest, const char *guid,
+			    uint32_t uidvalidity, uint32_t uid,
+			    unsigned int level)
+{
+	unsigned char digest[SHA256_RESULTLEN];
+	struct sha256_ctx ctx;
+
+	i_assert(level > 0);
+
+	/* NULs end what has no fixed size, so that no two different inputs
+	   are the same bytes */
+	sha256_init(&ctx);
+	hash_uint32(&ctx, level);
+	if (guid != NULL && *guid != '\0') {
+		sha256_loop(&ctx, guid, strlen(guid) + 1);
+		if (level > 1)
+			hash_uint32(&ctx, uid);
+	} else {
+		sha256_loop(&ctx, "", 1);
+		hash_uint32(&ctx, uidvalidity);
+		hash_uint32(&ctx, uid);
+	}
+	sha256_result(&ctx, digest);
+
+	str_append(dest, FALLBACK_PREFIX);
+	binary_to_hex_append(dest, digest, FALLBACK_DIGEST_BYTES);
+}
+
+/* FNV-1a from a start that nobody outside knows: str_hash() makes it easy to
+   send many X-UIDLs with one hash, and each lookup would walk along all. */
+static unsigned int uidl_hash(const char *uidl)
+{
+	uint32_t hash = hash_seed;
+
+	for (; *uidl != '\0'; uidl++)
+		hash = (hash ^ (unsigned char)*uidl) * 16777619U;
+	return hash;
+}
+
+struct popinjay_uidl_set *
+popinjay_uidl_set_create(unsigned int message_count, uint32_t uidvalidity,
+			 popinjay_uidl_get_guid_t *get_guid, void *context)
+{
+	struct popinjay_uidl_set *set;
+	pool_t pool;
+
+	if (hash_seed == 0)
+		hash_seed = i_rand() | 1;
+
+	pool = pool_alloconly_create("popinjay uidls", 16*1024);
+	set = p_new(pool, struct popinjay_uidl_set, 1);
+	set->pool = pool;
+	set->uidvalidity = uidvalidity;
+	set->get_guid = get_guid;
+	set->context = context;
+	i_array_init(&set->messages, message_count + 1);
+	return set;
+}
+
+void popinjay_uidl_set_free(struct popinjay_uidl_set **_set)
+{
+	struct popinjay_uidl_set *set = *_set;
+
+	if (set == NULL)
+		return;
+	*_set = NULL;
+
+	array_free(&set->messages);
+	pool_unref(&set->pool);
+}
+
+void popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
+			   const char *uidl, bool permanent)
+{
+	const struct popinjay_uidl *messages;
+	struct popinjay_uidl *message;
+	unsigned int count;
+
+	i_assert(!set->resolved);
+	messages = array_get(&set->messages, &count);
+	i_assert(count == 0 || messages[count-1].uid < uid);
+
+	message = array_append_space(&set->messages);
+	message->uid = uid;
+	message->permanent = permanent;
+	if (uidl != NULL && popinjay_uidl_is_valid(uidl))
+		message->uidl = p_strdup(set->pool, uidl);
+}
+
+static void set_lose(struct popinjay_uidl_set *set,
+		     struct popinjay_uidl *message)
+{
+	array_push_back(&set->losers, &message);
+}
+
+static void set_claim(struct popinjay_uidl_set *set,
+		      struct popinjay_uidl *message)
+{
+	struct claim *claim;
+	bool permanent = message->permanent && !message->replaced;
+
+	claim = hash_table_lookup(set->claims, message->uidl);
+	if (claim == NULL) {
+		claim = p_new(set->claim_pool, struct claim, 1);
+		claim->holder = message;
+		claim->permanent = permanent;
+		hash_table_insert(set->claims, message->uidl, claim);
+		return;
+	}
+
+	if (claim->permanent && !permanent) {
+		set_lose(set, message);
+		return;
+	}
+	if (claim->holder != NULL)
+		set_lose(set, claim->holder);
+	if (permanent && !claim->permanent) {
+		claim->holder = message;
+		claim->permanent = TRUE;
+	} else {
+		claim->holder = NULL;
+		set_lose(set, message);
+	}
+}
+
+static void set_raise(struct popinjay_uidl_set *set,
+		      struct popinjay_uidl *message)
+{
+	string_t *uidl = t_str_new(POPINJAY_UIDL_MAX_LEN);
+
+	if (message->level++ == 0) {
+		message->guid = p_strdup_empty(set->pool, set->get_guid(
+			set->context, message->uid));
+	}
+	popinjay_uidl_fallback(uidl, message->guid, set->uidvalidity,
+			       message->uid, message->level);
+	message->uidl = p_strdup(set->pool, str_c(uidl));
+	message->replaced = TRUE;
+}
+
+static int
+uidl_ptr_cmp(struct popinjay_uidl *const *message1,
+	     struct popinjay_uidl *const *message2)
+{
+	if ((*message1)->uid == (*message2)->uid)
+		return 0;
+	return (*message1)->uid < (*message2)->uid ? -1 : 1;
+}
+
+void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
+{
+	ARRAY_TYPE(uidl_ptr) raised;
+	struct popinjay_uidl *message, *const *messagep;
+
+	i_assert(!set->resolved);
+	set->resolved = TRUE;
+
+	set->claim_pool = pool_alloconly_create("popinjay uidl claims",
+						64*1024);
+	hash_table_create(&set->claims, set->claim_pool,
+			  array_count(&set->messages), uidl_hash, strcmp);
+	i_array_init(&set->losers, 128);
+	i_array_init(&raised, 128);
+
+	array_foreach_modifiable(&set->messages, message) {
+		if (message->uidl == NULL)
+			set_lose(set, message);
+		else
+			set_claim(set, message);
+	}
+	while (array_count(&set->losers) > 0) {
+		/* storages find GUIDs fastest in the order of uids */
+		array_clear(&raised);
+		array_append_array(&raised, &set->losers);
+		array_clear(&set->losers);
+		array_sort(&raised, uidl_ptr_cmp);
+		array_foreach(&raised, messagep) T_BEGIN {
+			set_raise(set, *messagep);
+			set_claim(set, *messagep);
+		} T_END;
+	}
+
+	array_free(&raised);
+	array_free(&set->losers);
+	hash_table_destroy(&set->claims);
+	pool_unref(&set->claim_pool);
+}
+
+const struct popinjay_uidl *
+popinjay_uidl_set_get(const struct popinjay_uidl_set *set,
+		      unsigned int *count_r)
+{
+	i_assert(set->resolved);
+	return array_get(&set->messages, count_r);
+}
+
+static int uid_cmp(const void *_uid, const void *_message)
+{
+	const uint32_t *uid = _uid;
+	const struct popinjay_uidl *message = _message;
+
+	if (*uid == message->uid)
+		return 0;
+	return *uid < message->uid ? -1 : 1;
+}
+
+const struct popinjay_uidl *
+popinjay_uidl_set_find(const struct popinjay_uidl_set *set, uint32_t uid)
+{
+	const struct popinjay_uidl *messages;
+	unsigned int count;
+
+	messages = popinjay_uidl_set_get(set, &count);
+	return bsearch(&uid, messages, count, sizeof(*messages), uid_cmp);
+}
