@@ -99,6 +99,7 @@ POPINJAY_EXPORT const char *const *
 popinjay_request_argv(const struct popinjay_request *request,
 		      unsigned int *argc_r);
 
+/* The session it is a command of. Never NULL. */
 POPINJAY_EXPORT struct popinjay_session *
 popinjay_request_session(const struct popinjay_request *request);
 

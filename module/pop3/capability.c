@@ -32,6 +32,8 @@ void popinjay_capabilities_add(struct popinjay_capabilities *capabilities,
 	const char *const *linep;
 	const char *p;
 
+	if (*line == '\0')
+		return;
 	for (p = line; *p != '\0'; p++) {
 		if (*p < 0x20 || *p > 0x7e)
 			return;

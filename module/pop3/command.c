@@ -3,9 +3,8 @@
 /* The pop3 process: the commands, hooks and capabilities that plugins
    registered, and the table of our own commands. */
 
-#include "lib.h"
+#include "session.h"
 #include "array.h"
-#include "popinjay.h"
 #include "registry.h"
 #include "command.h"
 
@@ -71,8 +70,13 @@ bool popinjay_hooks_run_before(struct popinjay_request *request)
 	array_foreach(&hooks, itemp) {
 		const struct popinjay_hook *hook = *itemp;
 
-		if (hook->before != NULL && !hook->before(request))
+		if (hook->before != NULL && !hook->before(request)) {
+			e_debug(popinjay_client_event(
+					request->session->client),
+				"popinjay: %s refused %s", hook->name,
+				request->name);
 			return FALSE;
+		}
 	}
 	return TRUE;
 }
@@ -137,7 +141,9 @@ int popinjay_command_register_version(unsigned int api_version,
 				      const struct popinjay_command *command,
 				      const char **error_r)
 {
-	if (popinjay_registry_check_version(api_version, error_r) < 0)
+	if (popinjay_registry_check_version(api_version, error_r) < 0 ||
+	    popinjay_registry_check_item(&commands, "command", command->name,
+					 command, error_r) < 0)
 		return -1;
 	if (!command_name_is_valid(command->name)) {
 		*error_r = t_strdup_printf("'%s' is no command name: use %d "
@@ -178,7 +184,9 @@ int popinjay_hook_register_version(unsigned int api_version,
 				   const struct popinjay_hook *hook,
 				   const char **error_r)
 {
-	if (popinjay_registry_check_version(api_version, error_r) < 0)
+	if (popinjay_registry_check_version(api_version, error_r) < 0 ||
+	    popinjay_registry_check_item(&hooks, "hook", hook->name, hook,
+					 error_r) < 0)
 		return -1;
 	popinjay_registry_add(&hooks, hook);
 	return 0;
@@ -193,8 +201,16 @@ int popinjay_capability_provider_register_version(unsigned int api_version,
 	const struct popinjay_capability_provider *provider,
 	const char **error_r)
 {
-	if (popinjay_registry_check_version(api_version, error_r) < 0)
+	if (popinjay_registry_check_version(api_version, error_r) < 0 ||
+	    popinjay_registry_check_item(&capability_providers,
+					 "capability provider", provider->name,
+					 provider, error_r) < 0)
 		return -1;
+	if (provider->provide == NULL) {
+		*error_r = t_strdup_printf("The capability provider %s has no "
+			"provide function", provider->name);
+		return -1;
+	}
 	popinjay_registry_add(&capability_providers, provider);
 	return 0;
 }

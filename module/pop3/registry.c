@@ -19,6 +19,28 @@ int popinjay_registry_check_version(unsigned int api_version,
 	return -1;
 }
 
+int popinjay_registry_check_item(const ARRAY_TYPE(popinjay_registry) *registry,
+				 const char *kind, const char *name,
+				 const void *item, const char **error_r)
+{
+	const void *const *itemp;
+
+	if (name == NULL || *name == '\0') {
+		*error_r = t_strdup_printf("The %s has no name", kind);
+		return -1;
+	}
+	if (!array_is_created(registry))
+		return 0;
+	array_foreach(registry, itemp) {
+		if (*itemp == item) {
+			*error_r = t_strdup_printf(
+				"The %s %s is registered already", kind, name);
+			return -1;
+		}
+	}
+	return 0;
+}
+
 void popinjay_registry_add(ARRAY_TYPE(popinjay_registry) *registry,
 			   const void *item)
 {

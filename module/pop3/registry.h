@@ -12,6 +12,12 @@ ARRAY_DEFINE_TYPE(popinjay_registry, const void *);
 int popinjay_registry_check_version(unsigned int api_version,
 				    const char **error_r);
 
+/* Returns 0 if an item of a kind ("hook") has a name and is not in the list, or
+   -1 with the reason in error_r. */
+int popinjay_registry_check_item(const ARRAY_TYPE(popinjay_registry) *registry,
+				 const char *kind, const char *name,
+				 const void *item, const char **error_r);
+
 /* Add item to the list, which is made if need be. */
 void popinjay_registry_add(ARRAY_TYPE(popinjay_registry) *registry,
 			   const void *item);

@@ -88,6 +88,21 @@ retrieve_failed(struct retrieve *retrieve, const char *error)
 	return POPINJAY_OUTCOME_CUT;
 }
 
+/* The message does not have the size that is known of it, be it the message or
+   the size that is wrong. Without this nobody could ever fetch it; with it the
+   next session tells its clients the size that it has. A Maildir has the size
+   in the file name, and does not correct it when its own stream has failed. */
+static void forget_size(struct retrieve *retrieve, enum mail_fetch_field field)
+{
+	struct mail *mail;
+
+	mail = mail_alloc(retrieve->session->client->trans, 0, NULL);
+	mail_set_seq(mail, retrieve->mail->seq);
+	mail_set_cache_corrupted(mail, field,
+				 "POP3 client was told another size");
+	mail_free(&mail);
+}
+
 static enum popinjay_outcome
 retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
 {
@@ -98,17 +113,18 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
 
 	if (!popinjay_wire_is_done(&retrieve->wire)) {
 		if (retrieve->stream->stream_errno != 0) {
+			/* Dovecot's words for: longer, shorter than its size */
+			if (retrieve->stream->stream_errno == EINVAL ||
+			    retrieve->stream->stream_errno == EPIPE)
+				forget_size(retrieve, MAIL_FETCH_PHYSICAL_SIZE);
 			return retrieve_failed(retrieve, t_strdup_printf(
 				"read(%s) failed: %s",
 				i_stream_get_name(retrieve->stream),
 				i_stream_get_error(retrieve->stream)));
 		}
-		/* The size is the one that STAT and LIST have told. If it was
-		   wrong rather than the message short, it has to be computed
-		   anew, or nobody could ever fetch this one. */
+		/* the size is the one that STAT and LIST have told */
 		if (retrieve->wire.virtual_bytes < size) {
-			mail_set_cache_corrupted(retrieve->mail,
-				MAIL_FETCH_VIRTUAL_SIZE, "Message is shorter");
+			forget_size(retrieve, MAIL_FETCH_VIRTUAL_SIZE);
 			return retrieve_failed(retrieve, t_strdup_printf(
 				"The message ends after %"PRIuUOFF_T" of "
 				"%"PRIuUOFF_T" bytes",

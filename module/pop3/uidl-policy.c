@@ -46,13 +46,21 @@ const char *popinjay_uidl_policy_names(void)
 int popinjay_uidl_policy_register_version(unsigned int api_version,
 	const struct popinjay_uidl_policy *policy, const char **error_r)
 {
-	if (popinjay_registry_check_version(api_version, error_r) < 0)
+	if (popinjay_registry_check_version(api_version, error_r) < 0 ||
+	    popinjay_registry_check_item(&uidl_policies, "UIDL policy",
+					 policy->name, policy, error_r) < 0)
 		return -1;
-	if (*policy->name == '\0' ||
-	    strcmp(policy->name, POPINJAY_UIDL_POLICY_FORMAT) == 0 ||
+	if (strcmp(policy->name, POPINJAY_UIDL_POLICY_FORMAT) == 0 ||
 	    popinjay_uidl_policy_find(policy->name) != NULL) {
+		*error_r = t_strdup_printf("The UIDL policy %s is %s",
+			policy->name, strcmp(policy->name,
+				POPINJAY_UIDL_POLICY_FORMAT) == 0 ?
+			"Popinjay's own" : "another plugin's");
+		return -1;
+	}
+	if (policy->get == NULL) {
 		*error_r = t_strdup_printf(
-			"The UIDL policy name '%s' is empty or taken",
+			"The UIDL policy %s has no get function",
 			policy->name);
 		return -1;
 	}

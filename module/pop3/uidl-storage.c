@@ -23,6 +23,12 @@
 #define UIDL_MAIL_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, uidl_mail_module)
 
+/* A message that cannot be read gets a UIDL for now that has no need of it,
+   so that the others are listed. With more of them it is the storage that
+   fails: to show its mail with other UIDLs would make clients download all of
+   it again. */
+#define UIDL_MAX_FAILED_MESSAGES 8
+
 struct uidl_box {
 	union mailbox_module_context module_ctx;
 
@@ -38,7 +44,8 @@ struct uidl_builder {
 	struct popinjay_user *puser;
 	struct mail *guid_mail;
 	string_t *uidl;
-	bool error_logged;
+	/* messages whose UIDL or GUID could not be read */
+	unsigned int failed_count;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(uidl_storage_module,
@@ -50,22 +57,26 @@ uidl_error(struct uidl_builder *builder, struct mailbox *box, uint32_t uid,
 	   const char *error)
 {
 	/* one line is enough when a disk fails under 100,000 messages */
-	if (builder->error_logged)
+	if (builder->failed_count++ > 0)
 		return;
-	builder->error_logged = TRUE;
-	e_error(box->event, "popinjay: UID %u: %s - "
-		"it is shown with a UIDL made of its GUID", uid, error);
+	e_error(box->event, "popinjay: UIDL of UID %u: %s", uid, error);
 }
 
 static const char *builder_get_guid(void *context, uint32_t uid)
 {
 	struct uidl_builder *builder = context;
-	const char *guid;
+	struct mail *mail = builder->guid_mail;
+	enum mail_error error;
+	const char *guid, *errstr;
 
-	if (!mail_set_uid(builder->guid_mail, uid))
+	if (!mail_set_uid(mail, uid))
 		return NULL;
-	if (mail_get_special(builder->guid_mail, MAIL_FETCH_GUID, &guid) < 0)
+	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0) {
+		errstr = mailbox_get_last_internal_error(mail->box, &error);
+		if (error == MAIL_ERROR_TEMP)
+			uidl_error(builder, mail->box, uid, errstr);
 		return NULL;
+	}
 	return guid;
 }
 
@@ -150,6 +161,12 @@ uidl_set_make(struct mailbox *box, struct popinjay_user *puser,
 	(void)mailbox_transaction_commit(&trans);
 	str_free(&builder.uidl);
 
+	if (ret == 0 && builder.failed_count > UIDL_MAX_FAILED_MESSAGES) {
+		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
+			t_strdup_printf("The UIDLs of %u messages couldn't be "
+					"read", builder.failed_count));
+		ret = -1;
+	}
 	if (ret < 0) {
 		popinjay_uidl_set_free(&set);
 		return -1;

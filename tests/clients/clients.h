@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef CLIENTS_H
+#define CLIENTS_H
+
+/* Mail clients that people use, and mails that tell good ones from bad. */
+
+#include "pop3.h"
+
+/* --- mails.c --- */
+
+struct client_mail {
+	const char *name;
+	GBytes *bytes;
+	/* names of the clients, separated by spaces, that cannot fetch it from
+	   any server; or NULL */
+	const char *unfit;
+};
+
+/* Mails of all sorts, of struct client_mail. Always the same bytes. */
+GPtrArray *client_mails_new(void);
+
+/* The mail as it is seen by who gets it: each line ends with line_end, the last
+   one too; CRs are kept where no LF follows. */
+GString *client_mail_lines(GBytes *mail, const char *line_end);
+
+/* --- programs.c --- */
+
+/* One mailbox and what a client has to know and remember about it. */
+struct client_account {
+	struct fixture *f;
+	const char *user;
+	enum pop3_security security;
+	const char *ca_file;
+	/* a directory for what the client keeps, and one for mails: what it
+	   fetches is put there under the numbers 1, 2, ... */
+	char *dir, *mail_dir;
+	/* messages in the mailbox, for clients that have to be told */
+	unsigned int messages;
+};
+
+struct client_program {
+	const char *name;
+	/* it knows by their UIDLs which mails it has fetched */
+	gboolean remembers;
+	gboolean has_stls;
+
+	/* Fetch mail: all of it and delete it, or what was not fetched before
+	   and keep it. Returns TRUE if the client says that all went well. */
+	gboolean (*fetch)(const struct client_account *account, gboolean del);
+
+	/* What the client makes of a mail. got is what it made of it. */
+	GString *(*form)(GBytes *mail, GBytes *got);
+};
+
+/* Ends with one whose name is NULL. */
+extern const struct client_program client_programs[];
+
+/* Have curl send a command, with the message number of path if that is not "".
+   Returns the lines of the reply without the status line, or NULL if curl
+   failed. */
+char *client_curl(const struct client_account *account, const char *path,
+		  const char *request);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The modules as files: Dovecot finds their entry points by name, says nothing
+   when NAME_version is missing, and shares one name space with all modules. */
+
+#include <gio/gio.h>
+
+#define PLUGIN "lib20_popinjay_plugin.so"
+
+/* Symbols besides NAME_init, NAME_deinit and NAME_version that a module may
+   have; those in popinjay.h come on top for PLUGIN. */
+static const struct {
+	const char *module, *symbol;
+} more_symbols[] = {
+	{ "libpopinjay_settings.so", "popinjay_settings_set_infos" },
+};
+
+static char *output_of(const char *const *argv)
+{
+	g_autoptr(GError) error = NULL;
+	char *out = NULL;
+	int status;
+
+	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL,
+			  NULL, &out, NULL, &status, &error) ||
+	    !g_spawn_check_wait_status(status, &error))
+		g_error("%s: %s", argv[0], error->message);
+	return out;
+}
+
+/* Add the paths of all modules in dir and below it. */
+static void find_modules(const char *path, GPtrArray *modules)
+{
+	g_autoptr(GError) error = NULL;
+	g_autoptr(GDir) dir = g_dir_open(path, 0, &error);
+	const char *name;
+
+	if (dir == NULL)
+		g_error("%s (make stage makes it)", error->message);
+	while ((name = g_dir_read_name(dir)) != NULL) {
+		char *file = g_build_filename(path, name, NULL);
+
+		if (g_str_has_suffix(name, ".so"))
+			g_ptr_array_add(modules, file);
+		else {
+			if (g_file_test(file, G_FILE_TEST_IS_DIR))
+				find_modules(file, modules);
+			g_free(file);
+		}
+	}
+}
+
+/* The name as Dovecot makes it of the file's: without "lib", digits and "_"
+   at its front. */
+static char *module_name(const char *file)
+{
+	g_autoptr(GRegex) regex =
+		g_regex_new("^(?:lib)?(?:[0-9]+_)?(.*)\\.so$", 0, 0, NULL);
+	g_autoptr(GMatchInfo) match = NULL;
+
+	g_assert_true(g_regex_match(regex, file, 0, &match));
+	return g_match_info_fetch(match, 1);
+}
+
+static GHashTable *string_set(void)
+{
+	return g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+}
+
+/* What the regex's first group finds in text. */
+static GHashTable *find_all(const char *pattern, const char *text)
+{
+	g_autoptr(GRegex) regex =
+		g_regex_new(pattern, G_REGEX_MULTILINE, 0, NULL);
+	g_autoptr(GMatchInfo) match = NULL;
+	GHashTable *found = string_set();
+
+	g_regex_match(regex, text, 0, &match);
+	while (g_match_info_matches(match)) {
+		g_hash_table_add(found, g_match_info_fetch(match, 1));
+		g_match_info_next(match, NULL);
+	}
+	return found;
+}
+
+/* The functions that popinjay.h declares. */
+static GHashTable *public_functions(void)
+{
+	g_autofree char *text = NULL;
+	GHashTable *functions;
+
+	g_assert_true(g_file_get_contents(
+		POPINJAY_SRCDIR "/include/popinjay.h", &text, NULL, NULL));
+	functions = find_all("^POPINJAY_EXPORT [^;(]*\\b(popinjay_\\w+)\\(",
+			     text);
+	g_assert_cmpuint(g_hash_table_size(functions), >, 10);
+	return functions;
+}
+
+static void test_symbols(gconstpointer data)
+{
+	const char *path = data;
+	const char *const argv[] = {
+		"nm", "-D", "-P", "--defined-only", path, NULL
+	};
+	static const char *const entry_points[] = { "init", "deinit",
+						     "version" };
+	g_autofree char *file = g_path_get_basename(path);
+	g_autofree char *name = module_name(file);
+	g_autofree char *out = output_of(argv);
+	g_autoptr(GHashTable) symbols = find_all("^(\\S+) ", out);
+	g_autoptr(GHashTable) allowed = g_str_equal(file, PLUGIN) ?
+		public_functions() : string_set();
+	GHashTableIter iter;
+	gpointer symbol;
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(entry_points); i++) {
+		g_hash_table_add(allowed, g_strdup_printf(
+			"%s_%s", name, entry_points[i]));
+	}
+	for (unsigned int i = 0; i < G_N_ELEMENTS(more_symbols); i++) {
+		if (g_str_equal(file, more_symbols[i].module))
+			g_hash_table_add(allowed,
+					 g_strdup(more_symbols[i].symbol));
+	}
+
+	g_hash_table_iter_init(&iter, allowed);
+	while (g_hash_table_iter_next(&iter, &symbol, NULL)) {
+		if (!g_hash_table_contains(symbols, symbol)) {
+			g_test_message("%s does not export %s", file,
+				       (const char *)symbol);
+			g_test_fail();
+		}
+	}
+	g_hash_table_iter_init(&iter, symbols);
+	while (g_hash_table_iter_next(&iter, &symbol, NULL)) {
+		if (!g_hash_table_contains(allowed, symbol)) {
+			g_test_message("%s exports %s, which is private", file,
+				       (const char *)symbol);
+			g_test_fail();
+		}
+	}
+}
+
+/* What a module uses and does not have is the host's. A function of ours that
+   no file of the module has would end every session. */
+static void test_undefined(gconstpointer data)
+{
+	const char *const argv[] = {
+		"nm", "-D", "-P", "--undefined-only", data, NULL
+	};
+	g_autofree char *out = output_of(argv);
+	g_autoptr(GHashTable) symbols = find_all("^(popinjay_\\S+) ", out);
+	GHashTableIter iter;
+	gpointer symbol;
+
+	g_assert_nonnull(strstr(out, " U"));
+	g_hash_table_iter_init(&iter, symbols);
+	while (g_hash_table_iter_next(&iter, &symbol, NULL)) {
+		g_test_message("there is no %s", (const char *)symbol);
+		g_test_fail();
+	}
+}
+
+/* A second copy of Dovecot's libraries in a process would be a disaster. */
+static void test_no_libdovecot(gconstpointer data)
+{
+	const char *const argv[] = { "readelf", "-d", data, NULL };
+	g_autofree char *out = output_of(argv);
+	g_autoptr(GHashTable) needed =
+		find_all("\\(NEEDED\\).*\\[([^]]+)\\]", out);
+	g_autoptr(GHashTable) search =
+		find_all("\\((RPATH|RUNPATH)\\)", out);
+	GHashTableIter iter;
+	gpointer library;
+
+	/* readelf's words are as they are looked for here */
+	g_assert_nonnull(strstr(out, "(SONAME)"));
+	g_hash_table_iter_init(&iter, needed);
+	while (g_hash_table_iter_next(&iter, &library, NULL)) {
+		if (g_str_has_prefix(library, "libdovecot")) {
+			g_test_message("linked with %s",
+				       (const char *)library);
+			g_test_fail();
+		}
+	}
+	g_assert_cmpuint(g_hash_table_size(search), ==, 0);
+}
+
+int main(int argc, char *argv[])
+{
+	g_autoptr(GPtrArray) modules = g_ptr_array_new_with_free_func(g_free);
+
+	g_test_init(&argc, &argv, NULL);
+	g_test_set_nonfatal_assertions();
+	find_modules(POPINJAY_MODULEDIR, modules);
+	g_assert_cmpuint(modules->len, >, 0);
+	for (unsigned int i = 0; i < modules->len; i++) {
+		const char *path = modules->pdata[i];
+		g_autofree char *name = g_path_get_basename(path);
+		g_autofree char *symbols =
+			g_strdup_printf("/modules/%s/symbols", name);
+		g_autofree char *undefined =
+			g_strdup_printf("/modules/%s/undefined", name);
+		g_autofree char *libraries =
+			g_strdup_printf("/modules/%s/libraries", name);
+
+		g_test_add_data_func(symbols, path, test_symbols);
+		g_test_add_data_func(undefined, path, test_undefined);
+		g_test_add_data_func(libraries, path, test_no_libdovecot);
+	}
+	return g_test_run();
+}
