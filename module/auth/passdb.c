@@ -167,7 +167,6 @@ finish_found(struct lookup *lookup, const struct popinjay_secret *secret,
 	bool prefetch = request->userdb_prefetch_set;
 	const char *credentials = text, *scheme = "PLAIN";
 
-	popinjay_passdb_hide_secrets(request);
 	auth_request_set_field(request, "userdb_popinjay_secret_id",
 			       secret->id, NULL);
 	auth_request_set_field(request, "userdb_popinjay_secret_label",
@@ -376,6 +375,10 @@ static void passdb_popinjay_init(struct passdb_module *module)
 
 	if (db->error != NULL)
 		return;
+	if (global_auth_settings->debug_passwords) {
+		i_warning("popinjay: With auth_debug_passwords=yes Dovecot "
+			  "logs app secrets");
+	}
 	db->replay =
 		popinjay_apop_replay_create(db->config.apop_max_age_secs);
 	popinjay_used_init(db);

@@ -29,8 +29,4 @@ struct popinjay_passdb {
 
 extern struct passdb_module_interface popinjay_passdb_interface;
 
-/* Keep Dovecot from logging the credentials of this request, which it does
-   with auth_debug_passwords. */
-void popinjay_passdb_hide_secrets(struct auth_request *request);
-
 #endif

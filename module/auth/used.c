@@ -4,7 +4,6 @@
 
 #include "auth-common.h"
 #include "ioloop.h"
-#include "auth-settings.h"
 #include "popinjay-passdb.h"
 #include "secret-record.h"
 #include "store.h"
@@ -137,16 +136,4 @@ void popinjay_used_watch(struct auth_request *request,
 	watch->id = p_strdup(request->pool, secret->id);
 	watch->label = p_strdup(request->pool, secret->label);
 	request->mech = &watch->mech;
-}
-
-void popinjay_passdb_hide_secrets(struct auth_request *request)
-{
-	struct auth_settings *set;
-
-	if (!request->set->debug_passwords)
-		return;
-	set = p_new(request->pool, struct auth_settings, 1);
-	*set = *request->set;
-	set->debug_passwords = FALSE;
-	request->set = set;
 }

@@ -213,8 +213,8 @@ static int cmd_open(struct secret_cmd *cmd, struct mail_user *user)
 		secret_cmd_fail(cmd, EX_CONFIG, "key_file: %s", error);
 		return -1;
 	}
-	if (popinjay_secret_store_init(cmd->config.dict, user->set->base_dir, NULL,
-				       &cmd->store, &error) < 0) {
+	if (popinjay_secret_store_init(cmd->config.dict, user->set->base_dir,
+				       NULL, &cmd->store, &error) < 0) {
 		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
 		return -1;
 	}
