@@ -112,11 +112,9 @@ static int cmd_add_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void)
 {
-	doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
-	doveadm_print_header_simple("id");
-	doveadm_print_header_simple("label");
-	doveadm_print_header_simple("secret");
-	return &secret_cmd_alloc(cmd_add_user, TRUE, 0)->ctx;
+	static const char *const names[] = { "id", "label", "secret", NULL };
+
+	return &secret_cmd_alloc(cmd_add_user, TRUE, 0, names)->ctx;
 }
 
 /* --- set --- */
@@ -152,7 +150,7 @@ static int cmd_set_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_set_alloc(void)
 {
-	return &secret_cmd_alloc(cmd_set_user, TRUE, 1)->ctx;
+	return &secret_cmd_alloc(cmd_set_user, TRUE, 1, NULL)->ctx;
 }
 
 /* --- revoke --- */
@@ -181,7 +179,7 @@ static int cmd_revoke_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void)
 {
-	return &secret_cmd_alloc(cmd_revoke_user, TRUE, 1)->ctx;
+	return &secret_cmd_alloc(cmd_revoke_user, TRUE, 1, NULL)->ctx;
 }
 
 /* --- rekey --- */
@@ -215,7 +213,6 @@ static int cmd_rekey_user(struct secret_cmd *cmd)
 	}
 	if (moved > 0 && secret_cmd_save(cmd) < 0)
 		return -1;
-	doveadm_print(cmd->user);
 	doveadm_print_num(moved);
 	doveadm_print_num(array_count(&cmd->secrets));
 	return 0;
@@ -223,13 +220,9 @@ static int cmd_rekey_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_rekey_alloc(void)
 {
-	doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
-	doveadm_print_header_simple("user");
-	doveadm_print_header("moved", "moved",
-			     DOVEADM_PRINT_HEADER_FLAG_RIGHT_JUSTIFY);
-	doveadm_print_header("secrets", "secrets",
-			     DOVEADM_PRINT_HEADER_FLAG_RIGHT_JUSTIFY);
-	return &secret_cmd_alloc(cmd_rekey_user, TRUE, 0)->ctx;
+	static const char *const names[] = { "moved", "secrets", NULL };
+
+	return &secret_cmd_alloc(cmd_rekey_user, TRUE, 0, names)->ctx;
 }
 
 /* --- import --- */
@@ -302,7 +295,6 @@ static int cmd_import_user(struct secret_cmd *cmd)
 	}
 	if (add_secret(cmd, password, FALSE, label, &secret) < 0)
 		return -1;
-	doveadm_print(cmd->user);
 	doveadm_print(secret.id);
 	doveadm_print(secret.label);
 	return 0;
@@ -310,12 +302,10 @@ static int cmd_import_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void)
 {
-	struct secret_cmd *cmd = secret_cmd_alloc(cmd_import_user, TRUE, 0);
+	static const char *const names[] = { "id", "label", NULL };
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_import_user, TRUE, 0, names);
 
 	cmd->input = TRUE;
-	doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
-	doveadm_print_header_simple("user");
-	doveadm_print_header_simple("id");
-	doveadm_print_header_simple("label");
 	return &cmd->ctx;
 }

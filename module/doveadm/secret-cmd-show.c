@@ -69,7 +69,6 @@ static int cmd_list_user(struct secret_cmd *cmd)
 	array_foreach(&cmd->secrets, secret) {
 		if (get_used(cmd, secret->id, &used) < 0)
 			return -1;
-		doveadm_print(cmd->user);
 		doveadm_print(secret->id);
 		doveadm_print(secret->label);
 		doveadm_print(time_str(secret->created));
@@ -80,22 +79,14 @@ static int cmd_list_user(struct secret_cmd *cmd)
 	return 0;
 }
 
-static void print_headers(const char *const *names)
-{
-	doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
-	for (; *names != NULL; names++)
-		doveadm_print_header_simple(*names);
-}
-
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
 {
 	static const char *const names[] = {
-		"user", "id", "label", "created", "expires", "mechanisms",
+		"id", "label", "created", "expires", "mechanisms",
 		"last_used", NULL
 	};
 
-	print_headers(names);
-	return &secret_cmd_alloc(cmd_list_user, FALSE, 0)->ctx;
+	return &secret_cmd_alloc(cmd_list_user, FALSE, 0, names)->ctx;
 }
 
 /* --- show --- */
@@ -107,7 +98,6 @@ static int cmd_show_user(struct secret_cmd *cmd)
 
 	if (secret == NULL || get_used(cmd, secret->id, &used) < 0)
 		return -1;
-	doveadm_print(cmd->user);
 	doveadm_print(secret->id);
 	doveadm_print(secret->label);
 	doveadm_print(secret->generated ? "generated" : "imported");
@@ -127,13 +117,12 @@ static int cmd_show_user(struct secret_cmd *cmd)
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
 {
 	static const char *const names[] = {
-		"user", "id", "label", "origin", "created", "expires",
-		"mechanisms", "networks", "tls", "read_only", "key",
+		"id", "label", "origin", "created", "expires", "mechanisms",
+		"networks", "tls", "read_only", "key",
 		"last_used", "last_ip", "last_mechanism", NULL
 	};
 
-	print_headers(names);
-	return &secret_cmd_alloc(cmd_show_user, FALSE, 1)->ctx;
+	return &secret_cmd_alloc(cmd_show_user, FALSE, 1, names)->ctx;
 }
 
 /* --- verify --- */
@@ -154,7 +143,6 @@ static int cmd_verify_user(struct secret_cmd *cmd)
 			i_unreached();
 		if (!popinjay_secret_plain_matches(secret, opened, cmd->text))
 			continue;
-		doveadm_print(cmd->user);
 		doveadm_print(secret->id);
 		doveadm_print(secret->label);
 		return 0;
@@ -171,10 +159,10 @@ static int cmd_verify_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_verify_alloc(void)
 {
-	static const char *const names[] = { "user", "id", "label", NULL };
-	struct secret_cmd *cmd = secret_cmd_alloc(cmd_verify_user, FALSE, 0);
+	static const char *const names[] = { "id", "label", NULL };
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_verify_user, FALSE, 0, names);
 
 	cmd->input = TRUE;
-	print_headers(names);
 	return &cmd->ctx;
 }

@@ -10,6 +10,7 @@
 #include "istream.h"
 #include "str.h"
 #include "utc-mktime.h"
+#include "doveadm-print.h"
 #include "mail-user.h"
 #include "secret-cmd.h"
 #include "secret-key.h"
@@ -341,7 +342,10 @@ cmd_init(struct doveadm_mail_cmd_context *ctx,
 	 const char *const args[] ATTR_UNUSED)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
+	const char *const *headers = cmd->headers;
 
+	for (; headers != NULL && *headers != NULL; headers++)
+		doveadm_print_header_simple(*headers);
 	if (cmd->input)
 		doveadm_mail_get_input(ctx);
 }
@@ -358,7 +362,7 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 
 struct secret_cmd *
 secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
-		 unsigned int args_count)
+		 unsigned int args_count, const char *const *headers)
 {
 	struct secret_cmd *cmd = doveadm_mail_cmd_alloc(struct secret_cmd);
 
@@ -372,5 +376,8 @@ secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
 	cmd->user_func = user_func;
 	cmd->writes = writes;
 	cmd->args_count = args_count;
+	cmd->headers = headers;
+	if (headers != NULL)
+		doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
 	return cmd;
 }

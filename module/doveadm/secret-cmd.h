@@ -28,6 +28,9 @@ struct secret_cmd {
 	int (*user_func)(struct secret_cmd *cmd);
 	/* it writes, so nobody else may do so meanwhile */
 	bool writes;
+	/* names of what it prints, or NULL; with -A doveadm prints the user,
+	   too */
+	const char *const *headers;
 	/* it takes a file from stdin */
 	bool input;
 	/* number of arguments that are no options */
@@ -42,7 +45,7 @@ struct secret_cmd {
 /* Allocate a command of type, which begins with struct secret_cmd. */
 struct secret_cmd *
 secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
-		 unsigned int args_count);
+		 unsigned int args_count, const char *const *headers);
 
 /* Say what went wrong with the current user, and end with that exit code. */
 void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,
