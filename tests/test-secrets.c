@@ -425,7 +425,7 @@ static void test_store_stopped(gconstpointer data)
 	g_autofree char *text = secrets_add(s, user, NULL, "-l", "phone", "-m",
 					    ALL_MECHS, NULL);
 
-	fixture_log_allow(s->f, "dict|popinjay|sqlite|store");
+	fixture_log_allow(s->f, "dict|popinjay|sqlite|store|redis");
 	for (unsigned int i = 0; i < G_N_ELEMENTS(mechs); i++)
 		assert_accepted(s, POP3_STLS, mechs[i], user, text);
 	fixture_stop(s->f);
@@ -518,6 +518,78 @@ static void test_keys(void)
 	secrets_free(s);
 }
 
+struct load {
+	struct secrets *s;
+	const char *user, *text;
+	gint stop;
+	gint accepted, other;
+};
+
+static gpointer load_thread(gpointer data)
+{
+	struct load *load = data;
+
+	for (unsigned int i = 0; !g_atomic_int_get(&load->stop); i++) {
+		g_autofree char *reply = secrets_login(load->s, POP3_TLS,
+			i % 2 == 0 ? "APOP" : "PLAIN", load->user, load->text,
+			NULL);
+
+		if (strcmp(reply, "+OK Logged in.") == 0)
+			g_atomic_int_inc(&load->accepted);
+		else {
+			g_atomic_int_inc(&load->other);
+			g_test_message("%s", reply);
+		}
+	}
+	return NULL;
+}
+
+/* 50 logins at a time while the keys change ten times: nobody is refused. */
+static void test_rekey_under_load(void)
+{
+	struct secrets *s = secrets_new(SECRETS_SQLITE, FALSE,
+		"auth_mechanisms = plain apop\n"
+		"service pop3 {\n  process_limit = 200\n}\n"
+		"mail_max_userip_connections = 200\n");
+	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
+					    "-m", "plain,apop", NULL);
+	struct load load = { s, "alice", text, 0, 0, 0 };
+	GThread *threads[50];
+	static const char *const keys[] = {
+		"k1 000102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f\n"
+		"k2 f00102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f current\n",
+		"k1 000102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f current\n"
+		"k2 f00102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f\n"
+	};
+
+	/* both keys are there from the start; doveadm's current one changes */
+	fixture_user_add(s->f, "alice");
+	fixture_stop(s->f);
+	secrets_set_keys(s, keys[1]);
+	fixture_start(s->f);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++)
+		threads[i] = g_thread_new("load", load_thread, &load);
+	for (unsigned int i = 0; i < 10; i++) {
+		g_autofree char *out = NULL;
+
+		secrets_set_keys(s, keys[i % 2]);
+		g_assert_cmpint(secrets_doveadm(s, "rekey", "alice", NULL,
+						&out, NULL), ==, 0);
+		g_assert_cmpstr(out, ==, "moved\tsecrets\n1\t1\n");
+	}
+	g_atomic_int_set(&load.stop, 1);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_thread_join(threads[i]);
+	g_test_message("%d logins", load.accepted);
+	g_assert_cmpint(load.accepted, >, 50);
+	g_assert_cmpint(load.other, ==, 0);
+	secrets_free(s);
+}
+
 int main(int argc, char *argv[])
 {
 	int ret;
@@ -549,7 +621,11 @@ int main(int argc, char *argv[])
 			     test_store_stopped);
 	g_test_add_data_func("/store/stopped/fs", GINT_TO_POINTER(SECRETS_FS),
 			     test_store_stopped);
+	g_test_add_data_func("/store/stopped/redis",
+			     GINT_TO_POINTER(SECRETS_REDIS),
+			     test_store_stopped);
 	g_test_add_func("/store/keys", test_keys);
+	g_test_add_func("/store/rekey-under-load", test_rekey_under_load);
 	g_test_add_func("/doveadm/errors", test_doveadm_errors);
 	g_test_add_func("/doveadm/verify", test_doveadm_verify);
 	g_test_add_func("/doveadm/import", test_doveadm_import);

@@ -11,8 +11,10 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#define DICT "proxy::popinjay"
 #define KEYS \
 	"k1 000102030405060708090a0b0c0d0e0f" \
 	"101112131415161718191a1b1c1d1e1f current\n"
@@ -88,10 +90,7 @@ static char *dict_uri(const struct secrets *s)
 {
 	switch (s->store) {
 	case SECRETS_SQLITE:
-	case SECRETS_PGSQL:
-		return g_strdup_printf("%s:%s/sql.conf",
-				       s->store == SECRETS_SQLITE ? "sqlite" :
-				       "pgsql", s->dir);
+		return g_strdup_printf("sqlite:%s/sql.conf", s->dir);
 	case SECRETS_FS:
 		return g_strdup_printf("fs:posix:prefix=%s/store/", s->dir);
 	case SECRETS_REDIS:
@@ -126,8 +125,10 @@ secrets_new(enum secrets_store store, gboolean plain, const char *config)
 	secrets_set_keys(s, KEYS);
 	if (store == SECRETS_SQLITE)
 		store_sqlite_init(s);
-	else if (store != SECRETS_FS)
+	else if (store == SECRETS_REDIS) {
+		s->server_port = g_random_int_range(30001, 32000);
 		secrets_store_start(s);
+	}
 
 	conf = path_of(s, "secret.conf");
 	conf_text = g_strdup_printf("dict = proxy::popinjay\n"
@@ -182,11 +183,59 @@ void secrets_free(struct secrets *s)
 
 /* --- the store --- */
 
+static void redis_start(struct secrets *s)
+{
+	g_autofree char *store = path_of(s, "store");
+	g_autofree char *port = g_strdup_printf("%u", s->server_port);
+	const char *const argv[] = {
+		"redis-server", "--bind", "127.0.0.1", "--port", port,
+		"--dir", store, "--appendonly", "yes", NULL
+	};
+	g_autoptr(GError) error = NULL;
+	GPid pid;
+
+	if (!g_spawn_async(NULL, (char **)argv, NULL,
+			   G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
+			   G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, &pid,
+			   &error))
+		g_error("%s", error->message);
+	s->server_pid = pid;
+	for (unsigned int i = 0; ; i++) {
+		const char *const ping[] = {
+			"redis-cli", "-p", port, "ping", NULL
+		};
+		g_autofree char *out = NULL;
+
+		if (g_spawn_sync(NULL, (char **)ping, NULL,
+				 G_SPAWN_SEARCH_PATH |
+				 G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out,
+				 NULL, NULL, NULL) &&
+		    strcmp(out, "PONG\n") == 0)
+			break;
+		if (i > 200)
+			g_error("Redis does not answer on port %s", port);
+		g_usleep(50 * 1000);
+	}
+}
+
+static void redis_stop(struct secrets *s)
+{
+	int status;
+
+	g_assert_cmpint(kill(s->server_pid, SIGTERM), ==, 0);
+	g_assert_cmpint(waitpid(s->server_pid, &status, 0), ==, s->server_pid);
+	s->server_pid = 0;
+}
+
 void secrets_store_stop(struct secrets *s)
 {
 	g_autofree char *store = path_of(s, "store");
 	g_autofree char *away = path_of(s, "away");
 
+	if (s->store == SECRETS_REDIS) {
+		redis_stop(s);
+		return;
+	}
 	g_assert_cmpint(rename(store, away), ==, 0);
 	if (s->store == SECRETS_FS) {
 		/* a directory that is not there is an empty store: so let it
@@ -200,23 +249,21 @@ void secrets_store_start(struct secrets *s)
 	g_autofree char *store = path_of(s, "store");
 	g_autofree char *away = path_of(s, "away");
 
+	if (s->store == SECRETS_REDIS) {
+		redis_start(s);
+		return;
+	}
 	(void)unlink(store);
 	g_assert_cmpint(rename(away, store), ==, 0);
 }
 
-static char *dict_uri_for_doveadm(void)
-{
-	return g_strdup("proxy::popinjay");
-}
-
 char *secrets_get_value(struct secrets *s, const char *user)
 {
-	g_autofree char *uri = dict_uri_for_doveadm();
 	g_autofree char *key = g_strconcat("shared/popinjay/secrets/", user,
 					   NULL);
 	g_autoptr(GString) out = NULL;
 
-	if (fixture_doveadm(s->f, NULL, &out, NULL, "dict", "get", uri, key,
+	if (fixture_doveadm(s->f, NULL, &out, NULL, "dict", "get", DICT, key,
 			    NULL) != 0)
 		return NULL;
 	return g_strdup(g_strchomp(out->str));
@@ -224,12 +271,11 @@ char *secrets_get_value(struct secrets *s, const char *user)
 
 void secrets_set_value(struct secrets *s, const char *user, const char *value)
 {
-	g_autofree char *uri = dict_uri_for_doveadm();
 	g_autofree char *key = g_strconcat("shared/popinjay/secrets/", user,
 					   NULL);
 
 	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, NULL, "dict", "set",
-					uri, key, value, NULL), ==, 0);
+					DICT, key, value, NULL), ==, 0);
 }
 
 /* --- doveadm --- */

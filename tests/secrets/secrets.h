@@ -10,7 +10,6 @@
 enum secrets_store {
 	SECRETS_SQLITE,
 	SECRETS_FS,
-	SECRETS_PGSQL,
 	SECRETS_REDIS
 };
 
@@ -21,10 +20,9 @@ struct secrets {
 	char *key_file;
 	enum secrets_store store;
 
-	/* PostgreSQL or Redis */
+	/* of Redis */
 	pid_t server_pid;
 	guint16 server_port;
-	char *password;
 };
 
 /* Start it with further settings, or NULL. With plain the second passdb has the
@@ -35,8 +33,8 @@ secrets_new(enum secrets_store store, gboolean plain, const char *config);
 /* End it. */
 void secrets_free(struct secrets *s);
 
-/* Start a stopped server of the store again, or stop it. SQLite and files have
-   none: they are moved away and back. */
+/* Stop the store's server, or start it again with what it had. SQLite and files
+   have none: they are moved away and back. */
 void secrets_store_stop(struct secrets *s);
 /* As above. */
 void secrets_store_start(struct secrets *s);
