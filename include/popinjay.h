@@ -9,7 +9,9 @@
    after Popinjay: its file name sorts behind lib20_popinjay_plugin.so (for
    example lib30_NAME_plugin.so), it stands in mail_plugins after popinjay, and
    it registers in NAME_plugin_init() and unregisters in NAME_plugin_deinit().
-   What is registered must stay in memory until it is unregistered.
+   What is registered must stay in memory until it is unregistered, which is
+   done there and nowhere else. A struct of this file grows only together with
+   POPINJAY_API_VERSION.
 
    The mail process may serve several sessions one after the other, or at the
    same time. All calls come from Dovecot's ioloop, never from another thread.
@@ -66,7 +68,9 @@ enum popinjay_outcome {
 POPINJAY_EXPORT struct mail_user *
 popinjay_session_user(const struct popinjay_session *session);
 
-/* The session's INBOX, open and synced once. Never NULL in a callback. */
+/* The session's INBOX, open and synced once. Never NULL in a callback. It must
+   not be synced again: the sequences that message numbers stand for would
+   change, and the client would delete other messages than it means. */
 POPINJAY_EXPORT struct mailbox *
 popinjay_session_mailbox(const struct popinjay_session *session);
 
@@ -195,8 +199,8 @@ struct popinjay_hook {
 
 	/* Called before each command, native or registered, in the order of
 	   registration. To refuse it, call popinjay_reply_err() and return
-	   FALSE: later hooks and the handler are not called. Else return TRUE.
-	   May be NULL. */
+	   FALSE: later hooks and the handler are not called. Else return TRUE
+	   and reply nothing. May be NULL. */
 	bool (*before)(struct popinjay_request *request);
 	/* Called after each command, also a refused or an unknown one. May be
 	   NULL. */
@@ -259,7 +263,8 @@ struct popinjay_uidl_policy {
 	   Returns 1 if it did, 0 if the message has none by this policy, -1 on
 	   other errors with the reason in error_r. A message without one, and
 	   one whose UIDL is invalid (RFC 1939 section 7) or double, gets one
-	   that is made of its GUID. */
+	   that is made of its GUID. So does one that fails, unless many do:
+	   then there are no UIDLs until it is better. */
 	int (*get)(struct mail *mail, struct buffer *dest,
 		   const char **error_r);
 };

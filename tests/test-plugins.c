@@ -39,15 +39,6 @@ static char *user_with_mails(struct fixture *f, unsigned int count)
 	return user;
 }
 
-/* Ask for a line that has to be answered with just this one. */
-static void ask(struct pop3 *pop3, const char *line, const char *reply)
-{
-	g_autofree char *want = g_strconcat(reply, "\r\n", NULL);
-
-	pop3_send(pop3, "%s", line);
-	pop3_expect_at(line, pop3, want, strlen(want));
-}
-
 /* QUIT, and wait until all is in the log. */
 static void end_session(struct fixture *f, gsize since, struct pop3 *pop3)
 {
@@ -109,8 +100,8 @@ static void test_registration(void)
 	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
 	unsigned int count = G_N_ELEMENTS(reports);
 
-	ask(pop3, "XNOHANDLER", "-ERR Unknown command: XNOHANDLER");
-	ask(pop3, "XGONE", "-ERR Unknown command: XGONE");
+	pop3_check(pop3, "XNOHANDLER", "-ERR Unknown command: XNOHANDLER");
+	pop3_check(pop3, "XGONE", "-ERR Unknown command: XGONE");
 	end_session(f, since, pop3);
 
 	for (gsize i = 0; i < G_N_ELEMENTS(reports); i++) {
@@ -173,14 +164,14 @@ static void test_replies(void)
 	g_autofree char *text = g_strnfill(506, 'x');
 	g_autofree char *line = g_strconcat("+OK ", text, NULL);
 
-	ask(pop3, "X-1", "+OK X-1");
-	ask(pop3, "XABCDEFGHIJ-0123 1 2 3 4 5", "+OK XABCDEFGHIJ-0123");
-	ask(pop3, "XERR used", "-ERR [IN-USE] used");
-	ask(pop3, "XERR", "-ERR [IN-USE]");
-	ask(pop3, "XBAD", "-ERR no good");
-	ask(pop3, "XCRLF", "+OK one  +OK two  .");
+	pop3_check(pop3, "X-1", "+OK X-1");
+	pop3_check(pop3, "XABCDEFGHIJ-0123 1 2 3 4 5", "+OK XABCDEFGHIJ-0123");
+	pop3_check(pop3, "XERR used", "-ERR [IN-USE] used");
+	pop3_check(pop3, "XERR", "-ERR [IN-USE]");
+	pop3_check(pop3, "XBAD", "-ERR no good");
+	pop3_check(pop3, "XCRLF", "+OK one  +OK two  .");
 	/* RFC 2449: 512 bytes with CRLF */
-	ask(pop3, "XLONG", line);
+	pop3_check(pop3, "XLONG", line);
 	pop3_quit(pop3, "Logging out.");
 }
 
@@ -200,12 +191,12 @@ static void test_session(void)
 		{ "XSESSION 4294967295", "none 0" }
 	};
 
-	ask(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
 	for (gsize i = 0; i < G_N_ELEMENTS(tests); i++) {
 		g_autofree char *reply = g_strdup_printf("+OK %s INBOX 3 %s",
 			user, tests[i].found);
 
-		ask(pop3, tests[i].line, reply);
+		pop3_check(pop3, tests[i].line, reply);
 	}
 	pop3_quit(pop3, "Logging out, messages deleted.");
 }
@@ -301,11 +292,12 @@ static void test_hooks(void)
 		g_autofree char *silent = g_strconcat(
 			names[i], " refuse-in-silence", NULL);
 
-		ask(pop3, coded, "-ERR [IN-USE] By the probe.");
-		ask(pop3, silent, "-ERR The server refused the command.");
-		ask(pop3, "STAT", "+OK 1 27");
+		pop3_check(pop3, coded, "-ERR [IN-USE] By the probe.");
+		pop3_check(pop3, silent,
+			   "-ERR The server refused the command.");
+		pop3_check(pop3, "STAT", "+OK 1 27");
 	}
-	ask(pop3, "XECHO refused", "+OK refused");
+	pop3_check(pop3, "XECHO refused", "+OK refused");
 	end_session(f, since, pop3);
 
 	for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -330,22 +322,39 @@ static void test_failing_policy(void)
 		.plugins = "popinjay_example popinjay_probe",
 		.modules = modules, .settings = settings
 	};
+	static const char error[] =
+		"popinjay: UIDL of UID 1: The probe has no UIDLs$";
+	static const char failure[] = "popinjay: Looking up the UIDLs failed: "
+		"The UIDLs of 9 messages couldn't be read$";
 	struct fixture *f = fixture_new(&options);
-	g_autofree char *user = user_with_mails(f, 3);
+	g_autofree char *user = user_with_mails(f, 8);
+	g_autofree char *more_user = user_with_mails(f, 9);
 	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
-	static const char error[] = "popinjay: UID 1: The probe has no UIDLs "
-		"- it is shown with a UIDL made of its GUID$";
 	g_autoptr(GString) reply = NULL;
+	gsize since;
 
+	/* a few messages are shown all the same, with one line in the log */
 	fixture_log_allow(f, error);
 	pop3_send(pop3, "UIDL");
 	reply = pop3_multiline(pop3);
 	g_assert_true(g_regex_match_simple("^\\+OK\\r\\n"
-		"1 pj-[0-9a-f]{32}\\r\\n2 pj-[0-9a-f]{32}\\r\\n"
-		"3 pj-[0-9a-f]{32}\\r\\n\\.\\r\\n$", reply->str,
+		"(\\d pj-[0-9a-f]{32}\\r\\n){8}\\.\\r\\n$", reply->str,
 		G_REGEX_RAW, 0));
 	end_session(f, 0, pop3);
 	g_assert_cmpuint(fixture_log_count(f, 0, error), ==, 1);
+
+	/* if it is many, something else is wrong, and a client must not take
+	   all its mail for new */
+	since = fixture_log_size(f);
+	fixture_log_allow(f, failure);
+	pop3 = pop3_session(f, POP3_CLEAR, more_user);
+	pop3_check(pop3, "UIDL",
+		   "-ERR [SYS/TEMP] The UIDLs can't be listed now.");
+	pop3_check(pop3, "UIDL 1",
+		   "-ERR [SYS/TEMP] The UIDLs can't be listed now.");
+	pop3_check(pop3, "STAT", "+OK 9 243");
+	end_session(f, since, pop3);
+	g_assert_cmpuint(fixture_log_count(f, since, failure), ==, 2);
 	fixture_free(f);
 }
 

@@ -101,7 +101,8 @@ add_fetchmail(GPtrArray *argv, const struct client_case *c,
 		"mda 'cat'\nkeep fetchall\n",
 		/* with any it would take CRAM-MD5 where it can */
 		port, c->mech,
-		strcmp(c->mech, "pop3") == 0 ? "password" : "any", user, text, tls);
+		strcmp(c->mech, "pop3") == 0 ? "password" : "any", user,
+		text, tls);
 	path = write_config(dir, config);
 	g_ptr_array_add(argv, g_strdup("env"));
 	g_ptr_array_add(argv, g_strconcat("HOME=", dir, NULL));

@@ -31,7 +31,10 @@ static const struct user_case bad_cases[] = {
 	  "popinjay_idle_timeout=soon: Invalid time interval" },
 	{ "time-zero", "userdb_popinjay_idle_timeout=0",
 	  "popinjay_idle_timeout=0 .*: use a time above 0",
-	  "popinjay_idle_timeout=0: .*: use a time above 0" },
+	  "popinjay_idle_timeout=0 .*: use a time above 0" },
+	{ "time-long", "userdb_popinjay_idle_timeout=25h",
+	  "popinjay_idle_timeout=25h .*: use a time .* up to 24 hours",
+	  "popinjay_idle_timeout=.*: use a time .* up to 24 hours" },
 	{ "cleartext", "userdb_popinjay_disable_plaintext_auth=perhaps",
 	  "popinjay_disable_plaintext_auth=perhaps .*: use yes or no",
 	  "popinjay_disable_plaintext_auth=perhaps: Invalid value" },
@@ -311,11 +314,13 @@ static void test_start(void)
 		{ "popinjay_idle_timeout = soon",
 		  "popinjay_idle_timeout: Invalid time interval: soon" },
 		{ "popinjay_idle_timeout = 0",
-		  "popinjay_idle_timeout=0: Invalid value: use a time above 0 "
-			"with its unit, such as 10 mins" },
+		  "popinjay_idle_timeout=0 secs: Invalid value: use a time "
+			"above 0 and up to 24 hours with its unit, such as "
+			"10 mins" },
 		{ "remote 192.0.2.1 {\n  popinjay_idle_timeout = 0\n}",
-		  "popinjay_idle_timeout=0: Invalid value: use a time above 0 "
-			"with its unit, such as 10 mins" },
+		  "popinjay_idle_timeout=0 secs: Invalid value: use a time "
+			"above 0 and up to 24 hours with its unit, such as "
+			"10 mins" },
 		{ "popinjay_disable_plaintext_auth = perhaps",
 		  "popinjay_disable_plaintext_auth: Invalid value: perhaps" }
 	};

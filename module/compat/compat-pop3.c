@@ -9,10 +9,11 @@
 #include "str.h"
 #include "str-sanitize.h"
 #include "mail-user.h"
-#include "mail-storage-service.h"
-#include "master-service-ssl-settings.h"
 #include "pop3-commands.h"
 #include "compat-pop3.h"
+
+/* RFC 2449 section 4: what Dovecot shows of a command at most */
+#define RFC_MAX_LINE_LEN 512
 
 bool popinjay_is_pop3_process(void)
 {
@@ -24,52 +25,8 @@ bool popinjay_is_pop3_process(void)
 bool popinjay_native_command_exists(struct client *client,
 				    const char *name)
 {
-	const struct pop3_command *command = pop3_command_find(name);
-
-	return command != NULL &&
+	return pop3_command_find(name) != NULL &&
 		(client->set->pop3_enable_last || strcmp(name, "LAST") != 0);
-}
-
-/* Dovecot sends this event from its own input loop, which we replace. */
-static void
-native_command_finished(struct pop3_command_context *cctx, const char *name,
-			int ret)
-{
-	struct client *client = cctx->client;
-
-	event_set_name(cctx->event, "pop3_command_finished");
-	event_add_str(cctx->event, "cmd_name", name);
-	event_add_str(cctx->event, "cmd_args", cctx->orig_args);
-	event_add_str(cctx->event, "cmd_input_name", cctx->orig_command);
-	event_add_str(cctx->event, "reply_state", ret > 0 ? "OK" : "ERR");
-	event_add_int(cctx->event, "net_in_bytes", cctx->stats.bytes_in);
-	event_add_int(cctx->event, "net_out_bytes",
-		      client->output->offset - cctx->stats.bytes_out);
-	e_debug(cctx->event, "Command finished: %s %s", name,
-		cctx->orig_args);
-}
-
-int popinjay_native_command_execute(struct client *client, const char *name,
-				    const char *args, uint64_t bytes_in)
-{
-	struct pop3_command_context cctx;
-	int ret;
-
-	i_zero(&cctx);
-	cctx.client = client;
-	cctx.command = pop3_command_find(name);
-	cctx.orig_command = name;
-	cctx.orig_args = args;
-	cctx.args = args;
-	cctx.event = event_create(client->event);
-	cctx.stats.bytes_in = bytes_in;
-	cctx.stats.bytes_out = client->output->offset;
-	i_assert(cctx.command != NULL);
-
-	ret = client_command_execute(&cctx);
-	native_command_finished(&cctx, name, ret);
-	event_unref(&cctx.event);
-	return ret;
 }
 
 #else
@@ -86,11 +43,71 @@ bool popinjay_native_command_exists(struct client *client,
 		(client->set->pop3_enable_last && strcmp(name, "LAST") == 0);
 }
 
+#endif
+
+#ifdef POPINJAY_HAVE_POP3_COMMAND_CONTEXT
+
 int popinjay_native_command_execute(struct client *client, const char *name,
-				    const char *args,
-				    uint64_t bytes_in ATTR_UNUSED)
+				    const char *args)
 {
+	struct pop3_command_context cctx;
+	int ret;
+
+	i_zero(&cctx);
+	cctx.client = client;
+	cctx.command = pop3_command_find(name);
+	cctx.orig_command = name;
+	cctx.orig_args = args;
+	cctx.args = args;
+	cctx.event = event_create(client->event);
+	i_assert(cctx.command != NULL);
+
+	ret = client_command_execute(&cctx);
+	event_unref(&cctx.event);
+	return ret;
+}
+
+void popinjay_native_command_finished(struct client *client,
+				      const char *name, const char *args,
+				      bool ok, uint64_t bytes_in,
+				      uint64_t bytes_out)
+{
+	struct event *event = event_create(client->event);
+	const char *human_args = str_sanitize(args, RFC_MAX_LINE_LEN);
+	const char *known_name;
+
+	known_name = pop3_command_find(name) != NULL ? name : "unknown";
+	event_set_name(event, "pop3_command_finished");
+	event_add_str(event, "cmd_name", known_name);
+	event_add_str(event, "cmd_args", human_args);
+	event_add_str(event, "cmd_input_name",
+		      str_sanitize(name, RFC_MAX_LINE_LEN));
+	event_add_str(event, "reply_state", ok ? "OK" : "ERR");
+	event_add_int(event, "net_in_bytes", bytes_in);
+	event_add_int(event, "net_out_bytes", bytes_out);
+	e_debug(event, "Command finished: %s %s", known_name, human_args);
+	event_unref(&event);
+}
+
+#else
+
+int popinjay_native_command_execute(struct client *client, const char *name,
+				    const char *args)
+{
+#ifdef POPINJAY_HAVE_POP3_COMMAND_FIND
+	return client_command_execute(client, pop3_command_find(name), args);
+#else
 	return client_command_execute(client, name, args);
+#endif
+}
+
+void popinjay_native_command_finished(struct client *client ATTR_UNUSED,
+				      const char *name ATTR_UNUSED,
+				      const char *args ATTR_UNUSED,
+				      bool ok ATTR_UNUSED,
+				      uint64_t bytes_in ATTR_UNUSED,
+				      uint64_t bytes_out ATTR_UNUSED)
+{
 }
 
 #endif
@@ -106,7 +123,9 @@ struct event *popinjay_client_event(struct client *client)
 
 uint64_t popinjay_client_bytes_in(struct client *client)
 {
-	return i_stream_get_absolute_offset(client->input);
+	/* with what was read, but is no whole line yet */
+	return i_stream_get_absolute_offset(client->input) +
+		i_stream_get_data_size(client->input);
 }
 
 bool popinjay_client_is_tls(struct client *client)
@@ -126,16 +145,3 @@ bool popinjay_client_is_secured(struct client *client)
 	return client->user->conn.end_client_tls_secured;
 #endif
 }
-
-#ifdef POPINJAY_HAVE_POP3_CLIENT_SERVICE_USER
-
-bool popinjay_client_stls_offered(struct client *client)
-{
-	const struct master_service_ssl_settings *ssl_set;
-
-	ssl_set = mail_storage_service_user_get_ssl_settings(
-		client->service_user);
-	return strcmp(ssl_set->ssl, "no") != 0;
-}
-
-#endif

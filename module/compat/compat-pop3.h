@@ -28,11 +28,18 @@ bool popinjay_is_pop3_process(void);
 /* Returns TRUE if this Dovecot has a command of that name (in upper case). */
 bool popinjay_native_command_exists(struct client *client, const char *name);
 
-/* Let Dovecot run a command of its own. bytes_in is the size of its line with
-   the line end. Returns what its handler returned: below 0 for a bad
-   command. */
+/* Let Dovecot run a command of its own. Returns what its handler returned:
+   below 0 for a bad command. */
 int popinjay_native_command_execute(struct client *client, const char *name,
-				    const char *args, uint64_t bytes_in);
+				    const char *args);
+
+/* Send the event pop3_command_finished if this Dovecot has it. Dovecot itself
+   sends it from its own input loop, which we replace. ok says that the reply
+   was +OK; the bytes are those of the line and of the reply. */
+void popinjay_native_command_finished(struct client *client,
+				      const char *name, const char *args,
+				      bool ok, uint64_t bytes_in,
+				      uint64_t bytes_out);
 
 /* Returns the event of the session. */
 struct event *popinjay_client_event(struct client *client);
@@ -43,11 +50,8 @@ uint64_t popinjay_client_bytes_in(struct client *client);
 /* Returns TRUE if the client's connection to Dovecot is secured by TLS. */
 bool popinjay_client_is_tls(struct client *client);
 
-/* Returns TRUE if nobody could listen to the connection: by TLS, or because it
-   does not leave the machine or a trusted network. */
+/* Returns TRUE if nobody can listen to the connection, as far as Dovecot tells
+   this process: by TLS, or because it does not leave the machine. */
 bool popinjay_client_is_secured(struct client *client);
-
-/* Returns TRUE if this Dovecot offers STLS before login. */
-bool popinjay_client_stls_offered(struct client *client);
 
 #endif

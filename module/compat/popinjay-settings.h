@@ -4,6 +4,11 @@
 
 struct mail_user;
 
+#define POPINJAY_IDLE_TIMEOUT_MAX_SECS (24 * 60 * 60)
+/* What popinjay_idle_timeout accepts. */
+#define POPINJAY_IDLE_TIMEOUT_HELP \
+	"use a time above 0 and up to 24 hours with its unit, such as 10 mins"
+
 /* What the administrator set, with its type and its default, from wherever
    this Dovecot keeps it: plugin {} in 2.3, settings of our own in 2.4. */
 struct popinjay_settings {
@@ -17,9 +22,14 @@ struct popinjay_settings {
 	const char *popinjay_uidl_key_file;
 	/* Sinks, separated by spaces; see core/access-log-sinks.h. */
 	const char *popinjay_access_log;
+	/* "yes", "no" or "": a valid X-UIDL header is a message's UIDL, as with
+	   Dovecot's pop3_reuse_xuidl. "" is what Dovecot has in the pop3
+	   process, and no in others. */
+	const char *popinjay_reuse_xuidl;
 	/* CAPA names us and our version. */
 	bool popinjay_capability_implementation;
-	/* How long a client may be silent or not read. */
+	/* How long a client may be silent or not read; 1 to
+	   POPINJAY_IDLE_TIMEOUT_MAX_SECS. */
 	unsigned int popinjay_idle_timeout_secs;
 
 	/* What CAPA says after login about what could be done before it. In
@@ -28,6 +38,8 @@ struct popinjay_settings {
 	const char *popinjay_sasl_mechanisms;
 	/* "yes", "no" or "" */
 	const char *popinjay_disable_plaintext_auth;
+	/* Dovecot's own: "no" if it offers no TLS */
+	const char *ssl;
 };
 
 /* Read the settings of a user. Returns 0, or -1 with the reason in error_r: a

@@ -12,7 +12,7 @@
 #include "popinjay-settings.h"
 #include "settings-info.h"
 
-/* What we read: our settings, and two of Dovecot's that it has for its login
+/* What we read: our settings, and some of Dovecot's that it has for other
    processes only. Those have to keep Dovecot's type and default, or the config
    process refuses to run. */
 struct settings {
@@ -20,6 +20,7 @@ struct settings {
 
 	ARRAY_TYPE(const_string) auth_mechanisms;
 	bool auth_allow_cleartext;
+	bool pop3_reuse_xuidl;
 };
 
 #undef DEF
@@ -31,6 +32,7 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR_NOVARS, popinjay_uidl_format),
 	DEF(STR, popinjay_uidl_policy),
 	DEF(STR, popinjay_uidl_key_file),
+	DEF(ENUM, popinjay_reuse_xuidl),
 	DEF(STR, popinjay_access_log),
 	DEF(BOOL, popinjay_capability_implementation),
 	SETTING_DEFINE_STRUCT_TIME("popinjay_idle_timeout",
@@ -39,10 +41,13 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR, popinjay_sasl_mechanisms),
 	DEF(ENUM, popinjay_disable_plaintext_auth),
 
+	SETTING_DEFINE_STRUCT_ENUM("ssl", set.ssl, struct settings),
 	SETTING_DEFINE_STRUCT_BOOLLIST("auth_mechanisms", auth_mechanisms,
 				       struct settings),
 	SETTING_DEFINE_STRUCT_BOOL("auth_allow_cleartext",
 				   auth_allow_cleartext, struct settings),
+	SETTING_DEFINE_STRUCT_BOOL("pop3_reuse_xuidl", pop3_reuse_xuidl,
+				   struct settings),
 
 	SETTING_DEFINE_LIST_END
 };
@@ -52,14 +57,17 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_uidl_format = "",
 		.popinjay_uidl_policy = "format",
 		.popinjay_uidl_key_file = "",
+		.popinjay_reuse_xuidl = ":yes:no",
 		.popinjay_access_log = "log",
 		.popinjay_capability_implementation = FALSE,
 		.popinjay_idle_timeout_secs = 10 * 60,
 		.popinjay_sasl_mechanisms = "",
-		.popinjay_disable_plaintext_auth = ":yes:no"
+		.popinjay_disable_plaintext_auth = ":yes:no",
+		.ssl = "yes:no:required"
 	},
 	.auth_mechanisms = ARRAY_INIT,
-	.auth_allow_cleartext = FALSE
+	.auth_allow_cleartext = FALSE,
+	.pop3_reuse_xuidl = FALSE
 };
 
 static bool
@@ -68,9 +76,11 @@ popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
 	struct settings *full = _set;
 	struct popinjay_settings *set = &full->set;
 
-	if (set->popinjay_idle_timeout_secs == 0) {
-		*error_r = "popinjay_idle_timeout=0: Invalid value: use a time "
-			"above 0 with its unit, such as 10 mins";
+	if (set->popinjay_idle_timeout_secs == 0 ||
+	    set->popinjay_idle_timeout_secs > POPINJAY_IDLE_TIMEOUT_MAX_SECS) {
+		*error_r = t_strdup_printf("popinjay_idle_timeout=%u secs: "
+			"Invalid value: "POPINJAY_IDLE_TIMEOUT_HELP,
+			set->popinjay_idle_timeout_secs);
 		return FALSE;
 	}
 	if (*set->popinjay_sasl_mechanisms == '\0') {
@@ -80,6 +90,10 @@ popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
 	if (*set->popinjay_disable_plaintext_auth == '\0') {
 		set->popinjay_disable_plaintext_auth =
 			full->auth_allow_cleartext ? "no" : "yes";
+	}
+	if (*set->popinjay_reuse_xuidl == '\0') {
+		set->popinjay_reuse_xuidl =
+			full->pop3_reuse_xuidl ? "yes" : "no";
 	}
 	return TRUE;
 }

@@ -12,6 +12,8 @@
 #include "str.h"
 #include "settings-parser.h"
 #include "mail-user.h"
+#include "mail-storage-service.h"
+#include "master-service-ssl-settings.h"
 #include "mail-storage-settings.h"
 #include "popinjay-settings.h"
 
@@ -43,6 +45,7 @@ static const struct env_setting settings[] = {
 	SETTING(SETTING_STR, "uidl_format", uidl_format, ""),
 	SETTING(SETTING_STR, "uidl_policy", uidl_policy, "format"),
 	SETTING(SETTING_STR, "uidl_key_file", uidl_key_file, ""),
+	SETTING(SETTING_MAYBE_BOOL, "reuse_xuidl", reuse_xuidl, ""),
 	SETTING(SETTING_STR, "access_log", access_log, "log"),
 	SETTING(SETTING_BOOL, "capability_implementation",
 		capability_implementation, "no"),
@@ -92,9 +95,9 @@ setting_parse(struct popinjay_settings *set, const struct env_setting *setting,
 		return setting_parse_bool(value, member, error_r);
 	case SETTING_TIME_SECS:
 		if (settings_get_time(value, member, &time_error) < 0 ||
-		    *(unsigned int *)member == 0) {
-			*error_r = "use a time above 0 with its unit, "
-				"such as 10 mins";
+		    *(unsigned int *)member == 0 ||
+		    *(unsigned int *)member > POPINJAY_IDLE_TIMEOUT_MAX_SECS) {
+			*error_r = POPINJAY_IDLE_TIMEOUT_HELP;
 			return -1;
 		}
 		return 0;
@@ -182,6 +185,8 @@ int popinjay_settings_get(struct mail_user *user,
 	pool = pool_alloconly_create("popinjay settings", 512);
 	set = p_new(pool, struct popinjay_settings, 1);
 	set->pool = pool;
+	set->ssl = mail_storage_service_user_get_ssl_settings(
+		user->_service_user)->ssl;
 	if (settings_parse(set, user, error_r) < 0) {
 		pool_unref(&pool);
 		return -1;

@@ -30,9 +30,9 @@ struct popinjay_uidl {
 };
 
 /* Returns the GUID of the message uid, or NULL if it has none. The string has
-   to live until the next call only. A GUID that there is but that cannot be
-   had now is not NULL: the message would change its UIDL for a while, and be
-   downloaded twice. Note the error in context and drop the set. */
+   to live until the next call only. For a GUID that there is but that cannot
+   be had now it returns NULL too and notes that in context: the message then
+   has another UIDL for a while, which nobody may keep. */
 typedef const char *
 popinjay_uidl_get_guid_t(void *context, uint32_t uid);
 

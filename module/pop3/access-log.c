@@ -104,7 +104,10 @@ session_record(struct popinjay_session *session, pool_t pool)
 				 stats->expunged_bytes);
 	popinjay_record_add_uint(record, "bytes_in",
 				 popinjay_client_bytes_in(session->client));
-	popinjay_record_add_uint(record, "bytes_out", client->output->offset);
+	popinjay_record_add_uint(record, "bytes_out",
+				 session->refused_output != NULL ?
+				 session->refusal_bytes :
+				 client->output->offset);
 	popinjay_record_add_uint(record, "commands", stats->commands);
 	popinjay_record_add_uint(record, "errors", stats->errors);
 	popinjay_record_add_uint(record, "duration_usecs",
@@ -226,7 +229,7 @@ static void access_log_sync_notify(struct mailbox *box, uint32_t uid,
 	if (mbox->super.sync_notify != NULL)
 		mbox->super.sync_notify(box, uid, sync_type);
 	if (sync_type == MAILBOX_SYNC_TYPE_EXPUNGE)
-		popinjay_session_expunged(box->storage->user, uid);
+		popinjay_session_expunged(box, uid);
 }
 
 void popinjay_access_log_mailbox_allocated(struct mailbox *box)

@@ -52,11 +52,10 @@ static bool cleartext_allowed(struct popinjay_session *session)
 		session->puser->set->popinjay_disable_plaintext_auth;
 	const char *used_mech = session->client->user->auth_mech;
 
-	if (popinjay_client_is_secured(session->client))
+	if (popinjay_client_is_secured(session->client) ||
+	    strcasecmp(disable_plaintext_auth, "no") == 0)
 		return TRUE;
-	if (*disable_plaintext_auth != '\0')
-		return strcasecmp(disable_plaintext_auth, "no") == 0;
-	/* not told, but it was allowed to this client a moment ago */
+	/* it was allowed to this client a moment ago */
 	return used_mech != NULL &&
 		str_array_icase_find(plaintext_mechanisms, used_mech);
 }
@@ -99,7 +98,7 @@ static void capabilities_collect(struct popinjay_session *session,
 	for (; *lines != NULL; lines++)
 		popinjay_capabilities_add(capabilities, *lines);
 	if (!popinjay_client_is_tls(client) &&
-	    popinjay_client_stls_offered(client))
+	    strcmp(session->puser->set->ssl, "no") != 0)
 		popinjay_capabilities_add(capabilities, "STLS");
 	if (cleartext)
 		popinjay_capabilities_add(capabilities, "USER");

@@ -70,7 +70,10 @@ bool popinjay_hooks_run_before(struct popinjay_request *request)
 	array_foreach(&hooks, itemp) {
 		const struct popinjay_hook *hook = *itemp;
 
-		if (hook->before != NULL && !hook->before(request)) {
+		if (hook->before == NULL)
+			continue;
+		/* a hook that has answered has refused, whatever it returns */
+		if (!hook->before(request) || request->replied) {
 			e_debug(popinjay_client_event(
 					request->session->client),
 				"popinjay: %s refused %s", hook->name,

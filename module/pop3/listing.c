@@ -47,7 +47,10 @@ find_uidl(struct popinjay_session *session,
 static void save_uidl(struct listing *listing, unsigned int msgnum,
 		      const struct popinjay_uidl *uidl)
 {
-	if (listing->save_mail == NULL || uidl->permanent)
+	struct mailbox *box = listing->session->client->mailbox;
+
+	if (listing->save_mail == NULL || uidl->permanent ||
+	    popinjay_uidl_storage_is_provisional(box, uidl->uid))
 		return;
 	mail_set_seq(listing->save_mail,
 		     popinjay_session_seq(listing->session, msgnum));

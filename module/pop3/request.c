@@ -83,6 +83,11 @@ static void request_end(struct popinjay_request *request)
 		client->bad_counter++;
 	else
 		client->bad_counter = 0;
+	/* it is too late for another reply */
+	request->replied = TRUE;
+	popinjay_native_command_finished(client, request->name, request->args,
+		result.outcome == POPINJAY_OUTCOME_OK, result.bytes_in,
+		result.bytes_out);
 	popinjay_hooks_run_after(request, &result);
 
 	session->request = NULL;
@@ -122,8 +127,13 @@ static void request_continue(struct client *client)
 	if (request->outcome == POPINJAY_OUTCOME_MORE) {
 		if (ret == 0)
 			return;
+		/* The stream may be a wrapper that does not know yet that the
+		   connection is lost. Nothing more may be done for it. */
+		o_stream_close(client->output);
 		request->outcome = POPINJAY_OUTCOME_CUT;
-	} else if (request->outcome == POPINJAY_OUTCOME_CUT) {
+	} else if (request->outcome != POPINJAY_OUTCOME_OK &&
+		   request->outcome != POPINJAY_OUTCOME_ERR) {
+		request->outcome = POPINJAY_OUTCOME_CUT;
 		drop = !client->output->closed;
 	}
 	request_end_more(request);
@@ -131,6 +141,24 @@ static void request_continue(struct client *client)
 		popinjay_session_drop(session, POPINJAY_SESSION_END_ERROR,
 				      "A reply could not be completed.");
 	}
+}
+
+/* Returns TRUE if the handler did what it says. If it did not, the client would
+   take the reply to the next command for the one to this. */
+static bool outcome_is_true(const struct popinjay_request *request)
+{
+	switch (request->outcome) {
+	case POPINJAY_OUTCOME_OK:
+	case POPINJAY_OUTCOME_ERR:
+	case POPINJAY_OUTCOME_BAD:
+		return request->replied && request->more == NULL;
+	case POPINJAY_OUTCOME_MORE:
+		return request->more != NULL;
+	case POPINJAY_OUTCOME_REFUSED:
+	case POPINJAY_OUTCOME_CUT:
+		break;
+	}
+	return FALSE;
 }
 
 static void request_run_handler(struct popinjay_request *request)
@@ -148,17 +176,19 @@ static void request_run_handler(struct popinjay_request *request)
 	} else {
 		request->outcome = command->handler(request);
 	}
-}
+	if (outcome_is_true(request))
+		return;
 
-static void request_run_native(struct popinjay_request *request)
-{
-	int ret;
-
-	ret = popinjay_native_command_execute(request->session->client,
-					      request->name, request->args,
-					      request->bytes_in);
-	request->outcome = ret < 0 ? POPINJAY_OUTCOME_BAD :
-		POPINJAY_OUTCOME_OK;
+	e_error(popinjay_client_event(request->session->client),
+		"popinjay: The handler of %s did not send the reply that it "
+		"reports (outcome %d) - dropped the connection", request->name,
+		request->outcome);
+	if (request->free_context != NULL)
+		request->free_context(request->context);
+	request->more = NULL;
+	request->outcome = POPINJAY_OUTCOME_CUT;
+	popinjay_session_drop(request->session, POPINJAY_SESSION_END_ERROR,
+			      "A command was not answered.");
 }
 
 static void request_run_command(struct popinjay_request *request)
@@ -178,8 +208,10 @@ static void request_run_command(struct popinjay_request *request)
 							     request->name));
 	if (request->command != NULL)
 		request_run_handler(request);
-	else
-		request_run_native(request);
+	else {
+		request->outcome = popinjay_request_run_native(request) < 0 ?
+			POPINJAY_OUTCOME_BAD : POPINJAY_OUTCOME_OK;
+	}
 	event_reason_end(&reason);
 }
 
@@ -225,6 +257,13 @@ void popinjay_request_abort(struct popinjay_session *session)
 	request_end_more(request);
 }
 
+int popinjay_request_run_native(struct popinjay_request *request)
+{
+	request->replied = TRUE;
+	return popinjay_native_command_execute(request->session->client,
+					       request->name, request->args);
+}
+
 int popinjay_request_send(struct popinjay_request *request, const void *data,
 			  size_t size)
 {
@@ -255,7 +294,12 @@ reply(struct popinjay_request *request, const char *status, const char *code,
 	string_t *line = t_str_new(128);
 	char *p;
 
-	i_assert(!request->replied);
+	if (request->replied) {
+		e_error(popinjay_client_event(request->session->client),
+			"popinjay: A plugin replied to %s twice, or too late",
+			request->name);
+		return;
+	}
 	request->replied = TRUE;
 
 	str_vprintfa(text, fmt, args);

@@ -41,6 +41,10 @@ void popinjay_request_run(struct popinjay_session *session, const char *line,
 /* End a command that still runs because its session ends. */
 void popinjay_request_abort(struct popinjay_session *session);
 
+/* Let Dovecot's own command of the same name run and reply. Returns below 0 for
+   a bad command. */
+int popinjay_request_run_native(struct popinjay_request *request);
+
 /* Call more() each time the client has read what was sent so far, until it
    returns another outcome than POPINJAY_OUTCOME_MORE. Nothing has been replied
    yet. Returns POPINJAY_OUTCOME_MORE. */

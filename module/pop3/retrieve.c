@@ -103,6 +103,19 @@ static void forget_size(struct retrieve *retrieve, enum mail_fetch_field field)
 	mail_free(&mail);
 }
 
+/* RETR makes a message \Seen, when all of it was sent. */
+static void mark_seen(struct retrieve *retrieve)
+{
+	struct client *client = retrieve->session->client;
+	unsigned int msgnum = retrieve->msgnum;
+
+	if (client->seen_bitmask == NULL ||
+	    (mail_get_flags(retrieve->mail) & MAIL_SEEN) != 0)
+		return;
+	client->seen_bitmask[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
+	client->seen_change_count++;
+}
+
 static enum popinjay_outcome
 retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
 {
@@ -137,6 +150,8 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
 		end);
 	if (popinjay_request_send(request, end, end_size) < 0)
 		return POPINJAY_OUTCOME_CUT;
+	if (retrieve->whole)
+		mark_seen(retrieve);
 	return POPINJAY_OUTCOME_OK;
 }
 
@@ -152,7 +167,10 @@ retrieve_more(struct popinjay_request *request, void *context)
 		ret = i_stream_read_more(retrieve->stream, &data, &size);
 		if (ret < 0)
 			break;
-		i_assert(ret > 0);
+		if (ret == 0) {
+			return retrieve_failed(retrieve,
+				"The storage gave a stream that doesn't block");
+		}
 
 		size = popinjay_wire_encode(&retrieve->wire, data, size,
 					    wire_buffer, sizeof(wire_buffer),
@@ -186,18 +204,6 @@ retrieve_open_failed(struct popinjay_request *request,
 		request->name, mail->uid, get_known_guid(mail), errstr);
 	return popinjay_reply_err(request, "SYS/TEMP",
 		"Message %u can't be read now.", retrieve->msgnum + 1);
-}
-
-static void mark_seen(struct retrieve *retrieve)
-{
-	struct client *client = retrieve->session->client;
-	unsigned int msgnum = retrieve->msgnum;
-
-	if (client->seen_bitmask == NULL ||
-	    (mail_get_flags(retrieve->mail) & MAIL_SEEN) != 0)
-		return;
-	client->seen_bitmask[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
-	client->seen_change_count++;
 }
 
 static enum popinjay_outcome
@@ -234,7 +240,6 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 						retrieve_free, retrieve, "%s",
 						"");
 	}
-	mark_seen(retrieve);
 	return popinjay_reply_multiline(request, retrieve_more, retrieve_free,
 					retrieve, "%"PRIuUOFF_T" octets",
 					client->message_sizes[msgnum]);

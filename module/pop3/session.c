@@ -71,15 +71,17 @@ static struct popinjay_session *session_find(struct mail_user *user)
 	return NULL;
 }
 
-void popinjay_session_expunged(struct mail_user *user, uint32_t uid)
+void popinjay_session_expunged(struct mailbox *box, uint32_t uid)
 {
-	struct popinjay_session *session = session_find(user);
+	struct popinjay_session *session = session_find(box->storage->user);
 	struct client *client;
 	unsigned int msgnum;
 	uint32_t seq;
 
-	/* others may expunge too, which we get to know when we sync */
-	if (session == NULL || !session->client->quit_seen)
+	/* others may expunge too, which we get to know when we sync; and
+	   autoexpunge opens the INBOX again when the session is over */
+	if (session == NULL || !session->client->quit_seen ||
+	    session->client->mailbox != box)
 		return;
 	client = session->client;
 	session->stats.expunged_count++;
@@ -274,7 +276,9 @@ static void session_destroy(struct client *client, const char *reason)
 
 	if (client->delete_success)
 		session->end = POPINJAY_SESSION_END_QUIT;
-	else if (client->quit_seen)
+	else if (client->quit_seen ||
+		 (client->disconnected &&
+		  session->end == POPINJAY_SESSION_END_LOST))
 		session->end = POPINJAY_SESSION_END_ERROR;
 	else if (session->end == POPINJAY_SESSION_END_LOST && reason != NULL) {
 		/* not by us: Dovecot gave up on the mailbox or on its lock, or
@@ -307,6 +311,7 @@ static void session_refuse(struct popinjay_session *session)
 
 	o_stream_nsend(client->output, refusal, strlen(refusal));
 	(void)o_stream_flush(client->output);
+	session->refusal_bytes = client->output->offset;
 	session->refused_output = buffer_create_dynamic(client->pool, 256);
 	o_stream_unref(&client->output);
 	client->output = o_stream_create_buffer(session->refused_output);
@@ -325,7 +330,8 @@ void popinjay_session_created(struct client *client)
 	session->client = client;
 	session->puser = puser;
 	session->stats.start_usecs = i_microseconds();
-	puser->reuse_xuidl = client->set->pop3_reuse_xuidl;
+	if (puser->error == NULL && *puser->set->popinjay_reuse_xuidl == '\0')
+		puser->reuse_xuidl = client->set->pop3_reuse_xuidl;
 	MODULE_CONTEXT_SET(client, session_module, session);
 	client->v.destroy = session_destroy;
 

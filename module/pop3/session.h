@@ -38,8 +38,8 @@ struct popinjay_session_stats {
 	uint64_t start_usecs;
 	/* all commands, and those answered -ERR or cut */
 	unsigned int commands, errors;
-	/* those answered +OK, and the bytes of their replies; for DELE the
-	   sizes of the messages */
+	/* those answered +OK, cut ones among them, and the bytes of their
+	   replies; for DELE the sizes of the messages */
 	struct {
 		unsigned int count;
 		uint64_t bytes;
@@ -62,6 +62,8 @@ struct popinjay_session {
 	/* What we said instead of +OK goes here when a session is refused
 	   before Dovecot has said it. */
 	buffer_t *refused_output;
+	/* and this is how much the client got */
+	uint64_t refusal_bytes;
 
 	/* [msgnum / CHAR_BIT]: messages that could not be read; NULL if there
 	   are none. They are not deleted in this session. */
@@ -86,9 +88,9 @@ void popinjay_session_take_over(struct mail_user *user);
 /* Returns the session of client. */
 struct popinjay_session *popinjay_session_get(struct client *client);
 
-/* The storage has removed the message uid from the mailbox of a user's
-   session. */
-void popinjay_session_expunged(struct mail_user *user, uint32_t uid);
+/* The storage has removed the message uid from a mailbox, which may be that of
+   a session. */
+void popinjay_session_expunged(struct mailbox *box, uint32_t uid);
 
 /* End the session now, with what was sent so far: reason is for Dovecot's
    log. */

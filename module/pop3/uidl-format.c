@@ -84,15 +84,16 @@ uidl_key_read(const char *path, buffer_t *key, const char **error_r)
 	   key */
 	if (ret > 0 && data[ret - 1] == '\n')
 		ret--;
-	if (ret < KEY_MIN_BYTES || ret > KEY_MAX_BYTES) {
+	if (ret >= KEY_MIN_BYTES && ret <= KEY_MAX_BYTES)
+		buffer_append(key, data, ret);
+	safe_memset(data, 0, sizeof(data));
+	if (key->used == 0) {
 		*error_r = t_strdup_printf(
 			"The key has %s than %d bytes",
 			ret < KEY_MIN_BYTES ? "less" : "more",
 			ret < KEY_MIN_BYTES ? KEY_MIN_BYTES : KEY_MAX_BYTES);
 		return -1;
 	}
-	buffer_append(key, data, ret);
-	safe_memset(data, 0, sizeof(data));
 	return 0;
 }
 

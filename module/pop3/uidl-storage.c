@@ -24,9 +24,9 @@
 	MODULE_CONTEXT_REQUIRE(obj, uidl_mail_module)
 
 /* A message that cannot be read gets a UIDL for now that has no need of it,
-   so that the others are listed. With more of them it is the storage that
-   fails: to show its mail with other UIDLs would make clients download all of
-   it again. */
+   so that the others are listed. With more of them, or with all, it is the
+   storage that fails: to show its mail with other UIDLs would make clients
+   download all of it again. */
 #define UIDL_MAX_FAILED_MESSAGES 8
 
 struct uidl_box {
@@ -36,6 +36,10 @@ struct uidl_box {
 	/* what the mailbox looked like when the set was made */
 	uint32_t set_messages_count, set_next_uid, set_uidvalidity;
 
+	/* messages of the set whose UIDL is none to keep */
+	uint32_t provisional_uids[UIDL_MAX_FAILED_MESSAGES];
+	unsigned int provisional_count;
+
 	/* the set is being made: mails answer what the storage has */
 	bool making_set;
 };
@@ -44,7 +48,8 @@ struct uidl_builder {
 	struct popinjay_user *puser;
 	struct mail *guid_mail;
 	string_t *uidl;
-	/* messages whose UIDL or GUID could not be read */
+	/* the messages whose UIDL or GUID could not be read, in no order */
+	uint32_t failed_uids[UIDL_MAX_FAILED_MESSAGES];
 	unsigned int failed_count;
 };
 
@@ -53,28 +58,49 @@ static MODULE_CONTEXT_DEFINE_INIT(uidl_storage_module,
 static MODULE_CONTEXT_DEFINE_INIT(uidl_mail_module, &mail_module_register);
 
 static void
-uidl_error(struct uidl_builder *builder, struct mailbox *box, uint32_t uid,
-	   const char *error)
+uidl_error(struct uidl_builder *builder, struct mail *mail, const char *error)
 {
+	unsigned int i, known;
+
+	known = I_MIN(builder->failed_count, UIDL_MAX_FAILED_MESSAGES);
+	for (i = 0; i < known; i++) {
+		if (builder->failed_uids[i] == mail->uid)
+			return;
+	}
+	if (known < UIDL_MAX_FAILED_MESSAGES)
+		builder->failed_uids[known] = mail->uid;
 	/* one line is enough when a disk fails under 100,000 messages */
-	if (builder->failed_count++ > 0)
-		return;
-	e_error(box->event, "popinjay: UIDL of UID %u: %s", uid, error);
+	if (builder->failed_count++ == 0) {
+		e_error(mail->box->event, "popinjay: UIDL of UID %u: %s",
+			mail->uid, error);
+	}
+}
+
+/* Returns TRUE if the storage could not read the message just now, FALSE if
+   there is nothing to read. */
+static bool uidl_lookup_failed(struct uidl_builder *builder, struct mail *mail)
+{
+	enum mail_error error;
+	const char *errstr;
+
+	errstr = mailbox_get_last_internal_error(mail->box, &error);
+	if (error == MAIL_ERROR_EXPUNGED || error == MAIL_ERROR_NOTFOUND ||
+	    error == MAIL_ERROR_NOTPOSSIBLE)
+		return FALSE;
+	uidl_error(builder, mail, errstr);
+	return TRUE;
 }
 
 static const char *builder_get_guid(void *context, uint32_t uid)
 {
 	struct uidl_builder *builder = context;
 	struct mail *mail = builder->guid_mail;
-	enum mail_error error;
-	const char *guid, *errstr;
+	const char *guid;
 
 	if (!mail_set_uid(mail, uid))
 		return NULL;
 	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0) {
-		errstr = mailbox_get_last_internal_error(mail->box, &error);
-		if (error == MAIL_ERROR_TEMP)
-			uidl_error(builder, mail->box, uid, errstr);
+		(void)uidl_lookup_failed(builder, mail);
 		return NULL;
 	}
 	return guid;
@@ -91,8 +117,10 @@ builder_get_uidl(struct uidl_builder *builder, struct mail *mail,
 	int ret;
 
 	*permanent_r = FALSE;
-	if (mail_get_special(mail, MAIL_FETCH_UIDL_BACKEND, &uidl) == 0 &&
-	    *uidl != '\0') {
+	if (mail_get_special(mail, MAIL_FETCH_UIDL_BACKEND, &uidl) < 0) {
+		if (uidl_lookup_failed(builder, mail))
+			return NULL;
+	} else if (*uidl != '\0') {
 		*permanent_r = TRUE;
 		return uidl;
 	}
@@ -109,13 +137,12 @@ builder_get_uidl(struct uidl_builder *builder, struct mail *mail,
 		ret = puser->uidl_policy->get(mail, builder->uidl, &error);
 	}
 	if (ret < 0)
-		uidl_error(builder, mail->box, mail->uid, error);
+		uidl_error(builder, mail, error);
 	return ret <= 0 ? NULL : str_c(builder->uidl);
 }
 
-static int
-uidl_set_make(struct mailbox *box, struct popinjay_user *puser,
-	      struct popinjay_uidl_set **set_r)
+static int uidl_set_make(struct mailbox *box, struct uidl_box *ubox,
+			 struct popinjay_user *puser)
 {
 	struct mailbox_transaction_context *trans;
 	struct mail_search_args *search_args;
@@ -161,7 +188,9 @@ uidl_set_make(struct mailbox *box, struct popinjay_user *puser,
 	(void)mailbox_transaction_commit(&trans);
 	str_free(&builder.uidl);
 
-	if (ret == 0 && builder.failed_count > UIDL_MAX_FAILED_MESSAGES) {
+	if (ret == 0 && builder.failed_count > 0 &&
+	    (builder.failed_count > UIDL_MAX_FAILED_MESSAGES ||
+	     builder.failed_count == status.messages)) {
 		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
 			t_strdup_printf("The UIDLs of %u messages couldn't be "
 					"read", builder.failed_count));
@@ -171,8 +200,23 @@ uidl_set_make(struct mailbox *box, struct popinjay_user *puser,
 		popinjay_uidl_set_free(&set);
 		return -1;
 	}
-	*set_r = set;
+	ubox->set = set;
+	ubox->provisional_count = builder.failed_count;
+	memcpy(ubox->provisional_uids, builder.failed_uids,
+	       sizeof(ubox->provisional_uids));
 	return 0;
+}
+
+bool popinjay_uidl_storage_is_provisional(struct mailbox *box, uint32_t uid)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+	unsigned int i;
+
+	for (i = 0; i < ubox->provisional_count; i++) {
+		if (ubox->provisional_uids[i] == uid)
+			return TRUE;
+	}
+	return FALSE;
 }
 
 int popinjay_uidl_storage_get(struct mailbox *box,
@@ -185,6 +229,10 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 
 	if (ubox == NULL)
 		return 0;
+	if (puser->error != NULL) {
+		mail_storage_set_critical(box->storage, "%s", puser->error);
+		return -1;
+	}
 
 	mailbox_get_open_status(box, STATUS_MESSAGES | STATUS_UIDNEXT |
 				STATUS_UIDVALIDITY, &status);
@@ -198,7 +246,7 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 
 	popinjay_uidl_set_free(&ubox->set);
 	ubox->making_set = TRUE;
-	ret = uidl_set_make(box, puser, &ubox->set);
+	ret = uidl_set_make(box, ubox, puser);
 	ubox->making_set = FALSE;
 	if (ret < 0)
 		return -1;
@@ -226,6 +274,14 @@ static int uidl_mail_get_special(struct mail *_mail,
 			return -1;
 		uidl = ret == 0 ? NULL :
 			popinjay_uidl_set_find(set, _mail->uid);
+		if (uidl != NULL &&
+		    popinjay_uidl_storage_is_provisional(_mail->box,
+							 _mail->uid)) {
+			/* whoever asks here keeps what he gets */
+			mail_storage_set_error(_mail->box->storage,
+				MAIL_ERROR_TEMP, "The UIDL couldn't be read");
+			return -1;
+		}
 		if (uidl != NULL) {
 			*value_r = uidl->uidl;
 			return 0;
@@ -250,7 +306,7 @@ void popinjay_uidl_mailbox_allocated(struct mailbox *box)
 
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
 
-	if (!box->inbox_user || puser == NULL || puser->error != NULL)
+	if (!box->inbox_user || puser == NULL)
 		return;
 	ubox = p_new(box->pool, struct uidl_box, 1);
 	ubox->module_ctx.super = *v;

@@ -13,6 +13,10 @@ struct popinjay_uidl_set;
 int popinjay_uidl_storage_get(struct mailbox *box,
 			      const struct popinjay_uidl_set **set_r);
 
+/* Returns TRUE if the message could not be read when the set was made: its UIDL
+   is shown to the client, but must not be saved. */
+bool popinjay_uidl_storage_is_provisional(struct mailbox *box, uint32_t uid);
+
 /* Storage hooks. */
 void popinjay_uidl_mailbox_allocated(struct mailbox *box);
 void popinjay_uidl_mail_allocated(struct mail *mail);

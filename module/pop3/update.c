@@ -34,8 +34,7 @@ static enum popinjay_outcome command_dele(struct popinjay_request *request)
 			"Message %u couldn't be read, so it isn't deleted.",
 			msgnum + 1);
 	}
-	if (popinjay_native_command_execute(client, "DELE", request->args,
-					    request->bytes_in) < 0)
+	if (popinjay_request_run_native(request) < 0)
 		return POPINJAY_OUTCOME_BAD;
 	session->stats.counted[POPINJAY_COUNTED_DELE].bytes +=
 		client->message_sizes[msgnum];
@@ -56,8 +55,7 @@ quit_when_sent(struct popinjay_request *request, void *context ATTR_UNUSED)
 	if (ret == 0 || o_stream_get_buffer_used_size(client->output) > 0)
 		return POPINJAY_OUTCOME_MORE;
 
-	(void)popinjay_native_command_execute(client, "QUIT", request->args,
-					      request->bytes_in);
+	(void)popinjay_request_run_native(request);
 	return client->delete_success ? POPINJAY_OUTCOME_OK :
 		POPINJAY_OUTCOME_ERR;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Any mail process: reads and checks our settings when Dovecot makes a mail
-   user. No user goes on under settings that make no sense. */
+   user. Nobody is shown a UIDL under settings that make no sense. */
 
 #include "lib.h"
 #include "array.h"
@@ -52,6 +52,8 @@ user_settings_init(struct mail_user *user, struct popinjay_user *puser,
 		return -1;
 	}
 
+	puser->reuse_xuidl =
+		strcmp(puser->set->popinjay_reuse_xuidl, "yes") == 0;
 	name = puser->set->popinjay_uidl_policy;
 	if (strcmp(name, POPINJAY_UIDL_POLICY_FORMAT) == 0) {
 		return popinjay_uidl_format_create(user, puser->set,
@@ -90,6 +92,8 @@ void popinjay_user_created(struct mail_user *user)
 	i_zero(&puser->sinks);
 	puser->sinks.log = TRUE;
 	puser->error = p_strconcat(user->pool, "popinjay: ", error, NULL);
-	if (!popinjay_is_pop3_process())
-		user->error = puser->error;
+	if (!popinjay_is_pop3_process()) {
+		/* a POP3 setting must not stop the delivery of mail */
+		e_error(user->event, "%s", puser->error);
+	}
 }

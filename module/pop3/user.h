@@ -19,20 +19,18 @@ struct popinjay_user {
 	/* NULL for the policy "format" */
 	const struct popinjay_uidl_policy *uidl_policy;
 	struct popinjay_uidl_format *uidl_format;
-	/* An X-UIDL header counts as the message's UIDL: pop3_reuse_xuidl,
-	   which only the pop3 process knows. */
+	/* A valid X-UIDL header is the message's UIDL. */
 	bool reuse_xuidl;
 
-	/* Why this user may not go on, or NULL. Only the pop3 process lets a
-	   user with an error be created, to be able to tell the client. */
+	/* What is wrong with our settings, or NULL. The pop3 process refuses
+	   the session; others go on, but have no UIDLs. */
 	const char *error;
 };
 
 /* Returns our part of user, or NULL if the user was made without us. */
 struct popinjay_user *popinjay_user_get(struct mail_user *user);
 
-/* Storage hook: read the user's settings. An error becomes user->error, or
-   popinjay_user.error in the pop3 process. */
+/* Storage hook: read the user's settings. */
 void popinjay_user_created(struct mail_user *user);
 
 #endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Clients that do not read, go away, or are cut off by a stop of the server
+   while a message is on its way: it comes whole or without its final ".", and
+   is deleted only after it has left the server. */
+
+#include "numbered.h"
+
+#include <signal.h>
+#include <sys/socket.h>
+
+/* More than sockets and TLS proxies hold. */
+#define MAIL_BYTES (24 * 1000 * 1000)
+
+static struct fixture *the_fixture;
+
+static struct fixture *get_fixture(void)
+{
+	if (the_fixture == NULL)
+		the_fixture = fixture_new(NULL);
+	return the_fixture;
+}
+
+static char *user_with_mail(struct fixture *f)
+{
+	char *user = fixture_user(f, "maildir");
+
+	numbered_deliver(f, user, 1, 1, MAIL_BYTES);
+	return user;
+}
+
+static gboolean has_mail(struct fixture *f, const char *user)
+{
+	g_autofree char *path = numbered_find_file(f, user, 1);
+
+	return path != NULL;
+}
+
+static void wait_session_end(struct fixture *f, gsize since, const char *user,
+			     const char *end)
+{
+	g_autofree char *regex = g_strdup_printf(
+		"\"user\":\"%s\",.*\"end\":\"%s\"", user, end);
+
+	g_free(fixture_log_wait(f, since, regex));
+}
+
+/* A session that has been sent text and some of the first reply has come, of
+   which nothing is read. */
+static struct pop3 *
+start(struct fixture *f, enum pop3_security security, const char *user,
+      const char *text)
+{
+	struct pop3 *pop3 = pop3_session(f, security, user);
+
+	pop3_send(pop3, "%s", text);
+	while (pop3->input->len < 100)
+		g_assert_true(pop3_receive(pop3, NULL));
+	return pop3;
+}
+
+/* The mail comes whole. */
+static void expect_mail(struct pop3 *pop3)
+{
+	g_autoptr(GString) reply = pop3_multiline(pop3);
+	g_autofree char *error = NULL;
+	unsigned int number = numbered_check(reply, MAIL_BYTES, &error);
+
+	g_assert_cmpstr(error, ==, NULL);
+	g_assert_cmpuint(number, ==, 1);
+}
+
+/* The connection ends within the mail. */
+static void expect_cut_mail(struct pop3 *pop3)
+{
+	g_autoptr(GString) reply = pop3_read_to_eof(pop3, NULL);
+	g_autoptr(GBytes) mail = numbered_mail(1, MAIL_BYTES);
+	g_autoptr(GString) wire =
+		pop3_mail_on_wire(g_bytes_get_data(mail, NULL),
+				  g_bytes_get_size(mail));
+	const char *got;
+	gsize size;
+
+	g_assert_nonnull(reply);
+	got = strchr(reply->str, '\n');
+	g_assert_nonnull(got);
+	got++;
+	size = reply->len - (gsize)(got - reply->str);
+	g_assert_cmpuint(size, <, wire->len - 3);
+	g_assert_true(memcmp(got, wire->str, size) == 0);
+	pop3_close(pop3);
+}
+
+/* --- DELE and QUIT are there before the message has been sent --- */
+
+static const char delete_text[] = "RETR 1\r\nDELE 1\r\nQUIT";
+
+static void test_delete_then_read(gconstpointer security)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = user_with_mail(f);
+	struct pop3 *pop3 = start(f, GPOINTER_TO_INT(security), user,
+				  delete_text);
+
+	g_usleep(G_USEC_PER_SEC / 2);
+	g_assert_true(has_mail(f, user));
+	expect_mail(pop3);
+	pop3_expect(pop3, "+OK Marked to be deleted.\r\n"
+		    "+OK Logging out, messages deleted.\r\n");
+	pop3_expect_eof(pop3);
+	pop3_close(pop3);
+	g_assert_false(has_mail(f, user));
+}
+
+static void test_delete_then_vanish(gconstpointer security)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = user_with_mail(f);
+	gsize since = fixture_log_size(f);
+	struct pop3 *pop3 = start(f, GPOINTER_TO_INT(security), user,
+				  delete_text);
+
+	g_usleep(G_USEC_PER_SEC / 4);
+	pop3_close(pop3);
+	wait_session_end(f, since, user, "lost");
+	g_assert_true(has_mail(f, user));
+}
+
+/* --- A client that sends no more, but reads --- */
+
+static void test_half_close(gconstpointer text)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = user_with_mail(f);
+	gsize since = fixture_log_size(f);
+	struct pop3 *pop3 = start(f, POP3_CLEAR, user, text);
+	gboolean dele = strstr(text, "DELE") != NULL;
+	gboolean quit = strstr(text, "QUIT") != NULL;
+
+	pop3_half_close(pop3);
+	g_usleep(G_USEC_PER_SEC / 4);
+	expect_mail(pop3);
+	if (dele)
+		pop3_expect(pop3, "+OK Marked to be deleted.\r\n");
+	if (quit)
+		pop3_expect(pop3, "+OK Logging out, messages deleted.\r\n");
+	pop3_expect_eof(pop3);
+	pop3_close(pop3);
+	wait_session_end(f, since, user, quit ? "quit" : "lost");
+	g_assert_true(has_mail(f, user) == !quit);
+}
+
+/* --- Commands without reading their replies --- */
+
+/* Send NOOPs until the server takes no more. Returns how many were sent whole;
+   the rest of the last one is sent later. */
+static unsigned int flood(struct pop3 *pop3, gsize *rest_r)
+{
+	static const char noop[] = "NOOP\r\n";
+	g_autoptr(GString) block = g_string_new(NULL);
+	gsize sent = 0, len = strlen(noop);
+	unsigned int refused = 0;
+
+	for (unsigned int i = 0; i < 10000; i++)
+		g_string_append(block, noop);
+	while (refused < 20) {
+		ssize_t ret = send(pop3->fd, block->str + sent % len,
+				   block->len - sent % len,
+				   MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (ret > 0) {
+			sent += (gsize)ret;
+			refused = 0;
+		} else {
+			refused++;
+			g_usleep(20 * 1000);
+		}
+		/* else it takes everything, and keeps the replies */
+		g_assert_cmpuint(sent, <, 64 * 1000 * 1000);
+	}
+	*rest_r = (len - sent % len) % len;
+	return (unsigned int)((sent + *rest_r) / len);
+}
+
+static void test_flood(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, "maildir");
+	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
+	gsize rest, received = 0;
+	unsigned int count = flood(pop3, &rest);
+
+	g_assert_true(pop3_send_bytes(pop3, "NOOP\r\n" + 6 - rest, rest,
+				      NULL));
+	while (received < count * strlen("+OK\r\n")) {
+		while (pop3->input->len < strlen("+OK\r\n"))
+			g_assert_true(pop3_receive(pop3, NULL));
+		for (gsize i = 0; i < pop3->input->len; i++) {
+			g_assert_cmpint(pop3->input->str[i], ==,
+					"+OK\r\n"[(received + i) % 5]);
+		}
+		received += pop3->input->len;
+		g_string_truncate(pop3->input, 0);
+	}
+	g_assert_cmpuint(received, ==, count * strlen("+OK\r\n"));
+	pop3_quit(pop3, "Logging out.");
+}
+
+/* --- The server is stopped --- */
+
+static void test_terminated(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = user_with_mail(f);
+	gsize since = fixture_log_size(f);
+	struct pop3 *pop3 = start(f, POP3_CLEAR, user, delete_text);
+
+	g_assert_cmpint(kill(fixture_session_pid(f, since, user), SIGTERM), ==,
+			0);
+	wait_session_end(f, since, user, "shutdown");
+	expect_cut_mail(pop3);
+	g_assert_true(has_mail(f, user));
+}
+
+/* doveadm stop leaves sessions to themselves for a while. */
+static void test_stopped(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = user_with_mail(f);
+	g_autofree char *waiting_user = user_with_mail(f);
+	gsize since = fixture_log_size(f);
+	struct pop3 *pop3 = start(f, POP3_CLEAR, user, delete_text);
+	struct pop3 *waiting = start(f, POP3_CLEAR, waiting_user, delete_text);
+
+	fixture_stop_begin(f);
+	expect_mail(pop3);
+	pop3_expect(pop3, "+OK Marked to be deleted.\r\n"
+		    "+OK Logging out, messages deleted.\r\n");
+	pop3_expect_eof(pop3);
+	pop3_close(pop3);
+	fixture_stop(f);
+	g_assert_cmpuint(fixture_log_count(f, since, "\"end\":\"shutdown\""),
+			 ==, 1);
+	expect_cut_mail(waiting);
+	g_assert_false(has_mail(f, user));
+	g_assert_true(has_mail(f, waiting_user));
+	fixture_start(f);
+}
+
+static void test_stop(void)
+{
+	g_clear_pointer(&the_fixture, fixture_free);
+}
+
+int main(int argc, char *argv[])
+{
+	static const struct {
+		const char *name;
+		int security;
+	} securities[] = { { "clear", POP3_CLEAR }, { "tls", POP3_TLS } };
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(securities); i++) {
+		g_autofree char *read = g_strconcat(
+			"/slow-clients/delete-then-read/", securities[i].name,
+			NULL);
+		g_autofree char *vanish = g_strconcat(
+			"/slow-clients/delete-then-vanish/",
+			securities[i].name, NULL);
+		gpointer security = GINT_TO_POINTER(securities[i].security);
+
+		g_test_add_data_func(read, security, test_delete_then_read);
+		g_test_add_data_func(vanish, security,
+				     test_delete_then_vanish);
+	}
+	g_test_add_data_func("/slow-clients/half-close/retr", "RETR 1",
+			     test_half_close);
+	g_test_add_data_func("/slow-clients/half-close/dele",
+			     "RETR 1\r\nDELE 1", test_half_close);
+	g_test_add_data_func("/slow-clients/half-close/quit", delete_text,
+			     test_half_close);
+	g_test_add_func("/slow-clients/flood", test_flood);
+	g_test_add_func("/slow-clients/server/terminated", test_terminated);
+	g_test_add_func("/slow-clients/server/stopped", test_stopped);
+	/* last, since a suite of its own: an error may come late */
+	g_test_add_func("/stop/slow-clients", test_stop);
+	ret = g_test_run();
+	test_stop();
+	return ret;
+}
