@@ -271,8 +271,14 @@ static void lookup_start(struct lookup *lookup)
 {
 	struct popinjay_passdb *db = lookup->db;
 
-	if (lookup->login.mech == 0) {
-		/* no mechanism of ours, or no login at all */
+	if (lookup->request->fields.mech_name == NULL &&
+	    lookup->request->passdb->next != NULL) {
+		/* No login: somebody asks whether there is such a user, as
+		   userdb static does. That is not ours to say, whatever
+		   result_failure is. */
+		finish(lookup, PASSDB_RESULT_NEXT, NULL, NULL);
+	} else if (lookup->login.mech == 0) {
+		/* no mechanism of ours */
 		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
 	} else if (db->store == NULL) {
 		log_store_failed(lookup, db->error);
