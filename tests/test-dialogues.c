@@ -11,13 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One login process for all sessions instead of one for each: twice as fast. */
-#define LOGIN_CONFIG \
-	"service pop3-login {\n" \
-	"  service_count = 0\n" \
-	"  process_min_avail = 1\n" \
-	"}\n"
-
 /* Two private Dovecots with the same settings. */
 struct pair {
 	struct fixture *ours, *stock;
@@ -50,13 +43,13 @@ static GPtrArray *dialogues, *cases, *differences;
 static struct pair *pair_get(const struct dialogue *dialogue)
 {
 	g_autofree char *settings = g_strjoinv("\n", dialogue->settings);
-	g_autofree char *config = g_strconcat(LOGIN_CONFIG, dialogue->config,
-					      NULL);
-	g_autofree char *key = g_strconcat(settings, "\n\n", config, NULL);
+	g_autofree char *key = g_strconcat(settings, "\n\n", dialogue->config,
+					   NULL);
 	struct pair *pair = g_hash_table_lookup(pairs, key);
 	struct fixture_options options = {
 		.settings = (const char *const *)dialogue->settings,
-		.config = config
+		.config = dialogue->config,
+		.fast_logins = TRUE
 	};
 
 	if (pair == NULL) {

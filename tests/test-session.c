@@ -379,6 +379,8 @@ static void test_shutdown_in_retr(void)
 	gsize since = fixture_log_size(f);
 	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
 	pid_t pid = fixture_session_pid(f, since, user);
+	g_autofree char *killed = g_strdup_printf(
+		"pop3\\(%d\\).* Killed with signal 15", (int)pid);
 	g_autoptr(GString) received = NULL;
 	g_autoptr(GError) error = NULL;
 	g_autoptr(JsonObject) record = NULL;
@@ -389,6 +391,8 @@ static void test_shutdown_in_retr(void)
 	g_string_free(pop3_read_line(pop3, &error), TRUE);
 	g_usleep(FILL_USECS);
 	g_assert_cmpint(kill(pid, SIGTERM), ==, 0);
+	/* read on when it has seen that, not before: it might send the rest */
+	g_free(fixture_log_wait(f, since, killed));
 	received = pop3_read_to_eof(pop3, &error);
 	g_assert_no_error(error);
 	pop3_close(pop3);
@@ -477,14 +481,10 @@ static void test_stop(void)
 
 int main(int argc, char *argv[])
 {
-	struct fixture_options options = {
-		/* a TLS session keeps its login process */
-		.config = "default_process_limit = 500\n"
-	};
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	f = fixture_new(&options);
+	f = fixture_new(NULL);
 	make_big_user();
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(securities); i++) {

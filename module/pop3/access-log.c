@@ -166,7 +166,8 @@ static void file_write_line(struct event *event, const char *path,
 	ssize_t ret;
 	int fd;
 
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
+	/* a named pipe that nobody reads must not keep the session waiting */
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
 		  ACCESS_LOG_FILE_MODE);
 	if (fd == -1) {
 		file_error(event, path, "open()");

@@ -21,7 +21,7 @@ static struct fixture *get_fixture(void)
 	/* the storage's own complaints about what is done to it here, and
 	   ours */
 	fixture_log_allow(the_fixture, "Permission denied|"
-			  "dbox: Unexpectedly lost uid|"
+			  "(dbox|Mailbox INBOX): Unexpectedly lost uid|"
 			  "map.index corrupted: Unexpectedly lost|"
 			  "Mailbox was deleted under us|"
 			  "popinjay: (RETR|TOP): Opening message UID");

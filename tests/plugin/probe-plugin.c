@@ -5,6 +5,7 @@
    has to come of it. Loaded after the example plugin. */
 
 #include "lib.h"
+#include "str.h"
 #include "mail-storage.h"
 #include "mail-user.h"
 #include <popinjay/popinjay.h>
@@ -212,10 +213,13 @@ static const struct popinjay_capability_provider provider = {
 	.name = "probe", .provide = probe_provide
 };
 
-static int
-probe_uidl_get(struct mail *mail ATTR_UNUSED, struct buffer *dest ATTR_UNUSED,
-	       const char **error_r)
+static int probe_uidl_get(struct mail *mail, struct buffer *dest,
+			  const char **error_r)
 {
+	if (mail->uid == 1) {
+		str_append(dest, "probe-first");
+		return 1;
+	}
 	*error_r = "The probe has no UIDLs";
 	return -1;
 }
