@@ -95,11 +95,23 @@ session_begin(struct fixture *f, enum pop3_security security, const char *user,
 	return s;
 }
 
+/* Wait until the login is in the log. Returns its line. */
+static char *wait_login(struct session *s)
+{
+	g_autofree char *quoted = g_regex_escape_string(s->user, -1);
+	g_autofree char *pattern = g_strdup_printf(
+		"pop3-login: .*: user=<%s>.*session=<", quoted);
+
+	return fixture_log_wait(s->f, s->since, pattern);
+}
+
 static struct session *session_login(struct fixture *f, const char *user)
 {
 	struct session *s = session_begin(f, POP3_CLEAR, user, "");
 
 	pop3_expect(s->pop3, "+OK Logged in.\r\n");
+	/* or the user's next session could take this one's line for its own */
+	g_free(wait_login(s));
 	return s;
 }
 
@@ -124,10 +136,7 @@ session_ask(struct session *s, const char *line, gboolean multiline)
 
 static void check_strings(struct session *s, JsonObject *record)
 {
-	g_autofree char *quoted = g_regex_escape_string(s->user, -1);
-	g_autofree char *pattern = g_strdup_printf(
-		"pop3-login: .*: user=<%s>.*session=<", quoted);
-	g_autofree char *line = fixture_log_wait(s->f, s->since, pattern);
+	g_autofree char *line = wait_login(s);
 	g_autofree char *id = g_strdup(strstr(line, "session=<") + 9);
 
 	*strchr(id, '>') = '\0';

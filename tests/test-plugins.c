@@ -14,6 +14,7 @@
 static const char *const modules[] = {
 	PLUGIN_DIR "/lib30_popinjay_example_plugin.so",
 	PLUGIN_DIR "/lib30_popinjay_probe_plugin.so",
+	PLUGIN_DIR "/lib30_popinjay_whoami_plugin.so",
 	NULL
 };
 static struct fixture *the_fixture;
@@ -371,6 +372,54 @@ static void test_failing_policy(void)
 	fixture_free(f);
 }
 
+/* --- The man page --- */
+
+/* Its example is compiled and does what it says. */
+static void test_man_example(void)
+{
+	static const struct fixture_options options = {
+		.plugins = "popinjay_whoami", .modules = modules
+	};
+	struct fixture *f = fixture_new(&options);
+	g_autofree char *user = user_with_mails(f, 0);
+	g_autofree char *reply = g_strconcat("+OK ", user, NULL);
+	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
+	g_autoptr(GString) capabilities = NULL;
+
+	pop3_check(pop3, "XWHOAMI", reply);
+	pop3_check(pop3, "XWHOAMI 1", "-ERR Too many arguments.");
+	pop3_send(pop3, "CAPA");
+	capabilities = pop3_multiline(pop3);
+	g_assert_nonnull(strstr(capabilities->str, "\r\nXWHOAMI\r\n"));
+	pop3_quit(pop3, "Logging out.");
+	fixture_free(f);
+}
+
+/* It has every function, struct and outcome of the header. */
+static void test_man_names(void)
+{
+	g_autofree char *header = NULL, *page = NULL;
+	g_autoptr(GRegex) regex = g_regex_new(
+		"\\b(popinjay_\\w+(?=\\()|struct popinjay_\\w+(?= \\{)|"
+		"POPINJAY_OUTCOME_\\w+|POPINJAY_API_\\w+)", 0, 0, NULL);
+	g_autoptr(GMatchInfo) match = NULL;
+	unsigned int count = 0;
+
+	g_assert_true(g_file_get_contents(
+		POPINJAY_SRCDIR "/include/popinjay.h", &header, NULL, NULL));
+	g_assert_true(g_file_get_contents(
+		POPINJAY_SRCDIR "/doc/popinjay-api.3", &page, NULL, NULL));
+	for (g_regex_match(regex, header, 0, &match);
+	     g_match_info_matches(match); g_match_info_next(match, NULL)) {
+		g_autofree char *name = g_match_info_fetch(match, 1);
+
+		if (strstr(page, name) == NULL)
+			g_error("doc/popinjay-api.3 has no %s", name);
+		count++;
+	}
+	g_assert_cmpuint(count, >, 30);
+}
+
 /* --- Processes that know no POP3 --- */
 
 static void check_run(struct fixture *f, const char *const *argv,
@@ -460,6 +509,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/plugins/endless/shutdown", test_endless_shutdown);
 	g_test_add_func("/plugins/hooks", test_hooks);
 	g_test_add_func("/plugins/failing-policy", test_failing_policy);
+	g_test_add_func("/plugins/man-page/example", test_man_example);
+	g_test_add_func("/plugins/man-page/names", test_man_names);
 	g_test_add_func("/plugins/other-processes", test_other_processes);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/plugins", test_stop);

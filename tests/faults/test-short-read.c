@@ -20,6 +20,11 @@
 	"Corrupted dbox file|Maildir filename has wrong |" \
 	"read\\(.*\\) failed|cached message size "
 #define OUR_REGEX "popinjay: (RETR|TOP) of message UID \\d+ \\(GUID "
+/* What Dovecot 2.4, which sometimes sees the damage when it opens a message,
+   and then we say on top of that. */
+#define DAMAGE_AT_OPEN_REGEX "Unexpectedly lost uid|" \
+	"popinjay: (RETR|TOP): Opening message UID \\d+ \\(GUID "
+#define REFUSED "-ERR [SYS/TEMP] Message 3 can't be read now.\r\n"
 
 static struct fixture *ours, *stock;
 
@@ -41,6 +46,20 @@ static void assert_cut(const GString *reply, unsigned int number, gsize size)
 	g_assert_cmpuint(len, <, wire->len - 3);
 	g_assert_cmpmem(got, len, wire->str, len);
 	g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
+}
+
+/* Dovecot 2.4 may find the damage before a byte is sent. Returns TRUE if this
+   is what it did with RETR or TOP of message 3, and then also with the DELE
+   that followed. */
+static gboolean was_refused(const GString *reply)
+{
+	if (fixture_dovecot_version() < 20400 ||
+	    !g_str_has_prefix(reply->str, "-ERR"))
+		return FALSE;
+	g_assert_cmpstr(reply->str, ==, REFUSED
+		"-ERR [SYS/TEMP] Message 3 couldn't be read, so it isn't "
+		"deleted.\r\n+OK Logging out.\r\n");
+	return TRUE;
 }
 
 /* A user with three mails whose sizes the index knows. */
@@ -111,6 +130,20 @@ static void assert_logged(const char *user, gsize since, const char *command,
 	g_free(fixture_log_wait(ours, since, access));
 }
 
+static void assert_refusal_logged(const char *user, gsize since,
+				  const char *command)
+{
+	g_autofree char *error = g_strdup_printf(
+		"popinjay: %s: Opening message UID 3 \\(GUID [^ ]+\\) "
+		"failed: .", command);
+	g_autofree char *access = g_strdup_printf("\"user\":\"%s\","
+		".*\"retr_count\":0,.*\"top_count\":0,.*\"dele_count\":0,"
+		".*\"expunged_count\":0,.*\"end\":\"quit\"", user);
+
+	g_free(fixture_log_wait(ours, since, error));
+	g_free(fixture_log_wait(ours, since, access));
+}
+
 struct cut_test {
 	const char *storage;
 	/* cut it after the session has begun */
@@ -136,10 +169,13 @@ static void test_retr(gconstpointer data)
 	pop3_send(pop3, "RETR 3\r\nDELE 3\r\nQUIT");
 	reply = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(reply);
-	assert_cut(reply, 3, MAIL_BYTES);
 	pop3_close(pop3);
-
-	assert_logged(user, since, "RETR", guid);
+	if (was_refused(reply))
+		assert_refusal_logged(user, since, "RETR");
+	else {
+		assert_cut(reply, 3, MAIL_BYTES);
+		assert_logged(user, since, "RETR", guid);
+	}
 	file = numbered_find_file(ours, user, 3);
 	g_assert_nonnull(file);
 }
@@ -157,7 +193,15 @@ static void test_stock(gconstpointer data)
 	cut_file(stock, user, -CUT_BYTES);
 	pop3 = pop3_session(stock, POP3_CLEAR, user);
 	pop3_send(pop3, "RETR 3");
-	reply = pop3_multiline(pop3);
+	reply = pop3_read_multiline(pop3, NULL);
+	g_assert_nonnull(reply);
+	if (fixture_dovecot_version() >= 20400 &&
+	    g_str_has_suffix(test->storage, "dbox")) {
+		/* mended in this storage */
+		g_assert_true(g_str_has_prefix(reply->str, "-ERR "));
+		pop3_quit(pop3, "Logging out.");
+		return;
+	}
 	g_assert_cmpuint(reply->len, <, MAIL_BYTES - CUT_BYTES / 2);
 	g_assert_true(g_str_has_suffix(reply->str, "\r\n.\r\n"));
 	pop3_send(pop3, "DELE 3");
@@ -179,14 +223,20 @@ static void test_top(gconstpointer data)
 
 	cut_file(ours, user, -CUT_BYTES);
 	pop3_send(pop3, "TOP 3 10");
-	whole = pop3_multiline(pop3);
-	g_assert_nonnull(strstr(whole->str, "\r\n..Line 10 of mail 3:"));
-	g_assert_null(strstr(whole->str, "\r\nLine 11 of mail 3:"));
+	whole = pop3_read_multiline(pop3, NULL);
+	g_assert_nonnull(whole);
 	pop3_send(pop3, "TOP 3 1000000\r\nDELE 3\r\nQUIT");
 	part = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(part);
-	assert_cut(part, 3, MAIL_BYTES);
 	pop3_close(pop3);
+	if (was_refused(part)) {
+		g_assert_cmpstr(whole->str, ==, REFUSED);
+		assert_refusal_logged(user, since, "TOP");
+		return;
+	}
+	g_assert_nonnull(strstr(whole->str, "\r\n..Line 10 of mail 3:"));
+	g_assert_null(strstr(whole->str, "\r\nLine 11 of mail 3:"));
+	assert_cut(part, 3, MAIL_BYTES);
 	assert_logged(user, since, "TOP", guid);
 }
 
@@ -410,6 +460,10 @@ int main(int argc, char *argv[])
 	fixture_log_allow(ours, DAMAGE_REGEX);
 	fixture_log_allow(ours, OUR_REGEX);
 	fixture_log_allow(stock, DAMAGE_REGEX);
+	if (fixture_dovecot_version() >= 20400) {
+		fixture_log_allow(ours, DAMAGE_AT_OPEN_REGEX);
+		fixture_log_allow(stock, DAMAGE_AT_OPEN_REGEX);
+	}
 	ret = g_test_run();
 	test_stop();
 	return ret;
