@@ -136,6 +136,14 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [[#include "str.h"
 #include "json-generator.h"]], [[json_append_escaped(NULL, "");]])
 
+  POPINJAY_PROBE([PASSDB_ARGS], [passdbs with args],
+    [[#include "auth-common.h"
+#include "passdb.h"]],
+    [[struct passdb_module *m = NULL;
+      return m->iface.preinit(NULL, m->args) != NULL;]])
+  dnl App secrets are for Dovecots whose passdbs have args.
+  AM_CONDITIONAL([SECRETS], [test "x$popinjay_cv_have_passdb_args" = xyes])
+
   CPPFLAGS=$popinjay_save_CPPFLAGS
   CFLAGS=$popinjay_save_CFLAGS
 ])

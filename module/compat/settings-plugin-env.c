@@ -18,6 +18,9 @@
 #include "popinjay-settings.h"
 
 #define SETTING_PREFIX "popinjay_"
+/* doveadm's setting, and what the passdb says of a secret, which Dovecot puts
+   among the settings as it does with all userdb fields */
+#define SECRET_PREFIX "popinjay_secret_"
 
 enum env_type {
 	SETTING_STR,
@@ -51,6 +54,10 @@ static const struct env_setting settings[] = {
 	SETTING(SETTING_STR, "sasl_mechanisms", sasl_mechanisms, ""),
 	SETTING(SETTING_MAYBE_BOOL, "disable_plaintext_auth",
 		disable_plaintext_auth, "")
+};
+
+static const char *const secret_fields[] = {
+	"config", "id", "label", "read_only", NULL
 };
 
 static int
@@ -109,6 +116,12 @@ static const struct env_setting *setting_find(const char *name)
 	return NULL;
 }
 
+static bool secret_field_find(const char *name)
+{
+	return strncmp(name, SECRET_PREFIX, strlen(SECRET_PREFIX)) == 0 &&
+		str_array_find(secret_fields, name + strlen(SECRET_PREFIX));
+}
+
 static const char *setting_names(void)
 {
 	string_t *str = t_str_new(256);
@@ -141,7 +154,8 @@ settings_parse(struct popinjay_settings *set, struct mail_user *user,
 	envs = array_get(&user->set->plugin_envs, &count);
 	for (i = 0; i + 1 < count; i += 2) {
 		if (strncmp(envs[i], SETTING_PREFIX,
-			    strlen(SETTING_PREFIX)) != 0)
+			    strlen(SETTING_PREFIX)) != 0 ||
+		    secret_field_find(envs[i]))
 			continue;
 		setting = setting_find(envs[i]);
 		if (setting == NULL) {

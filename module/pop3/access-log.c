@@ -13,6 +13,7 @@
 #include "mail-user.h"
 #include "access-log.h"
 #include "record.h"
+#include "secret.h"
 #include "user.h"
 
 #include <fcntl.h>
@@ -83,6 +84,12 @@ session_record(struct popinjay_session *session, pool_t pool)
 			   "local_port", user->conn.local_port);
 	popinjay_record_add_bool(record, "tls",
 				 popinjay_client_is_tls(session->client));
+	if (popinjay_secret_get(user, "id") != NULL) {
+		popinjay_record_add_str(record, "secret_id",
+					popinjay_secret_get(user, "id"));
+		popinjay_record_add_str(record, "secret_label",
+					popinjay_secret_get(user, "label"));
+	}
 	popinjay_record_add_uint(record, "messages", client->messages_count);
 	popinjay_record_add_uint(record, "message_bytes", client->total_size);
 	for (i = 0; i < POPINJAY_COUNTED_COUNT; i++) {

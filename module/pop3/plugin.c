@@ -9,6 +9,7 @@
 #include "mail-storage-hooks.h"
 #include "access-log.h"
 #include "plugin.h"
+#include "secret.h"
 #include "uidl-storage.h"
 #include "user.h"
 
@@ -43,11 +44,15 @@ const char *popinjay_plugin_version = DOVECOT_ABI_VERSION;
 
 void popinjay_plugin_init(struct module *module)
 {
+	const char *error;
+
 	mail_storage_hooks_add(module, &popinjay_storage_hooks);
 	if (popinjay_is_pop3_process()) {
 		mail_storage_hooks_add(module, &popinjay_access_log_hooks);
 		next_client_created_hook = pop3_client_created_hook_set(
 			popinjay_client_created);
+		if (popinjay_hook_register(&popinjay_secret_hook, &error) < 0)
+			i_fatal("popinjay: %s", error);
 	}
 }
 

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Pure logic: the configuration file of secrets. It is a file of its own
+   because Dovecot 2.3 gives a passdb only the text of its args, and doveadm not
+   even that. */
+
+#include "lib.h"
+#include "istream.h"
+#include "secret-config.h"
+
+#define CONFIG_MAX_BYTES 65536
+#define APOP_MAX_AGE_LIMIT_SECS 86400
+
+static int
+set_value(struct popinjay_secret_config *config, pool_t pool, const char *name,
+	  const char *value, const char **error_r)
+{
+	if (strcmp(name, "dict") == 0)
+		config->dict = p_strdup(pool, value);
+	else if (strcmp(name, "key_file") == 0)
+		config->key_file = p_strdup(pool, value);
+	else if (strcmp(name, "separator") == 0) {
+		if (strpbrk(value, "@ \t") != NULL) {
+			*error_r = "separator cannot have @ or spaces";
+			return -1;
+		}
+		config->separator = p_strdup(pool, value);
+	} else if (strcmp(name, "apop_max_age_secs") == 0) {
+		if (str_to_uint(value, &config->apop_max_age_secs) < 0 ||
+		    config->apop_max_age_secs == 0 ||
+		    config->apop_max_age_secs > APOP_MAX_AGE_LIMIT_SECS) {
+			*error_r = "apop_max_age_secs takes 1 to 86400";
+			return -1;
+		}
+	} else {
+		*error_r = t_strdup_printf("Unknown setting %s; there are: "
+			"dict, key_file, separator, apop_max_age_secs", name);
+		return -1;
+	}
+	return 0;
+}
+
+static int
+parse_line(struct popinjay_secret_config *config, pool_t pool,
+	   const char *line, const char **error_r)
+{
+	const char *p;
+
+	line = t_str_trim(line, " \t\r");
+	if (*line == '\0' || *line == '#')
+		return 0;
+	p = strchr(line, '=');
+	if (p == NULL) {
+		*error_r = "not NAME = VALUE";
+		return -1;
+	}
+	return set_value(config, pool,
+			 t_str_rtrim(t_strdup_until(line, p), " \t"),
+			 t_str_ltrim(p + 1, " \t"), error_r);
+}
+
+int popinjay_secret_config_parse(const char *text, pool_t pool,
+				 struct popinjay_secret_config *config_r,
+				 const char **error_r)
+{
+	const char *const *lines = t_strsplit(text, "\n"), *error;
+	unsigned int i;
+
+	i_zero(config_r);
+	config_r->separator = "";
+	config_r->apop_max_age_secs = 2 * 60;
+	for (i = 0; lines[i] != NULL; i++) {
+		if (parse_line(config_r, pool, lines[i], &error) < 0) {
+			*error_r = t_strdup_printf("line %u: %s", i + 1,
+						   error);
+			return -1;
+		}
+	}
+	if (config_r->dict == NULL || *config_r->dict == '\0') {
+		*error_r = "dict is not set";
+		return -1;
+	}
+	if (config_r->key_file == NULL || *config_r->key_file == '\0') {
+		*error_r = "key_file is not set";
+		return -1;
+	}
+	return 0;
+}
+
+int popinjay_secret_config_read(const char *path, pool_t pool,
+				struct popinjay_secret_config *config_r,
+				const char **error_r)
+{
+	struct istream *input = i_stream_create_file(path, CONFIG_MAX_BYTES);
+	const unsigned char *data;
+	const char *error;
+	size_t size;
+	int ret = 0;
+
+	while (i_stream_read(input) > 0)
+		;
+	data = i_stream_get_data(input, &size);
+	if (input->stream_errno != 0) {
+		*error_r = t_strdup(i_stream_get_error(input));
+		ret = -1;
+	} else if (!input->eof) {
+		*error_r = t_strdup_printf("%s is too large", path);
+		ret = -1;
+	} else if (popinjay_secret_config_parse(t_strndup(data, size), pool,
+						config_r, &error) < 0) {
+		*error_r = t_strdup_printf("%s: %s", path, error);
+		ret = -1;
+	}
+	i_stream_unref(&input);
+	return ret;
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Pure logic: records of secrets, their text and their limits. secret-seal.c
+   seals them. */
+
+#include "lib.h"
+#include "array.h"
+#include "net.h"
+#include "str.h"
+#include "strescape.h"
+#include "secret-record.h"
+#include "secret-record-private.h"
+
+#define HEADER "popinjay-secrets:1:"
+#define LABEL_MAX_LEN 64
+#define ID_LEN 8
+/* Far more than a person has devices; a longer text is no text of ours. */
+#define SECRETS_MAX 1000
+
+static const struct {
+	const char *name;
+	enum popinjay_secret_mech mech;
+} mechs[] = {
+	{ "PLAIN", POPINJAY_SECRET_MECH_PLAIN },
+	{ "APOP", POPINJAY_SECRET_MECH_APOP },
+	{ "CRAM-MD5", POPINJAY_SECRET_MECH_CRAM_MD5 },
+	{ "DIGEST-MD5", POPINJAY_SECRET_MECH_DIGEST_MD5 },
+	{ "SCRAM-SHA-1", POPINJAY_SECRET_MECH_SCRAM_SHA1 },
+	{ "SCRAM-SHA-256", POPINJAY_SECRET_MECH_SCRAM_SHA256 },
+	/* no names of records */
+	{ "LOGIN", POPINJAY_SECRET_MECH_PLAIN },
+	{ "SCRAM-SHA-1-PLUS", POPINJAY_SECRET_MECH_SCRAM_SHA1 },
+	{ "SCRAM-SHA-256-PLUS", POPINJAY_SECRET_MECH_SCRAM_SHA256 }
+};
+#define MECHS_OF_RECORDS 6
+
+enum popinjay_secret_mech popinjay_secret_mech_find(const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(mechs); i++) {
+		if (strcasecmp(mechs[i].name, name) == 0)
+			return mechs[i].mech;
+	}
+	return 0;
+}
+
+int popinjay_secret_mechs_parse(const char *names,
+				enum popinjay_secret_mech *mechs_r,
+				const char **error_r)
+{
+	const char *const *namep = t_strsplit_spaces(names, ", ");
+	enum popinjay_secret_mech mech;
+
+	*mechs_r = 0;
+	for (; *namep != NULL; namep++) {
+		mech = popinjay_secret_mech_find(*namep);
+		if (mech == 0) {
+			*error_r = t_strdup_printf(
+				"Unknown mechanism %s; there are: %s", *namep,
+				popinjay_secret_mechs_str(~0U));
+			return -1;
+		}
+		*mechs_r |= mech;
+	}
+	if (*mechs_r == 0) {
+		*error_r = "No mechanism";
+		return -1;
+	}
+	return 0;
+}
+
+const char *popinjay_secret_mechs_str(enum popinjay_secret_mech set)
+{
+	string_t *str = t_str_new(64);
+	unsigned int i;
+
+	for (i = 0; i < MECHS_OF_RECORDS; i++) {
+		if ((set & mechs[i].mech) == 0)
+			continue;
+		if (str_len(str) > 0)
+			str_append_c(str, ',');
+		str_append(str, mechs[i].name);
+	}
+	return str_c(str);
+}
+
+bool popinjay_secret_label_is_valid(const char *label)
+{
+	size_t len = strlen(label);
+
+	return len > 0 && len <= LABEL_MAX_LEN &&
+		strspn(label, "abcdefghijklmnopqrstuvwxyz"
+		       "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == len;
+}
+
+int popinjay_secret_nets_check(const char *nets, const char **error_r)
+{
+	const char *const *netp;
+	struct ip_addr ip;
+	unsigned int bits;
+
+	if (*nets == '\0')
+		return 0;
+	for (netp = t_strsplit(nets, ","); *netp != NULL; netp++) {
+		if (strspn(*netp, "0123456789abcdefABCDEF.:/") !=
+		    strlen(*netp) ||
+		    net_parse_range(*netp, &ip, &bits) < 0) {
+			*error_r = t_strdup_printf("Invalid network '%s'",
+						   *netp);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+bool popinjay_secret_is_recoverable(const struct popinjay_secret *secret)
+{
+	return (secret->mechs & POPINJAY_SECRET_MECHS_RECOVERABLE) != 0;
+}
+
+/* --- text --- */
+
+void popinjay_secret_append_fields(const struct popinjay_secret *secret,
+				   string_t *dest)
+{
+	str_printfa(dest, "id=%s;label=%s;created=%jd;"
+		    "expires=%jd;mechs=%s;nets=%s;flags=%s%s%s;"
+		    "plain=%s;scram-sha-1=%s;scram-sha-256=%s;key=%s;seal=",
+		    secret->id, secret->label, (intmax_t)secret->created,
+		    (intmax_t)secret->expires,
+		    popinjay_secret_mechs_str(secret->mechs),
+		    secret->nets, secret->tls_optional ? "t" : "",
+		    secret->read_only ? "r" : "",
+		    secret->generated ? "g" : "", secret->plain,
+		    secret->scram_sha1, secret->scram_sha256, secret->key_id);
+}
+
+static bool parse_flags(struct popinjay_secret *secret, const char *flags)
+{
+	for (; *flags != '\0'; flags++) {
+		switch (*flags) {
+		case 't':
+			secret->tls_optional = TRUE;
+			break;
+		case 'r':
+			secret->read_only = TRUE;
+			break;
+		case 'g':
+			secret->generated = TRUE;
+			break;
+		default:
+			return FALSE;
+		}
+	}
+	return TRUE;
+}
+
+static bool
+parse_field(struct popinjay_secret *secret, unsigned int idx,
+	    const char *value)
+{
+	const char *error;
+
+	switch (idx) {
+	case 0:
+		secret->id = value;
+		return strlen(value) == ID_LEN &&
+			strspn(value, "0123456789abcdef") == ID_LEN;
+	case 1:
+		secret->label = value;
+		return popinjay_secret_label_is_valid(value);
+	case 2:
+		return str_to_time(value, &secret->created) == 0;
+	case 3:
+		return str_to_time(value, &secret->expires) == 0;
+	case 4:
+		return popinjay_secret_mechs_parse(value, &secret->mechs,
+						   &error) == 0;
+	case 5:
+		secret->nets = value;
+		return popinjay_secret_nets_check(value, &error) == 0;
+	case 6:
+		return parse_flags(secret, value);
+	case 7:
+		secret->plain = value;
+		return TRUE;
+	case 8:
+		secret->scram_sha1 = value;
+		return TRUE;
+	case 9:
+		secret->scram_sha256 = value;
+		return TRUE;
+	case 10:
+		secret->key_id = value;
+		return *value != '\0';
+	case 11:
+		secret->seal = value;
+		return *value != '\0';
+	}
+	i_unreached();
+}
+
+static int
+parse_record(const char *record, pool_t pool, struct popinjay_secret *secret,
+	     const char **error_r)
+{
+	static const char *const names[] = {
+		"id", "label", "created", "expires", "mechs", "nets", "flags",
+		"plain", "scram-sha-1", "scram-sha-256", "key", "seal"
+	};
+	const char *const *fields = t_strsplit(record, ";");
+	string_t *again = t_str_new(512);
+	unsigned int i;
+
+	if (str_array_length(fields) != N_ELEMENTS(names)) {
+		*error_r = "a record is cut off or has unknown fields";
+		return -1;
+	}
+	for (i = 0; i < N_ELEMENTS(names); i++) {
+		size_t len = strlen(names[i]);
+
+		if (strncmp(fields[i], names[i], len) != 0 ||
+		    fields[i][len] != '=' ||
+		    !parse_field(secret, i,
+				 p_strdup(pool, fields[i] + len + 1))) {
+			*error_r = t_strdup_printf(
+				"a record's field %s is invalid", names[i]);
+			return -1;
+		}
+	}
+	/* what is authenticated is what was read, so it has to be what would
+	   be written */
+	popinjay_secret_append_fields(secret, again);
+	if (strncmp(str_c(again), record, str_len(again)) != 0) {
+		*error_r = "a record is not written as it should be";
+		return -1;
+	}
+	secret->sealed_fields = p_strdup(pool, str_c(again));
+	return 0;
+}
+
+int popinjay_secrets_parse(const char *value, pool_t pool,
+			   ARRAY_TYPE(popinjay_secret) *secrets_r,
+			   const char **error_r)
+{
+	const char *const *parts;
+	unsigned int i, count;
+
+	p_array_init(secrets_r, pool, 4);
+	if (strncmp(value, HEADER, strlen(HEADER)) != 0) {
+		*error_r = "it does not begin with "HEADER;
+		return -1;
+	}
+	parts = t_strsplit(value + strlen(HEADER), " ");
+	if (parts[0] == NULL || str_to_uint(parts[0], &count) < 0 ||
+	    count > SECRETS_MAX) {
+		*error_r = "its count is invalid";
+		return -1;
+	}
+	if (str_array_length(parts) != count + 1) {
+		*error_r = t_strdup_printf("it has %u of %u records",
+			str_array_length(parts) - 1, count);
+		return -1;
+	}
+	for (i = 1; i <= count; i++) {
+		struct popinjay_secret secret;
+		const struct popinjay_secret *other;
+
+		i_zero(&secret);
+		if (parse_record(parts[i], pool, &secret, error_r) < 0)
+			return -1;
+		array_foreach(secrets_r, other) {
+			if (strcmp(other->id, secret.id) == 0) {
+				*error_r = "two records have one id";
+				return -1;
+			}
+		}
+		array_push_back(secrets_r, &secret);
+	}
+	return 0;
+}
+
+const char *
+popinjay_secrets_format(const ARRAY_TYPE(popinjay_secret) *secrets)
+{
+	const struct popinjay_secret *secret;
+	string_t *dest = t_str_new(1024);
+
+	str_printfa(dest, HEADER"%u", array_count(secrets));
+	array_foreach(secrets, secret) {
+		str_append_c(dest, ' ');
+		str_append(dest, secret->sealed_fields);
+		str_append(dest, secret->seal);
+	}
+	return str_c(dest);
+}
+
+struct popinjay_secret *
+popinjay_secrets_find(const ARRAY_TYPE(popinjay_secret) *secrets,
+		      const char *id_or_label)
+{
+	struct popinjay_secret *secret, *found = NULL;
+
+	array_foreach_modifiable(secrets, secret) {
+		if (strcmp(secret->id, id_or_label) == 0)
+			return secret;
+		if (strcmp(secret->label, id_or_label) != 0)
+			continue;
+		if (found != NULL)
+			return NULL;
+		found = secret;
+	}
+	return found;
+}

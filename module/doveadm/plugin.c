@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Entry points of lib20_doveadm_popinjay_plugin.so: the commands "doveadm
+   popinjay secret ...". */
+
+#include "lib.h"
+#include "module-dir.h"
+#include "doveadm-mail.h"
+#include "secret-cmd.h"
+#include "plugin.h"
+
+#define LIMITS_USAGE \
+	"[-l <label>] [-m <mechanisms>] [-n <networks>] " \
+	"[-e <expiry>] [-t yes|no] [-r yes|no]"
+
+#define LIMITS_PARAMS \
+DOVEADM_CMD_PARAM('l', "label", CMD_PARAM_STR, 0) \
+DOVEADM_CMD_PARAM('m', "mechanisms", CMD_PARAM_STR, 0) \
+DOVEADM_CMD_PARAM('n', "networks", CMD_PARAM_STR, 0) \
+DOVEADM_CMD_PARAM('e', "expires", CMD_PARAM_STR, 0) \
+DOVEADM_CMD_PARAM('t', "tls", CMD_PARAM_STR, 0) \
+DOVEADM_CMD_PARAM('r', "read-only", CMD_PARAM_STR, 0)
+
+static struct doveadm_cmd_ver2 commands[] = {
+	{
+		.name = "popinjay secret add",
+		.mail_cmd = popinjay_secret_cmd_add_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX LIMITS_USAGE,
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+LIMITS_PARAMS
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay secret list",
+		.mail_cmd = popinjay_secret_cmd_list_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX,
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay secret show",
+		.mail_cmd = popinjay_secret_cmd_show_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX"<id or label>",
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+DOVEADM_CMD_PARAM('\0', "secret", CMD_PARAM_STR, CMD_PARAM_FLAG_POSITIONAL)
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay secret set",
+		.mail_cmd = popinjay_secret_cmd_set_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX LIMITS_USAGE
+			" <id or label>",
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+LIMITS_PARAMS
+DOVEADM_CMD_PARAM('\0', "secret", CMD_PARAM_STR, CMD_PARAM_FLAG_POSITIONAL)
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay secret revoke",
+		.mail_cmd = popinjay_secret_cmd_revoke_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX"<id or label>",
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+DOVEADM_CMD_PARAM('\0', "secret", CMD_PARAM_STR, CMD_PARAM_FLAG_POSITIONAL)
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay secret verify",
+		.mail_cmd = popinjay_secret_cmd_verify_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX,
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay secret rekey",
+		.mail_cmd = popinjay_secret_cmd_rekey_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX,
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay secret import",
+		.mail_cmd = popinjay_secret_cmd_import_alloc,
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX LIMITS_USAGE
+			" < <passwd-file>",
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+LIMITS_PARAMS
+DOVEADM_CMD_PARAMS_END
+	}
+};
+
+const char *doveadm_popinjay_plugin_version = DOVECOT_ABI_VERSION;
+
+void doveadm_popinjay_plugin_init(struct module *module ATTR_UNUSED)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(commands); i++)
+		doveadm_cmd_register_ver2(&commands[i]);
+}
+
+void doveadm_popinjay_plugin_deinit(void)
+{
+}

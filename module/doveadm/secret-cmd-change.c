@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm popinjay secret add, set, revoke, rekey and import. */
+
+#include "lib.h"
+#include "array.h"
+#include "hash.h"
+#include "hex-binary.h"
+#include "ioloop.h"
+#include "randgen.h"
+#include "doveadm-print.h"
+#include "secret-cmd.h"
+#include "secret-key.h"
+#include "secret-text.h"
+#include "store.h"
+
+#include <sysexits.h>
+
+#define ID_BYTES 4
+#define SECRETS_MAX 100
+#define PASSWD_FILE_MAX_BYTES (256 * 1024 * 1024)
+
+static const char *new_id(const struct secret_cmd *cmd)
+{
+	const struct popinjay_secret *secret;
+	unsigned char bytes[ID_BYTES];
+	const char *id;
+	bool taken;
+
+	do {
+		random_fill(bytes, sizeof(bytes));
+		id = binary_to_hex(bytes, sizeof(bytes));
+		taken = FALSE;
+		array_foreach(&cmd->secrets, secret) {
+			if (strcmp(secret->id, id) == 0)
+				taken = TRUE;
+		}
+	} while (taken);
+	return id;
+}
+
+static bool label_is_taken(const struct secret_cmd *cmd, const char *label,
+			   const struct popinjay_secret *except)
+{
+	const struct popinjay_secret *secret;
+
+	array_foreach(&cmd->secrets, secret) {
+		if (secret != except && strcmp(secret->label, label) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Add a secret with that text to the user's. */
+static int
+add_secret(struct secret_cmd *cmd, const char *text, bool generated,
+	   const char *label, struct popinjay_secret *secret)
+{
+	const char *error;
+
+	i_zero(secret);
+	secret->id = new_id(cmd);
+	secret->label = label;
+	secret->created = ioloop_time;
+	secret->mechs = POPINJAY_SECRET_MECHS_DEFAULT;
+	secret->nets = "";
+	secret->plain = secret->scram_sha1 = secret->scram_sha256 = "";
+	secret->generated = generated;
+
+	if (array_count(&cmd->secrets) >= SECRETS_MAX) {
+		secret_cmd_fail(cmd, EX_DATAERR,
+				"There are %u secrets already", SECRETS_MAX);
+		return -1;
+	}
+	if (secret_cmd_apply_options(cmd, secret, &error) < 0) {
+		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
+		return -1;
+	}
+	if (label_is_taken(cmd, secret->label, NULL)) {
+		secret_cmd_fail(cmd, EX_DATAERR,
+				"There is a secret %s already", secret->label);
+		return -1;
+	}
+	if (popinjay_secret_seal(secret, pool_datastack_create(), cmd->keys,
+				 cmd->user, text, &error) < 0) {
+		secret_cmd_fail(cmd, EX_DATAERR, "%s", error);
+		return -1;
+	}
+	array_push_back(&cmd->secrets, secret);
+	return secret_cmd_save(cmd);
+}
+
+/* --- add --- */
+
+static int cmd_add_user(struct secret_cmd *cmd)
+{
+	const char *text = popinjay_secret_text_generate();
+	struct popinjay_secret secret;
+
+	if (cmd->label == NULL) {
+		secret_cmd_fail(cmd, EX_USAGE,
+				"Give the secret a label: -l LABEL");
+		return -1;
+	}
+	if (add_secret(cmd, text, TRUE, cmd->label, &secret) < 0)
+		return -1;
+	doveadm_print(secret.id);
+	doveadm_print(secret.label);
+	doveadm_print(text);
+	return 0;
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void)
+{
+	static const char *const names[] = { "id", "label", "secret", NULL };
+
+	return &secret_cmd_alloc(cmd_add_user, TRUE, 0, names)->ctx;
+}
+
+/* --- set --- */
+
+static int cmd_set_user(struct secret_cmd *cmd)
+{
+	struct popinjay_secret *secret = secret_cmd_find(cmd);
+	const char *text, *error;
+
+	if (secret == NULL)
+		return -1;
+	if (popinjay_secret_open(secret, cmd->keys, cmd->user, &text,
+				 &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "%s", error);
+		return -1;
+	}
+	if (secret_cmd_apply_options(cmd, secret, &error) < 0) {
+		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
+		return -1;
+	}
+	if (label_is_taken(cmd, secret->label, secret)) {
+		secret_cmd_fail(cmd, EX_DATAERR,
+				"There is a secret %s already", secret->label);
+		return -1;
+	}
+	if (popinjay_secret_seal(secret, pool_datastack_create(), cmd->keys,
+				 cmd->user, text, &error) < 0) {
+		secret_cmd_fail(cmd, EX_DATAERR, "%s", error);
+		return -1;
+	}
+	return secret_cmd_save(cmd);
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_set_alloc(void)
+{
+	return &secret_cmd_alloc(cmd_set_user, TRUE, 1, NULL)->ctx;
+}
+
+/* --- revoke --- */
+
+static int cmd_revoke_user(struct secret_cmd *cmd)
+{
+	struct popinjay_secret *secret = secret_cmd_find(cmd);
+	const char *id, *error;
+
+	if (secret == NULL)
+		return -1;
+	id = secret->id;
+	array_delete(&cmd->secrets, array_ptr_to_idx(&cmd->secrets, secret),
+		     1);
+	if (secret_cmd_save(cmd) < 0)
+		return -1;
+	if (popinjay_secret_store_unset_used(cmd->store, cmd->user, id,
+					     &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "The secret is revoked, but "
+			"the record of its use could not be removed: %s",
+			error);
+		return -1;
+	}
+	return 0;
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void)
+{
+	return &secret_cmd_alloc(cmd_revoke_user, TRUE, 1, NULL)->ctx;
+}
+
+/* --- rekey --- */
+
+/* A user's secrets are written once, when all of them are sealed anew. So a
+   rekey that was stopped left each user with the old key or with the new one,
+   and goes on where it was when it is run again. */
+static int cmd_rekey_user(struct secret_cmd *cmd)
+{
+	const struct popinjay_secret_key *key =
+		popinjay_secret_keys_current(cmd->keys);
+	struct popinjay_secret *secret;
+	const char *text, *error;
+	unsigned int moved = 0;
+
+	if (array_count(&cmd->secrets) == 0)
+		return 0;
+	array_foreach_modifiable(&cmd->secrets, secret) {
+		if (strcmp(secret->key_id, key->id) == 0)
+			continue;
+		if (popinjay_secret_open(secret, cmd->keys, cmd->user, &text,
+					 &error) < 0 ||
+		    popinjay_secret_seal(secret, pool_datastack_create(),
+					 cmd->keys, cmd->user, text,
+					 &error) < 0) {
+			secret_cmd_fail(cmd, EX_TEMPFAIL, "Secret %s: %s",
+					secret->id, error);
+			return -1;
+		}
+		moved++;
+	}
+	if (moved > 0 && secret_cmd_save(cmd) < 0)
+		return -1;
+	doveadm_print_num(moved);
+	doveadm_print_num(array_count(&cmd->secrets));
+	return 0;
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_rekey_alloc(void)
+{
+	static const char *const names[] = { "moved", "secrets", NULL };
+
+	return &secret_cmd_alloc(cmd_rekey_user, TRUE, 0, names)->ctx;
+}
+
+/* --- import --- */
+
+static bool is_printable_ascii(const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text < 0x20 || *text > 0x7e)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Reads "user:{PLAIN}password:..." lines; other schemes are left out, for
+   nobody can make another verifier of a hash. */
+static int read_passwords(struct secret_cmd *cmd)
+{
+	static const char *const schemes[] = {
+		"{PLAIN}", "{CLEAR}", "{CLEARTEXT}"
+	};
+	const char *text, *const *linep, *user, *password;
+	unsigned int i;
+
+	if (secret_cmd_read_input(cmd, PASSWD_FILE_MAX_BYTES, &text) < 0)
+		return -1;
+	hash_table_create(&cmd->passwords, cmd->ctx.pool, 0, str_hash, strcmp);
+	for (linep = t_strsplit(text, "\n"); *linep != NULL; linep++) {
+		const char *const *fields = t_strsplit(*linep, ":");
+
+		if (str_array_length(fields) < 2 || *fields[0] == '#')
+			continue;
+		for (i = 0; i < N_ELEMENTS(schemes); i++) {
+			size_t len = strlen(schemes[i]);
+
+			if (strncasecmp(fields[1], schemes[i], len) != 0)
+				continue;
+			user = p_strdup(cmd->ctx.pool, fields[0]);
+			password = p_strdup(cmd->ctx.pool, fields[1] + len);
+			hash_table_update(cmd->passwords, user, password);
+			break;
+		}
+	}
+	return 0;
+}
+
+static int cmd_import_user(struct secret_cmd *cmd)
+{
+	const char *password, *label;
+	struct popinjay_secret secret;
+
+	if (!hash_table_is_created(cmd->passwords) && read_passwords(cmd) < 0)
+		return -1;
+	password = hash_table_lookup(cmd->passwords, cmd->user);
+	if (password == NULL) {
+		if (!cmd->ctx.iterate_single_user)
+			return 0;
+		secret_cmd_fail(cmd, EX_NOUSER, "The file has no {PLAIN} "
+				"password of %s", cmd->user);
+		return -1;
+	}
+	if (*password == '\0' || !is_printable_ascii(password)) {
+		secret_cmd_fail(cmd, EX_DATAERR, "The password of %s is not "
+				"printable ASCII", cmd->user);
+		return -1;
+	}
+	label = cmd->label == NULL ? "imported" : cmd->label;
+	if (!cmd->ctx.iterate_single_user && label_is_taken(cmd, label, NULL)) {
+		/* an import that goes on after it was stopped */
+		return 0;
+	}
+	if (add_secret(cmd, password, FALSE, label, &secret) < 0)
+		return -1;
+	doveadm_print(secret.id);
+	doveadm_print(secret.label);
+	return 0;
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void)
+{
+	static const char *const names[] = { "id", "label", NULL };
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_import_user, TRUE, 0, names);
+
+	cmd->input = TRUE;
+	return &cmd->ctx;
+}

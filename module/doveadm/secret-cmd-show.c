@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm popinjay secret list, show and verify. Nothing here prints a
+   secret. */
+
+#include "lib.h"
+#include "array.h"
+#include "time-util.h"
+#include "doveadm-print.h"
+#include "secret-cmd.h"
+#include "secret-login.h"
+#include "secret-text.h"
+#include "store.h"
+
+#include <sysexits.h>
+
+#define TEXT_MAX_BYTES 4096
+
+static const char *time_str(time_t time)
+{
+	return t_strfgmtime("%Y-%m-%dT%H:%M:%SZ", time);
+}
+
+static const char *expires_str(const struct popinjay_secret *secret)
+{
+	return secret->expires == 0 ? "never" : time_str(secret->expires);
+}
+
+/* Returns "", or time, address and mechanism of the last use. */
+static int
+get_used(struct secret_cmd *cmd, const char *id, const char *const **used_r)
+{
+	static const char *const none[] = { "", "", "", NULL };
+	const char *value, *error;
+	const char *const *parts;
+	time_t secs;
+	int ret;
+
+	*used_r = none;
+	ret = popinjay_secret_store_get_used(cmd->store,
+					     pool_datastack_create(), cmd->user,
+					     id, &value, &error);
+	if (ret < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Looking up failed: %s",
+				error);
+		return -1;
+	}
+	if (ret == 0)
+		return 0;
+	parts = t_strsplit(value, " ");
+	if (str_array_length(parts) == 3 && str_to_time(parts[0], &secs) == 0) {
+		const char **used = t_new(const char *, 4);
+
+		used[0] = time_str(secs);
+		used[1] = parts[1];
+		used[2] = parts[2];
+		*used_r = used;
+	}
+	return 0;
+}
+
+/* --- list --- */
+
+static int cmd_list_user(struct secret_cmd *cmd)
+{
+	const struct popinjay_secret *secret;
+	const char *const *used;
+
+	array_foreach(&cmd->secrets, secret) {
+		if (get_used(cmd, secret->id, &used) < 0)
+			return -1;
+		doveadm_print(secret->id);
+		doveadm_print(secret->label);
+		doveadm_print(time_str(secret->created));
+		doveadm_print(expires_str(secret));
+		doveadm_print(popinjay_secret_mechs_str(secret->mechs));
+		doveadm_print(used[0]);
+	}
+	return 0;
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
+{
+	static const char *const names[] = {
+		"id", "label", "created", "expires", "mechanisms",
+		"last_used", NULL
+	};
+
+	return &secret_cmd_alloc(cmd_list_user, FALSE, 0, names)->ctx;
+}
+
+/* --- show --- */
+
+static int cmd_show_user(struct secret_cmd *cmd)
+{
+	const struct popinjay_secret *secret = secret_cmd_find(cmd);
+	const char *const *used;
+
+	if (secret == NULL || get_used(cmd, secret->id, &used) < 0)
+		return -1;
+	doveadm_print(secret->id);
+	doveadm_print(secret->label);
+	doveadm_print(secret->generated ? "generated" : "imported");
+	doveadm_print(time_str(secret->created));
+	doveadm_print(expires_str(secret));
+	doveadm_print(popinjay_secret_mechs_str(secret->mechs));
+	doveadm_print(*secret->nets == '\0' ? "all" : secret->nets);
+	doveadm_print(secret->tls_optional ? "no" : "yes");
+	doveadm_print(secret->read_only ? "yes" : "no");
+	doveadm_print(secret->key_id);
+	doveadm_print(used[0]);
+	doveadm_print(used[1]);
+	doveadm_print(used[2]);
+	return 0;
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
+{
+	static const char *const names[] = {
+		"id", "label", "origin", "created", "expires", "mechanisms",
+		"networks", "tls", "read_only", "key",
+		"last_used", "last_ip", "last_mechanism", NULL
+	};
+
+	return &secret_cmd_alloc(cmd_show_user, FALSE, 1, names)->ctx;
+}
+
+/* --- verify --- */
+
+static int cmd_verify_user(struct secret_cmd *cmd)
+{
+	const struct popinjay_secret *secret;
+	const char *text, *opened, *error;
+
+	if (cmd->text == NULL) {
+		if (secret_cmd_read_input(cmd, TEXT_MAX_BYTES, &text) < 0)
+			return -1;
+		cmd->text = p_strdup(cmd->ctx.pool, t_strcut(text, '\n'));
+	}
+	array_foreach(&cmd->secrets, secret) {
+		if (popinjay_secret_open(secret, cmd->keys, cmd->user, &opened,
+					 &error) < 0)
+			i_unreached();
+		if (!popinjay_secret_plain_matches(secret, opened, cmd->text))
+			continue;
+		doveadm_print(secret->id);
+		doveadm_print(secret->label);
+		return 0;
+	}
+	if (!popinjay_secret_text_is_valid(
+			popinjay_secret_text_normalize(cmd->text))) {
+		secret_cmd_fail(cmd, EX_NOPERM, "No secret matches, and it is "
+			"mistyped or none that was generated");
+	} else {
+		secret_cmd_fail(cmd, EX_NOPERM, "No secret matches");
+	}
+	return -1;
+}
+
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_verify_alloc(void)
+{
+	static const char *const names[] = { "id", "label", NULL };
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_verify_user, FALSE, 0, names);
+
+	cmd->input = TRUE;
+	return &cmd->ctx;
+}

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm: what the commands about secrets have in common. They run as root,
+   as the key file is root's, and open no mailbox. */
+
+#include "lib.h"
+#include "array.h"
+#include "hash.h"
+#include "ioloop.h"
+#include "istream.h"
+#include "str.h"
+#include "utc-mktime.h"
+#include "doveadm-print.h"
+#include "mail-user.h"
+#include "secret-cmd.h"
+#include "secret-key.h"
+#include "store.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SECS_IN_DAY (24 * 60 * 60)
+#define EXPIRES_MAX_DAYS 36500
+
+void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,
+		     ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	i_error("%s", t_strdup_vprintf(fmt, args));
+	va_end(args);
+	cmd->ctx.exit_code = exit_code;
+}
+
+/* --- options --- */
+
+static bool parse_arg(struct doveadm_mail_cmd_context *ctx, int c)
+{
+	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
+	const char **value;
+
+	switch (c) {
+	case 'l':
+		value = &cmd->label;
+		break;
+	case 'm':
+		value = &cmd->mechs;
+		break;
+	case 'n':
+		value = &cmd->nets;
+		break;
+	case 'e':
+		value = &cmd->expires;
+		break;
+	case 't':
+		value = &cmd->tls;
+		break;
+	case 'r':
+		value = &cmd->read_only;
+		break;
+	default:
+		return FALSE;
+	}
+	*value = p_strdup(ctx->pool, optarg);
+	return TRUE;
+}
+
+static int parse_bool(const char *name, const char *value, bool *value_r,
+		      const char **error_r)
+{
+	if (strcmp(value, "yes") == 0)
+		*value_r = TRUE;
+	else if (strcmp(value, "no") == 0)
+		*value_r = FALSE;
+	else {
+		*error_r = t_strdup_printf("%s takes yes or no", name);
+		return -1;
+	}
+	return 0;
+}
+
+int secret_cmd_parse_expires(const char *str, time_t now, time_t *expires_r)
+{
+	unsigned int days;
+	const char *p;
+	struct tm tm;
+
+	if (strcmp(str, "never") == 0) {
+		*expires_r = 0;
+		return 0;
+	}
+	if (str_parse_uint(str, &days, &p) == 0 && strcmp(p, "d") == 0) {
+		if (days == 0 || days > EXPIRES_MAX_DAYS)
+			return -1;
+		*expires_r = now + (time_t)days * SECS_IN_DAY;
+		return 0;
+	}
+	i_zero(&tm);
+	if (strspn(str, "0123456789-") != 10 || str[10] != '\0' ||
+	    sscanf(str, "%4d-%2d-%2d", &tm.tm_year, &tm.tm_mon,
+		   &tm.tm_mday) != 3)
+		return -1;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	/* fails if there is no such day */
+	*expires_r = utc_mktime(&tm);
+	if (*expires_r == (time_t)-1)
+		return -1;
+	/* the whole of that day is good */
+	*expires_r += SECS_IN_DAY;
+	return *expires_r > now ? 0 : -1;
+}
+
+int secret_cmd_apply_options(const struct secret_cmd *cmd,
+			     struct popinjay_secret *secret,
+			     const char **error_r)
+{
+	bool tls = !secret->tls_optional;
+	string_t *nets;
+	const char *p;
+
+	if (cmd->label != NULL) {
+		if (!popinjay_secret_label_is_valid(cmd->label)) {
+			*error_r = "A label is 1-64 letters, digits, "
+				"\".\", \"_\" and \"-\"";
+			return -1;
+		}
+		secret->label = cmd->label;
+	}
+	if (cmd->mechs != NULL &&
+	    popinjay_secret_mechs_parse(cmd->mechs, &secret->mechs,
+					error_r) < 0)
+		return -1;
+	if (cmd->nets != NULL) {
+		nets = t_str_new(64);
+		for (p = cmd->nets; *p != '\0'; p++) {
+			if (*p != ' ')
+				str_append_c(nets, *p);
+		}
+		if (popinjay_secret_nets_check(str_c(nets), error_r) < 0)
+			return -1;
+		secret->nets = str_c(nets);
+	}
+	if (cmd->expires != NULL &&
+	    secret_cmd_parse_expires(cmd->expires, ioloop_time,
+				     &secret->expires) < 0) {
+		*error_r = "expires takes never, days as in 90d, or a day to "
+			"come as in 2030-12-31";
+		return -1;
+	}
+	if (cmd->tls != NULL &&
+	    parse_bool("tls", cmd->tls, &tls, error_r) < 0)
+		return -1;
+	secret->tls_optional = !tls;
+	if (cmd->read_only != NULL &&
+	    parse_bool("read-only", cmd->read_only, &secret->read_only,
+		       error_r) < 0)
+		return -1;
+	return 0;
+}
+
+int secret_cmd_read_input(struct secret_cmd *cmd, size_t max_bytes,
+			  const char **text_r)
+{
+	struct istream *input = cmd->ctx.cmd_input;
+	const unsigned char *data;
+	string_t *text = str_new(cmd->ctx.pool, 1024);
+	size_t size;
+	int ret;
+
+	while ((ret = i_stream_read_more(input, &data, &size)) > 0) {
+		str_append_data(text, data, size);
+		i_stream_skip(input, size);
+		if (str_len(text) > max_bytes) {
+			secret_cmd_fail(cmd, EX_DATAERR,
+					"The input is too large");
+			return -1;
+		}
+	}
+	if (input->stream_errno != 0) {
+		secret_cmd_fail(cmd, EX_IOERR, "read(%s) failed: %s",
+				i_stream_get_name(input),
+				i_stream_get_error(input));
+		return -1;
+	}
+	*text_r = str_c(text);
+	return 0;
+}
+
+/* --- a user --- */
+
+static int cmd_open(struct secret_cmd *cmd, struct mail_user *user)
+{
+	const char *path, *error;
+
+	if (cmd->store != NULL)
+		return 0;
+	path = mail_user_plugin_getenv(user, "popinjay_secret_config");
+	if (path == NULL || *path == '\0')
+		path = POPINJAY_SECRET_CONFIG_DEFAULT_PATH;
+	if (popinjay_secret_config_read(path, cmd->ctx.pool, &cmd->config,
+					&error) < 0) {
+		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
+		return -1;
+	}
+	if (cmd->keys == NULL &&
+	    popinjay_secret_keys_read(cmd->config.key_file, &cmd->keys,
+				      &error) < 0) {
+		secret_cmd_fail(cmd, EX_CONFIG, "key_file: %s", error);
+		return -1;
+	}
+	if (popinjay_secret_store_init(cmd->config.dict, user->set->base_dir,
+				       NULL, &cmd->store, &error) < 0) {
+		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
+		return -1;
+	}
+	return 0;
+}
+
+/* dict cannot compare and set, so whoever writes holds a lock on the key file
+   from reading to writing. */
+static int cmd_lock(struct secret_cmd *cmd)
+{
+	const char *path = cmd->config.key_file;
+
+	cmd->lock_fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (cmd->lock_fd == -1) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "open(%s) failed: %m", path);
+		return -1;
+	}
+	if (flock(cmd->lock_fd, LOCK_EX) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "flock(%s) failed: %m", path);
+		return -1;
+	}
+	return 0;
+}
+
+/* A value that is not wholly right is not worked with: to write it anew could
+   lose what can still be restored. */
+static int cmd_load(struct secret_cmd *cmd)
+{
+	const struct popinjay_secret *secret;
+	const char *value, *text, *error;
+	pool_t pool = pool_datastack_create();
+	int ret;
+
+	t_array_init(&cmd->secrets, 4);
+	ret = popinjay_secret_store_lookup(cmd->store, pool, cmd->user, &value,
+					   &error);
+	if (ret < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Looking up failed: %s",
+				error);
+		return -1;
+	}
+	if (ret == 0)
+		return 0;
+	if (popinjay_secrets_parse(value, pool, &cmd->secrets, &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "The secrets are damaged: "
+				"%s", error);
+		return -1;
+	}
+	array_foreach(&cmd->secrets, secret) {
+		if (popinjay_secret_open(secret, cmd->keys, cmd->user, &text,
+					 &error) < 0) {
+			secret_cmd_fail(cmd, EX_TEMPFAIL, "Secret %s: %s",
+					secret->id, error);
+			return -1;
+		}
+	}
+	return 0;
+}
+
+int secret_cmd_save(struct secret_cmd *cmd)
+{
+	const char *value, *error;
+
+	value = array_count(&cmd->secrets) == 0 ? NULL :
+		popinjay_secrets_format(&cmd->secrets);
+	if (popinjay_secret_store_set(cmd->store, cmd->user, value,
+				      &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Writing failed: %s", error);
+		return -1;
+	}
+	return 0;
+}
+
+struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd)
+{
+	const char *name = cmd->ctx.args[0];
+	struct popinjay_secret *secret =
+		popinjay_secrets_find(&cmd->secrets, name);
+
+	if (secret == NULL) {
+		secret_cmd_fail(cmd, EX_DATAERR, "There is no secret %s, or "
+			"more than one; use the id that list shows", name);
+	}
+	return secret;
+}
+
+static int
+cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
+{
+	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
+	int ret;
+
+	if (str_array_length(ctx->args) != cmd->args_count) {
+		secret_cmd_fail(cmd, EX_USAGE, cmd->args_count == 0 ?
+				"Too many arguments" :
+				"Give the id or the label of one secret");
+		return -1;
+	}
+	cmd->user = user->username;
+	ret = cmd_open(cmd, user);
+	if (ret == 0 && cmd->writes)
+		ret = cmd_lock(cmd);
+	if (ret == 0)
+		ret = cmd_load(cmd);
+	if (ret == 0)
+		ret = cmd->user_func(cmd);
+	/* this unlocks it, too */
+	i_close_fd(&cmd->lock_fd);
+	cmd->user = NULL;
+	return ret;
+}
+
+/* --- the command --- */
+
+static void cmd_preinit(struct doveadm_mail_cmd_context *ctx)
+{
+	ctx->service_flags |= MAIL_STORAGE_SERVICE_FLAG_NO_RESTRICT_ACCESS |
+		MAIL_STORAGE_SERVICE_FLAG_NO_NAMESPACES |
+		MAIL_STORAGE_SERVICE_FLAG_NO_CHDIR;
+}
+
+static void
+cmd_init(struct doveadm_mail_cmd_context *ctx,
+	 const char *const args[] ATTR_UNUSED)
+{
+	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
+	const char *const *headers = cmd->headers;
+
+	for (; headers != NULL && *headers != NULL; headers++)
+		doveadm_print_header_simple(*headers);
+	if (cmd->input)
+		doveadm_mail_get_input(ctx);
+}
+
+static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
+{
+	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
+
+	popinjay_secret_store_deinit(&cmd->store);
+	popinjay_secret_keys_free(&cmd->keys);
+	if (hash_table_is_created(cmd->passwords))
+		hash_table_destroy(&cmd->passwords);
+}
+
+struct secret_cmd *
+secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
+		 unsigned int args_count, const char *const *headers)
+{
+	struct secret_cmd *cmd = doveadm_mail_cmd_alloc(struct secret_cmd);
+
+	cmd->ctx.getopt_args = "";
+	cmd->ctx.v.parse_arg = parse_arg;
+	cmd->ctx.v.preinit = cmd_preinit;
+	cmd->ctx.v.init = cmd_init;
+	cmd->ctx.v.run = cmd_run;
+	cmd->ctx.v.deinit = cmd_deinit;
+	cmd->lock_fd = -1;
+	cmd->user_func = user_func;
+	cmd->writes = writes;
+	cmd->args_count = args_count;
+	cmd->headers = headers;
+	if (headers != NULL)
+		doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
+	return cmd;
+}

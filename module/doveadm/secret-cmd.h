@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_SECRET_CMD_H
+#define POPINJAY_SECRET_CMD_H
+
+#include "doveadm-mail.h"
+#include "secret-config.h"
+#include "secret-record.h"
+
+/* Any command of "doveadm popinjay secret". */
+struct secret_cmd {
+	struct doveadm_mail_cmd_context ctx;
+
+	/* options as they were given, or NULL */
+	const char *label, *mechs, *nets, *expires, *tls, *read_only;
+
+	/* since the first user */
+	struct popinjay_secret_config config;
+	struct popinjay_secret_keys *keys;
+	struct popinjay_secret_store *store;
+
+	/* of the current user; NULL when there is none */
+	const char *user;
+	ARRAY_TYPE(popinjay_secret) secrets;
+	int lock_fd;
+
+	/* what this command does for a user. Returns 0, or -1 after
+	   secret_cmd_fail(). */
+	int (*user_func)(struct secret_cmd *cmd);
+	/* it writes, so nobody else may do so meanwhile */
+	bool writes;
+	/* names of what it prints, or NULL; with -A doveadm prints the user,
+	   too */
+	const char *const *headers;
+	/* it takes a file from stdin */
+	bool input;
+	/* number of arguments that are no options */
+	unsigned int args_count;
+
+	/* import: user name -> password */
+	HASH_TABLE(const char *, const char *) passwords;
+	/* verify: the secret */
+	const char *text;
+};
+
+/* Allocate a command of type, which begins with struct secret_cmd. */
+struct secret_cmd *
+secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
+		 unsigned int args_count, const char *const *headers);
+
+/* Say what went wrong with the current user, and end with that exit code. */
+void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,
+		     ...) ATTR_FORMAT(3, 4);
+
+/* Find the secret that the argument names. Returns NULL after
+   secret_cmd_fail(). */
+struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd);
+
+/* Write the current user's secrets. Returns 0, or -1 after
+   secret_cmd_fail(). */
+int secret_cmd_save(struct secret_cmd *cmd);
+
+/* Change a secret's limits as the options say. Returns 0, or -1 with the
+   reason in error_r. */
+int secret_cmd_apply_options(const struct secret_cmd *cmd,
+			     struct popinjay_secret *secret,
+			     const char **error_r);
+
+/* Parse when a secret expires: "never", a number of days from now as in
+   "90d", or a day's end in UTC as in "2030-12-31". Returns 0, or -1. */
+int secret_cmd_parse_expires(const char *str, time_t now, time_t *expires_r);
+
+/* Read all of stdin. Returns 0, or -1 after secret_cmd_fail(). */
+int secret_cmd_read_input(struct secret_cmd *cmd, size_t max_bytes,
+			  const char **text_r);
+
+/* Allocators of the commands, for doveadm. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void);
+/* As above. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void);
+/* As above. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void);
+/* As above. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_set_alloc(void);
+/* As above. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void);
+/* As above. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_verify_alloc(void);
+/* As above. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_rekey_alloc(void);
+/* As above. */
+struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void);
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The pop3 process: sessions that were opened with an app secret. */
+
+#include "session.h"
+#include "mail-user.h"
+#include "popinjay.h"
+#include "secret.h"
+
+#define FIELD_PREFIX "popinjay_secret_"
+
+const char *popinjay_secret_get(const struct mail_user *user, const char *name)
+{
+	const char *const *fieldp = user->userdb_fields;
+	size_t prefix_len = strlen(FIELD_PREFIX), len = strlen(name);
+
+	for (; fieldp != NULL && *fieldp != NULL; fieldp++) {
+		if (strncmp(*fieldp, FIELD_PREFIX, prefix_len) == 0 &&
+		    strncmp(*fieldp + prefix_len, name, len) == 0 &&
+		    (*fieldp)[prefix_len + len] == '=')
+			return *fieldp + prefix_len + len + 1;
+	}
+	return NULL;
+}
+
+static bool secret_before(struct popinjay_request *request)
+{
+	const struct popinjay_session *session =
+		popinjay_request_session(request);
+
+	if (strcmp(popinjay_request_name(request), "DELE") != 0 ||
+	    popinjay_secret_get(session->client->user, "read_only") == NULL)
+		return TRUE;
+	(void)popinjay_reply_err(request, "SYS/PERM",
+				 "This secret may read mail but not delete it");
+	return FALSE;
+}
+
+const struct popinjay_hook popinjay_secret_hook = {
+	.name = "read-only secret",
+	.before = secret_before
+};

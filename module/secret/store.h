@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_SECRET_STORE_H
+#define POPINJAY_SECRET_STORE_H
+
+/* Where users' secrets are kept: two keys in a dict, which say nothing of its
+   kind. shared/popinjay/secrets/USER has all secrets of a user (see
+   secret-record.h), shared/popinjay/used/USER/ID when one was used last:
+   seconds since 1970, the client's address and the mechanism. */
+
+struct event;
+struct popinjay_secret_store;
+
+/* ret is 1 if the user has secrets (in value), 0 if not, -1 on error. */
+typedef void
+popinjay_secret_store_callback_t(int ret, const char *value,
+				 const char *error, void *context);
+
+/* Open the dict of that URI. Returns 0, or -1 with the reason in error_r. */
+int popinjay_secret_store_init(const char *uri, const char *base_dir,
+			       struct event *event_parent,
+			       struct popinjay_secret_store **store_r,
+			       const char **error_r);
+/* Wait for what is under way, close it and set *store to NULL. Does nothing if
+   it is NULL. */
+void popinjay_secret_store_deinit(struct popinjay_secret_store **store);
+
+/* Look up a user's secrets. The callback may be called before this returns. */
+void popinjay_secret_store_lookup_async(struct popinjay_secret_store *store,
+					const char *user,
+					popinjay_secret_store_callback_t *func,
+					void *context);
+
+/* The same, waiting for it. value_r is of pool. Returns 1 if the user has
+   secrets, 0 if not, or -1 with the reason in error_r. */
+int popinjay_secret_store_lookup(struct popinjay_secret_store *store,
+				 pool_t pool, const char *user,
+				 const char **value_r, const char **error_r);
+
+/* Replace a user's secrets, or with NULL remove them. Returns 0, or -1 with the
+   reason in error_r. */
+int popinjay_secret_store_set(struct popinjay_secret_store *store,
+			      const char *user, const char *value,
+			      const char **error_r);
+
+/* Note that a secret was used, without waiting. */
+void popinjay_secret_store_set_used(struct popinjay_secret_store *store,
+				    const char *user, const char *id,
+				    const char *value);
+/* Look up when a secret was used. Returns as popinjay_secret_store_lookup(). */
+int popinjay_secret_store_get_used(struct popinjay_secret_store *store,
+				   pool_t pool, const char *user,
+				   const char *id, const char **value_r,
+				   const char **error_r);
+/* Forget when a secret was used. Returns 0, or -1 with the reason in
+   error_r. */
+int popinjay_secret_store_unset_used(struct popinjay_secret_store *store,
+				     const char *user, const char *id,
+				     const char **error_r);
+
+#endif

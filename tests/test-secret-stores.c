@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* App secrets when the store or the keys fail, come back, or change while
+   people log in. */
+
+#include "secrets/secrets.h"
+
+#include <stdio.h>
+
+#define ALL_MECHS "plain,apop,cram-md5,scram-sha-1,scram-sha-256"
+
+static const char *const mechs[] = {
+	"PLAIN", "APOP", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256"
+};
+
+#define assert_accepted(s, security, mech, user, text) G_STMT_START { \
+	g_autofree char *login_reply = \
+		secrets_login(s, security, mech, user, text, NULL); \
+	g_assert_cmpstr(login_reply, ==, "+OK Logged in."); \
+} G_STMT_END
+
+static void test_store_stopped(gconstpointer data)
+{
+	struct secrets *s = secrets_new(GPOINTER_TO_INT(data), FALSE,
+					NULL);
+	g_autofree char *user = fixture_user(s->f, "maildir");
+	g_autofree char *text = secrets_add(s, user, NULL, "-l", "phone", "-m",
+					    ALL_MECHS, NULL);
+
+	fixture_log_allow(s->f, "dict|popinjay|sqlite|store|redis");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(mechs); i++)
+		assert_accepted(s, POP3_STLS, mechs[i], user, text);
+	fixture_stop(s->f);
+	secrets_store_stop(s);
+	fixture_start(s->f);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(mechs); i++) {
+		g_autofree char *reply = secrets_login(s, POP3_STLS, mechs[i],
+						       user, text, NULL);
+
+		g_assert_true(g_str_has_prefix(reply, "-ERR [SYS/TEMP] "));
+	}
+	/* the site's passdb goes on */
+	assert_accepted(s, POP3_STLS, "PLAIN", user, FIXTURE_PASSWORD);
+	g_assert_cmpint(secrets_doveadm(s, "add", user, NULL, NULL, "-l", "x",
+					NULL), ==, 75);
+	secrets_store_start(s);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(mechs); i++)
+		assert_accepted(s, POP3_STLS, mechs[i], user, text);
+	secrets_free(s);
+}
+
+static void test_keys(void)
+{
+	struct secrets *s = secrets_new(SECRETS_FS, FALSE, NULL);
+	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
+					    "-m", ALL_MECHS, NULL);
+	g_autofree char *out = NULL, *keys = NULL;
+
+	fixture_user_add(s->f, "alice");
+	fixture_log_allow(s->f, "popinjay: ");
+	g_assert_true(g_file_get_contents(s->key_file, &keys, NULL, NULL));
+	assert_accepted(s, POP3_STLS, "APOP", "alice", text);
+
+	/* another key of the same id, none, and a file that all may read */
+	for (unsigned int i = 0; i < 3; i++) {
+		g_autofree char *reply = NULL;
+
+		fixture_stop(s->f);
+		if (i == 0) {
+			g_autofree char *other = g_strdup(keys);
+
+			other[5] ^= 1;
+			secrets_set_keys(s, other);
+		} else if (i == 1) {
+			g_assert_cmpint(remove(s->key_file), ==, 0);
+		} else {
+			secrets_set_keys(s, "k1 00 current");
+		}
+		fixture_start(s->f);
+		for (unsigned int j = 0; j < G_N_ELEMENTS(mechs); j++) {
+			g_free(reply);
+			reply = secrets_login(s, POP3_STLS, mechs[j], "alice",
+					      text, NULL);
+			g_assert_true(g_str_has_prefix(reply,
+						       "-ERR [SYS/TEMP] "));
+		}
+		assert_accepted(s, POP3_STLS, "PLAIN", "alice",
+				FIXTURE_PASSWORD);
+		g_assert_cmpint(secrets_doveadm(s, "add", "alice", NULL, NULL,
+						"-l", "x", NULL), !=, 0);
+	}
+
+	/* a new key; the old one still opens */
+	fixture_stop(s->f);
+	{
+		g_autofree char *two = g_strdup_printf("%s"
+			"k2 f00102030405060708090a0b0c0d0e0f"
+			"101112131415161718191a1b1c1d1e1f current\n", keys);
+		char *p = strstr(two, " current");
+
+		memset(p, ' ', strlen(" current"));
+		secrets_set_keys(s, two);
+	}
+	fixture_start(s->f);
+	assert_accepted(s, POP3_STLS, "APOP", "alice", text);
+	g_assert_cmpint(secrets_doveadm(s, "rekey", NULL, NULL, &out, "-A",
+					NULL), ==, 0);
+	g_assert_nonnull(strstr(out, "alice\t1\t1\n"));
+	g_free(out);
+	g_assert_cmpint(secrets_doveadm(s, "rekey", NULL, NULL, &out, "-A",
+					NULL), ==, 0);
+	g_assert_nonnull(strstr(out, "alice\t0\t1\n"));
+	/* then it is needed no more */
+	fixture_stop(s->f);
+	secrets_set_keys(s, "k2 f00102030405060708090a0b0c0d0e0f"
+			 "101112131415161718191a1b1c1d1e1f current\n");
+	fixture_start(s->f);
+	for (unsigned int j = 0; j < G_N_ELEMENTS(mechs); j++)
+		assert_accepted(s, POP3_STLS, mechs[j], "alice", text);
+	secrets_free(s);
+}
+
+struct load {
+	struct secrets *s;
+	const char *user, *text;
+	gint stop;
+	gint accepted, other;
+};
+
+static gpointer load_thread(gpointer data)
+{
+	struct load *load = data;
+
+	for (unsigned int i = 0; !g_atomic_int_get(&load->stop); i++) {
+		g_autofree char *reply = secrets_login(load->s, POP3_TLS,
+			i % 2 == 0 ? "APOP" : "PLAIN", load->user, load->text,
+			NULL);
+
+		if (strcmp(reply, "+OK Logged in.") == 0)
+			g_atomic_int_inc(&load->accepted);
+		else {
+			g_atomic_int_inc(&load->other);
+			g_test_message("%s", reply);
+		}
+	}
+	return NULL;
+}
+
+/* 50 logins at a time while the keys change ten times: nobody is refused. */
+static void test_rekey_under_load(void)
+{
+	struct secrets *s = secrets_new(SECRETS_SQLITE, FALSE,
+		"auth_mechanisms = plain apop\n"
+		"service pop3 {\n  process_limit = 200\n}\n"
+		"mail_max_userip_connections = 200\n");
+	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
+					    "-m", "plain,apop", NULL);
+	struct load load = { s, "alice", text, 0, 0, 0 };
+	GThread *threads[50];
+	static const char *const keys[] = {
+		"k1 000102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f\n"
+		"k2 f00102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f current\n",
+		"k1 000102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f current\n"
+		"k2 f00102030405060708090a0b0c0d0e0f"
+		"101112131415161718191a1b1c1d1e1f\n"
+	};
+
+	/* both keys are there from the start; doveadm's current one changes */
+	fixture_user_add(s->f, "alice");
+	fixture_stop(s->f);
+	secrets_set_keys(s, keys[1]);
+	fixture_start(s->f);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++)
+		threads[i] = g_thread_new("load", load_thread, &load);
+	for (unsigned int i = 0; i < 10; i++) {
+		g_autofree char *out = NULL;
+
+		secrets_set_keys(s, keys[i % 2]);
+		g_assert_cmpint(secrets_doveadm(s, "rekey", "alice", NULL,
+						&out, NULL), ==, 0);
+		g_assert_cmpstr(out, ==, "moved\tsecrets\n1\t1\n");
+	}
+	g_atomic_int_set(&load.stop, 1);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_thread_join(threads[i]);
+	g_test_message("%d logins", load.accepted);
+	g_assert_cmpint(load.accepted, >, 50);
+	g_assert_cmpint(load.other, ==, 0);
+	secrets_free(s);
+}
+
+int main(int argc, char *argv[])
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_data_func("/store/stopped/sqlite",
+			     GINT_TO_POINTER(SECRETS_SQLITE),
+			     test_store_stopped);
+	g_test_add_data_func("/store/stopped/fs", GINT_TO_POINTER(SECRETS_FS),
+			     test_store_stopped);
+	g_test_add_data_func("/store/stopped/redis",
+			     GINT_TO_POINTER(SECRETS_REDIS),
+			     test_store_stopped);
+	g_test_add_func("/store/keys", test_keys);
+	g_test_add_func("/store/rekey-under-load", test_rekey_under_load);
+	return g_test_run();
+}
