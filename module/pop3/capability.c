@@ -23,8 +23,10 @@ struct popinjay_capabilities {
 static const char *const plaintext_mechanisms[] = { "PLAIN", "LOGIN", NULL };
 /* Mechanisms that Dovecot never lists. */
 static const char *const unlisted_mechanisms[] = {
-	"APOP", "EXTERNAL", "DOVECOT-TOKEN", NULL
+	"APOP", "DOVECOT-TOKEN", NULL
 };
+/* Mechanisms that bind to the TLS channel (RFC 5802) end so. */
+#define CHANNEL_BINDING_SUFFIX "-PLUS"
 
 void popinjay_capabilities_add(struct popinjay_capabilities *capabilities,
 			       const char *line)
@@ -60,6 +62,20 @@ static bool cleartext_allowed(struct popinjay_session *session)
 		str_array_icase_find(plaintext_mechanisms, used_mech);
 }
 
+/* Returns TRUE if Dovecot tells a client of this session, before its login, of
+   the mechanism. */
+static bool mechanism_is_listed(struct popinjay_session *session,
+				bool cleartext, const char *mech)
+{
+	size_t len = strlen(mech), suffix_len = strlen(CHANNEL_BINDING_SUFFIX);
+
+	if (len > suffix_len && !popinjay_client_is_tls(session->client) &&
+	    strcmp(mech + len - suffix_len, CHANNEL_BINDING_SUFFIX) == 0)
+		return FALSE;
+	return !str_array_find(unlisted_mechanisms, mech) &&
+		(cleartext || !str_array_find(plaintext_mechanisms, mech));
+}
+
 static void
 add_sasl(struct popinjay_session *session, bool cleartext,
 	 struct popinjay_capabilities *capabilities)
@@ -78,8 +94,7 @@ add_sasl(struct popinjay_session *session, bool cleartext,
 	for (mechs = t_strsplit_spaces(setting, " "); *mechs != NULL; mechs++) {
 		const char *mech = t_str_ucase(*mechs);
 
-		if (str_array_find(unlisted_mechanisms, mech) ||
-		    (!cleartext && str_array_find(plaintext_mechanisms, mech)))
+		if (!mechanism_is_listed(session, cleartext, mech))
 			continue;
 		str_append_c(line, ' ');
 		str_append(line, mech);
