@@ -23,6 +23,7 @@ static struct fixture *get_fixture(void)
 	fixture_log_allow(the_fixture, "Permission denied|"
 			  "(dbox|Mailbox INBOX): Unexpectedly lost uid|"
 			  "map.index corrupted: Unexpectedly lost|"
+			  "mdbox\\(.*map uidvalidity mismatch|"
 			  "Mailbox was deleted under us|"
 			  "popinjay: (RETR|TOP): Opening message UID");
 	return the_fixture;
