@@ -24,7 +24,9 @@
    and then we say on top of that. */
 #define DAMAGE_AT_OPEN_REGEX "Unexpectedly lost uid|" \
 	"popinjay: (RETR|TOP): Opening message UID \\d+ \\(GUID "
-#define REFUSED "-ERR [SYS/TEMP] Message 3 can't be read now.\r\n"
+#define REFUSED(msn) "-ERR [SYS/TEMP] Message " msn " can't be read now.\r\n"
+#define REFUSED_ALL(msn) REFUSED(msn) "-ERR [SYS/TEMP] Message " msn \
+	" couldn't be read, so it isn't deleted.\r\n+OK Logging out.\r\n"
 
 static struct fixture *ours, *stock;
 
@@ -56,9 +58,7 @@ static gboolean was_refused(const GString *reply)
 	if (fixture_dovecot_version() < 20400 ||
 	    !g_str_has_prefix(reply->str, "-ERR"))
 		return FALSE;
-	g_assert_cmpstr(reply->str, ==, REFUSED
-		"-ERR [SYS/TEMP] Message 3 couldn't be read, so it isn't "
-		"deleted.\r\n+OK Logging out.\r\n");
+	g_assert_cmpstr(reply->str, ==, REFUSED_ALL("3"));
 	return TRUE;
 }
 
@@ -230,7 +230,7 @@ static void test_top(gconstpointer data)
 	g_assert_nonnull(part);
 	pop3_close(pop3);
 	if (was_refused(part)) {
-		g_assert_cmpstr(whole->str, ==, REFUSED);
+		g_assert_cmpstr(whole->str, ==, REFUSED("3"));
 		assert_refusal_logged(user, since, "TOP");
 		return;
 	}
@@ -322,6 +322,24 @@ static void test_wrong_sizes(int size_change, int virtual_size_change)
 	g_assert_null(strstr(reply->str, "+OK Marked"));
 	pop3_close(pop3);
 
+	if (fixture_dovecot_version() > 20401) {
+		/* Its maildir_mail_fix_corruption() forgets which size is wrong
+		   before it corrects the file name. It is as safe as before,
+		   and the mail is still there. */
+		g_autofree char *path = numbered_find_file(ours, user, 3);
+
+		g_assert_nonnull(path);
+		pop3 = open_session(user);
+		pop3_send(pop3, "RETR 1\r\nDELE 1\r\nQUIT");
+		g_string_free(reply, TRUE);
+		reply = pop3_read_to_eof(pop3, NULL);
+		g_assert_nonnull(reply);
+		g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
+		g_assert_null(strstr(reply->str, "+OK Marked"));
+		pop3_close(pop3);
+		g_test_skip("this Dovecot does not correct a Maildir's sizes");
+		return;
+	}
 	numbers = numbered_read(ours, user, MAIL_BYTES);
 	g_assert_cmpuint(numbers->len, ==, 1);
 }
@@ -374,7 +392,7 @@ static void test_damaged_compressed(void)
 
 	fixture_log_allow(f, "zlib.read\\(");
 	fixture_log_allow(f, DAMAGE_REGEX);
-	fixture_log_allow(f, OUR_REGEX);
+	fixture_log_allow(f, OUR_REGEX "|" DAMAGE_AT_OPEN_REGEX);
 	/* whole, it is read well */
 	fixture_deliver(f, user, g_bytes_get_data(gzip, NULL), size);
 	path = g_build_filename(f->dir, "home", user, "Mail", "new",
@@ -396,11 +414,16 @@ static void test_damaged_compressed(void)
 	pop3_send(pop3, "RETR 1\r\nDELE 1\r\nQUIT");
 	reply = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(reply);
-	g_assert_cmpuint(reply->len, >, MAIL_BYTES);
-	g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
-	g_assert_null(strstr(reply->str, "+OK Marked"));
+	if (fixture_dovecot_version() > 20401) {
+		/* it looks for the size before a byte is sent */
+		g_assert_cmpstr(reply->str, ==, REFUSED_ALL("1"));
+	} else {
+		g_assert_cmpuint(reply->len, >, MAIL_BYTES);
+		g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
+		g_assert_null(strstr(reply->str, "+OK Marked"));
+	}
 	pop3_close(pop3);
-	g_free(fixture_log_wait(f, 0, OUR_REGEX));
+	g_free(fixture_log_wait(f, 0, OUR_REGEX "|" DAMAGE_AT_OPEN_REGEX));
 	g_assert_true(g_file_test(sized, G_FILE_TEST_EXISTS));
 	fixture_free(f);
 }
