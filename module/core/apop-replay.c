@@ -80,7 +80,8 @@ const char *popinjay_apop_replay_use(struct popinjay_apop_replay *replay,
 
 	used = i_new(struct used_challenge, 1);
 	used->challenge = i_strdup(challenge);
-	used->used = now;
+	/* as long as it would be accepted again */
+	used->used = I_MAX(now, made);
 	hash_table_insert(replay->used, used->challenge, used);
 	DLLIST2_APPEND(&replay->head, &replay->tail, used);
 	return NULL;

@@ -201,6 +201,18 @@ static void test_replay(void)
 	g_assert_null(replay);
 }
 
+/* pop3-login's clock may be a second ahead */
+static void test_replay_ahead(void)
+{
+	struct popinjay_apop_replay *replay = popinjay_apop_replay_create(60);
+	const char *ahead = CHALLENGE(NOW + 1);
+
+	g_assert_null(popinjay_apop_replay_use(replay, ahead, NOW));
+	g_assert_cmpstr(popinjay_apop_replay_use(replay, ahead, NOW + 61), ==,
+			"the challenge was used before");
+	popinjay_apop_replay_free(&replay);
+}
+
 static void test_replay_forgets(void)
 {
 	struct popinjay_apop_replay *replay = popinjay_apop_replay_create(60);
@@ -258,6 +270,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/apop/rfc1939", test_apop_vector);
 	g_test_add_func("/apop/parse", test_apop_parse);
 	g_test_add_func("/apop/replay", test_replay);
+	g_test_add_func("/apop/replay-ahead", test_replay_ahead);
 	g_test_add_func("/apop/replay-forgets", test_replay_forgets);
 	g_test_add_func("/plain/matches", test_plain_matches);
 	ret = g_test_run();
