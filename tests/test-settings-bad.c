@@ -269,9 +269,21 @@ static void test_bad(gconstpointer data)
 	fixture_deliver(f, user, MAIL, strlen(MAIL));
 	configure(bad, FALSE);
 	check_refused(user, error);
+	check_doveadm(user, error);
+}
+
+/* Dovecot locks the mailbox before it says +OK, and without it after. */
+static void test_lock(void)
+{
+	const struct bad *bad = &bad_settings[0];
+	g_autofree char *user = NULL, *error = NULL;
+
+	get_fixture();
+	user = fixture_user(f, "maildir");
+	error = expand(bad->error, user);
+	fixture_deliver(f, user, MAIL, strlen(MAIL));
 	configure(bad, TRUE);
 	check_refused(user, error);
-	check_doveadm(user, error);
 }
 
 /* HMAC-SHA256 of the GUID, of which 128 bits are shown. */
@@ -364,6 +376,7 @@ int main(int argc, char *argv[])
 
 		g_test_add_data_func(path, &good_settings[i], test_good);
 	}
+	g_test_add_func("/settings/lock", test_lock);
 	g_test_add_func("/settings/delivery", test_delivery);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/settings-bad", test_stop);
