@@ -126,6 +126,57 @@ static void test_delete_then_vanish(gconstpointer security)
 	g_assert_true(has_mail(f, user));
 }
 
+/* Delete a mail of this size before reading it. Returns TRUE if it is deleted
+   while nothing has been read. */
+static gboolean is_deleted_unread(gsize size)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *error = NULL;
+	g_autoptr(GString) reply = NULL;
+	struct pop3 *pop3 = pop3_connect(f, POP3_CLEAR);
+	int buffer_size = 32 * 1024;
+	gboolean deleted = FALSE;
+
+	numbered_deliver(f, user, 1, 1, size);
+	(void)setsockopt(pop3->fd, SOL_SOCKET, SO_RCVBUF, &buffer_size,
+			 sizeof(buffer_size));
+	pop3_login(pop3, user);
+	pop3_send(pop3, "%s", delete_text);
+	for (unsigned int i = 0; i < 40 && !deleted; i++) {
+		g_usleep(10 * 1000);
+		deleted = !has_mail(f, user);
+	}
+
+	/* it comes whole in any case */
+	reply = pop3_multiline(pop3);
+	g_assert_cmpuint(numbered_check(reply, size, &error), ==, 1);
+	pop3_expect(pop3, "+OK Marked to be deleted.\r\n"
+		    "+OK Logging out, messages deleted.\r\n");
+	pop3_expect_eof(pop3);
+	pop3_close(pop3);
+	return deleted;
+}
+
+/* What fits into the sockets has left the server before it is read. Look
+   closely at the size that just does not fit. */
+static void test_delete_unread(void)
+{
+	gsize fits = 1000, too_large = MAIL_BYTES;
+
+	g_assert_true(is_deleted_unread(fits));
+	g_assert_false(is_deleted_unread(too_large));
+	while (too_large - fits > 2000) {
+		gsize size = (fits + too_large) / 2;
+
+		if (is_deleted_unread(size))
+			fits = size;
+		else
+			too_large = size;
+	}
+	g_test_message("%" G_GSIZE_FORMAT " bytes fit", fits);
+}
+
 /* --- A client that sends no more, but reads --- */
 
 static void test_half_close(gconstpointer text)
@@ -274,6 +325,7 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(vanish, security,
 				     test_delete_then_vanish);
 	}
+	g_test_add_func("/slow-clients/delete-unread", test_delete_unread);
 	g_test_add_data_func("/slow-clients/half-close/retr", "RETR 1",
 			     test_half_close);
 	g_test_add_data_func("/slow-clients/half-close/dele",
