@@ -147,19 +147,47 @@ static void test_move_twice(void)
 	g_assert_cmpuint(g_strv_length(uidls), ==, MAIL_COUNT + 3);
 }
 
+/* A sender cannot take a stored UIDL away by writing it into a header. */
+static void test_move_forged(void)
+{
+	g_autofree char *from = NULL, *to = NULL, *mail = NULL, *config = NULL;
+	g_auto(GStrv) before = NULL, after = NULL;
+
+	reload("moved.%{uid}", NULL);
+	from = user_with_mails("maildir");
+	to = fixture_user(get_ours(), "mdbox");
+	backup(from, to);
+	before = uidl_list(get_ours(), to);
+	g_assert_cmpstr(before[1], ==, "moved.2");
+
+	mail = g_strdup("X-UIDL: moved.2\n\nForged.\n");
+	fixture_deliver(get_ours(), to, mail, strlen(mail));
+	config = uidl_config("other.%{uid}", NULL, "yes");
+	fixture_reload(get_ours(), config);
+	after = uidl_list(get_ours(), to);
+	g_assert_cmpuint(g_strv_length(after), ==, MAIL_COUNT + 1);
+	for (unsigned int i = 0; i < MAIL_COUNT; i++)
+		g_assert_cmpstr(after[i], ==, before[i]);
+	g_assert_true(g_str_has_prefix(after[MAIL_COUNT], "pj-"));
+}
+
 /* --- Dovecot's settings --- */
 
 /* pop3_save_uidl keeps what was shown on Maildir. */
 static void test_save(void)
 {
 	static const char save[] = "pop3_save_uidl = yes\n";
-	g_autofree char *user = NULL, *one = NULL, *want = NULL;
-	g_auto(GStrv) before = NULL, after = NULL;
+	g_autofree char *user = NULL, *one = NULL;
+	g_auto(GStrv) after = NULL;
 	struct pop3 *pop3;
 
 	reload("first.%{uid}", save);
 	user = user_with_mails("maildir");
-	before = uidl_list(get_ours(), user);
+	pop3 = pop3_session(get_ours(), POP3_CLEAR, user);
+	pop3_send(pop3, "UIDL");
+	pop3_expect(pop3, "+OK\r\n1 first.1\r\n2 first.2\r\n3 first.3\r\n"
+		    "4 first.4\r\n5 first.5\r\n.\r\n");
+	pop3_quit(pop3, "Logging out.");
 	/* one that is asked for alone is saved too */
 	numbered_deliver(get_ours(), user, 6, 6, MAIL_BYTES);
 	pop3 = pop3_session(get_ours(), POP3_CLEAR, user);
@@ -171,9 +199,11 @@ static void test_save(void)
 	numbered_deliver(get_ours(), user, 7, 7, MAIL_BYTES);
 	after = uidl_list(get_ours(), user);
 	g_assert_cmpuint(g_strv_length(after), ==, 7);
-	for (unsigned int i = 0; i < 5; i++)
-		g_assert_cmpstr(after[i], ==, before[i]);
-	g_assert_cmpstr(after[5], ==, "first.6");
+	for (unsigned int i = 0; i < 6; i++) {
+		g_autofree char *want = g_strdup_printf("first.%u", i + 1);
+
+		g_assert_cmpstr(after[i], ==, want);
+	}
 	g_assert_cmpstr(after[6], ==, "second.7");
 }
 
@@ -371,6 +401,7 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(path, &moves[i], test_move);
 	}
 	g_test_add_func("/uidl-kept/move/twice", test_move_twice);
+	g_test_add_func("/uidl-kept/move/forged", test_move_forged);
 	g_test_add_func("/uidl-kept/save", test_save);
 	g_test_add_func("/uidl-kept/order", test_order);
 	g_test_add_func("/uidl-kept/uidl-change", test_uidl_change);
