@@ -59,6 +59,7 @@ void popinjay_plugin_init(struct module *module)
 void popinjay_plugin_deinit(void)
 {
 	if (popinjay_is_pop3_process()) {
+		popinjay_hook_unregister(&popinjay_secret_hook);
 		pop3_client_created_hook_set(next_client_created_hook);
 		mail_storage_hooks_remove(&popinjay_access_log_hooks);
 	}
