@@ -5,6 +5,7 @@
 
 #include "pop3-common.h"
 #include "istream.h"
+#include "net.h"
 #include "ostream.h"
 #include "str.h"
 #include "str-sanitize.h"
@@ -142,6 +143,13 @@ bool popinjay_client_is_secured(struct client *client)
 #ifdef POPINJAY_HAVE_MAIL_USER_CONN_SSL_SECURED
 	return client->user->conn.secured;
 #else
-	return client->user->conn.end_client_tls_secured;
+	const struct ip_addr *remote_ip = client->user->conn.remote_ip;
+	const struct ip_addr *local_ip = client->user->conn.local_ip;
+
+	/* Dovecot tells no more than TLS; it takes what does not leave the
+	   machine for secured too */
+	return client->user->conn.end_client_tls_secured ||
+		(remote_ip != NULL && local_ip != NULL &&
+		 net_ip_compare(remote_ip, local_ip));
 #endif
 }
