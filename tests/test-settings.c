@@ -182,12 +182,11 @@ static void test_access_log(void)
 
 	pop3_quit(pop3_session(f, POP3_CLEAR, "silent"), "Logging out.");
 	pop3_quit(pop3_session(f, POP3_CLEAR, "plain"), "Logging out.");
-	/* a record follows Dovecot's own line at once */
+	/* A record follows Dovecot's own line at once. That of an earlier
+	   session of "plain" may come as late as this. */
 	g_free(fixture_log_wait(f, mark, "pop3\\(silent\\).*Disconnected"));
 	g_free(fixture_log_wait(f, mark,
 		"pop3\\(plain\\).*popinjay_session_finished"));
-	g_assert_cmpuint(fixture_log_count(f, mark,
-		"pop3\\(plain\\).*popinjay_session_finished"), ==, 1);
 	g_assert_cmpuint(fixture_log_count(f, mark,
 		"pop3\\(silent\\).*popinjay_session_finished"), ==, 0);
 }
