@@ -231,7 +231,7 @@ static void start(void)
 	fixture_log_allow(f, "popinjay_uidl_key_file=|Permission denied|"
 			  "Cached message size |corrupted|wrong [SW] value|"
 			  "popinjay: (RETR|TOP|UIDL of|Looking up the UIDLs)|"
-			  "dbox: Unexpectedly lost uid|stats-writer\\) failed|"
+			  "Unexpectedly lost |stats-writer\\) failed|"
 			  "Unexpected EOF");
 }
 
