@@ -4,13 +4,10 @@
    while a message is on its way: it comes whole or without its final ".", and
    is deleted only after it has left the server. */
 
-#include "numbered.h"
+#include "large-mail.h"
 
 #include <signal.h>
 #include <sys/socket.h>
-
-/* More than sockets and TLS proxies hold. */
-#define MAIL_BYTES (24 * 1000 * 1000)
 
 static struct fixture *the_fixture;
 
@@ -21,109 +18,37 @@ static struct fixture *get_fixture(void)
 	return the_fixture;
 }
 
-static char *user_with_mail(struct fixture *f)
-{
-	char *user = fixture_user(f, "maildir");
-
-	numbered_deliver(f, user, 1, 1, MAIL_BYTES);
-	return user;
-}
-
-static gboolean has_mail(struct fixture *f, const char *user)
-{
-	g_autofree char *path = numbered_find_file(f, user, 1);
-
-	return path != NULL;
-}
-
-static void wait_session_end(struct fixture *f, gsize since, const char *user,
-			     const char *end)
-{
-	g_autofree char *regex = g_strdup_printf(
-		"\"user\":\"%s\",.*\"end\":\"%s\"", user, end);
-
-	g_free(fixture_log_wait(f, since, regex));
-}
-
-/* A session that has been sent text and some of the first reply has come, of
-   which nothing is read. */
-static struct pop3 *
-start(struct fixture *f, enum pop3_security security, const char *user,
-      const char *text)
-{
-	struct pop3 *pop3 = pop3_session(f, security, user);
-
-	pop3_send(pop3, "%s", text);
-	while (pop3->input->len < 100)
-		g_assert_true(pop3_receive(pop3, NULL));
-	return pop3;
-}
-
-/* The mail comes whole. */
-static void expect_mail(struct pop3 *pop3)
-{
-	g_autoptr(GString) reply = pop3_multiline(pop3);
-	g_autofree char *error = NULL;
-	unsigned int number = numbered_check(reply, MAIL_BYTES, &error);
-
-	g_assert_cmpstr(error, ==, NULL);
-	g_assert_cmpuint(number, ==, 1);
-}
-
-/* The connection ends within the mail. */
-static void expect_cut_mail(struct pop3 *pop3)
-{
-	g_autoptr(GString) reply = pop3_read_to_eof(pop3, NULL);
-	g_autoptr(GBytes) mail = numbered_mail(1, MAIL_BYTES);
-	g_autoptr(GString) wire =
-		pop3_mail_on_wire(g_bytes_get_data(mail, NULL),
-				  g_bytes_get_size(mail));
-	const char *got;
-	gsize size;
-
-	g_assert_nonnull(reply);
-	got = strchr(reply->str, '\n');
-	g_assert_nonnull(got);
-	got++;
-	size = reply->len - (gsize)(got - reply->str);
-	g_assert_cmpuint(size, <, wire->len - 3);
-	g_assert_true(memcmp(got, wire->str, size) == 0);
-	pop3_close(pop3);
-}
-
 /* --- DELE and QUIT are there before the message has been sent --- */
-
-static const char delete_text[] = "RETR 1\r\nDELE 1\r\nQUIT";
 
 static void test_delete_then_read(gconstpointer security)
 {
 	struct fixture *f = get_fixture();
-	g_autofree char *user = user_with_mail(f);
-	struct pop3 *pop3 = start(f, GPOINTER_TO_INT(security), user,
-				  delete_text);
+	g_autofree char *user = large_mail_user(f);
+	struct pop3 *pop3 = large_mail_start(f, GPOINTER_TO_INT(security), user,
+				  large_mail_delete_text);
 
 	g_usleep(G_USEC_PER_SEC / 2);
-	g_assert_true(has_mail(f, user));
-	expect_mail(pop3);
+	g_assert_true(large_mail_is_there(f, user));
+	large_mail_expect(pop3);
 	pop3_expect(pop3, "+OK Marked to be deleted.\r\n"
 		    "+OK Logging out, messages deleted.\r\n");
 	pop3_expect_eof(pop3);
 	pop3_close(pop3);
-	g_assert_false(has_mail(f, user));
+	g_assert_false(large_mail_is_there(f, user));
 }
 
 static void test_delete_then_vanish(gconstpointer security)
 {
 	struct fixture *f = get_fixture();
-	g_autofree char *user = user_with_mail(f);
+	g_autofree char *user = large_mail_user(f);
 	gsize since = fixture_log_size(f);
-	struct pop3 *pop3 = start(f, GPOINTER_TO_INT(security), user,
-				  delete_text);
+	struct pop3 *pop3 = large_mail_start(f, GPOINTER_TO_INT(security), user,
+				  large_mail_delete_text);
 
 	g_usleep(G_USEC_PER_SEC / 4);
 	pop3_close(pop3);
-	wait_session_end(f, since, user, "lost");
-	g_assert_true(has_mail(f, user));
+	large_mail_wait_end(f, since, user, "lost");
+	g_assert_true(large_mail_is_there(f, user));
 }
 
 /* Delete a mail of this size before reading it. Returns TRUE if it is deleted
@@ -142,10 +67,10 @@ static gboolean is_deleted_unread(gsize size)
 	(void)setsockopt(pop3->fd, SOL_SOCKET, SO_RCVBUF, &buffer_size,
 			 sizeof(buffer_size));
 	pop3_login(pop3, user);
-	pop3_send(pop3, "%s", delete_text);
+	pop3_send(pop3, "%s", large_mail_delete_text);
 	for (unsigned int i = 0; i < 40 && !deleted; i++) {
 		g_usleep(10 * 1000);
-		deleted = !has_mail(f, user);
+		deleted = !large_mail_is_there(f, user);
 	}
 
 	/* it comes whole in any case */
@@ -162,7 +87,7 @@ static gboolean is_deleted_unread(gsize size)
    closely at the size that just does not fit. */
 static void test_delete_unread(void)
 {
-	gsize fits = 1000, too_large = MAIL_BYTES;
+	gsize fits = 1000, too_large = LARGE_MAIL_BYTES;
 
 	g_assert_true(is_deleted_unread(fits));
 	g_assert_false(is_deleted_unread(too_large));
@@ -182,23 +107,23 @@ static void test_delete_unread(void)
 static void test_half_close(gconstpointer text)
 {
 	struct fixture *f = get_fixture();
-	g_autofree char *user = user_with_mail(f);
+	g_autofree char *user = large_mail_user(f);
 	gsize since = fixture_log_size(f);
-	struct pop3 *pop3 = start(f, POP3_CLEAR, user, text);
+	struct pop3 *pop3 = large_mail_start(f, POP3_CLEAR, user, text);
 	gboolean dele = strstr(text, "DELE") != NULL;
 	gboolean quit = strstr(text, "QUIT") != NULL;
 
 	pop3_half_close(pop3);
 	g_usleep(G_USEC_PER_SEC / 4);
-	expect_mail(pop3);
+	large_mail_expect(pop3);
 	if (dele)
 		pop3_expect(pop3, "+OK Marked to be deleted.\r\n");
 	if (quit)
 		pop3_expect(pop3, "+OK Logging out, messages deleted.\r\n");
 	pop3_expect_eof(pop3);
 	pop3_close(pop3);
-	wait_session_end(f, since, user, quit ? "quit" : "lost");
-	g_assert_true(has_mail(f, user) == !quit);
+	large_mail_wait_end(f, since, user, quit ? "quit" : "lost");
+	g_assert_true(large_mail_is_there(f, user) == !quit);
 }
 
 /* --- Commands without reading their replies --- */
@@ -262,29 +187,33 @@ static void test_flood(void)
 static void test_terminated(void)
 {
 	struct fixture *f = get_fixture();
-	g_autofree char *user = user_with_mail(f);
+	g_autofree char *user = large_mail_user(f);
 	gsize since = fixture_log_size(f);
-	struct pop3 *pop3 = start(f, POP3_CLEAR, user, delete_text);
+	struct pop3 *pop3 =
+		large_mail_start(f, POP3_CLEAR, user, large_mail_delete_text);
 
 	g_assert_cmpint(kill(fixture_session_pid(f, since, user), SIGTERM), ==,
 			0);
-	wait_session_end(f, since, user, "shutdown");
-	expect_cut_mail(pop3);
-	g_assert_true(has_mail(f, user));
+	large_mail_wait_end(f, since, user, "shutdown");
+	large_mail_expect_cut(pop3);
+	g_assert_true(large_mail_is_there(f, user));
 }
 
 /* doveadm stop leaves sessions to themselves for a while. */
 static void test_stopped(void)
 {
 	struct fixture *f = get_fixture();
-	g_autofree char *user = user_with_mail(f);
-	g_autofree char *waiting_user = user_with_mail(f);
+	g_autofree char *user = large_mail_user(f);
+	g_autofree char *waiting_user = large_mail_user(f);
 	gsize since = fixture_log_size(f);
-	struct pop3 *pop3 = start(f, POP3_CLEAR, user, delete_text);
-	struct pop3 *waiting = start(f, POP3_CLEAR, waiting_user, delete_text);
+	struct pop3 *pop3 =
+		large_mail_start(f, POP3_CLEAR, user, large_mail_delete_text);
+	struct pop3 *waiting =
+		large_mail_start(f, POP3_CLEAR, waiting_user,
+			large_mail_delete_text);
 
 	fixture_stop_begin(f);
-	expect_mail(pop3);
+	large_mail_expect(pop3);
 	pop3_expect(pop3, "+OK Marked to be deleted.\r\n"
 		    "+OK Logging out, messages deleted.\r\n");
 	pop3_expect_eof(pop3);
@@ -292,9 +221,9 @@ static void test_stopped(void)
 	fixture_stop(f);
 	g_assert_cmpuint(fixture_log_count(f, since, "\"end\":\"shutdown\""),
 			 ==, 1);
-	expect_cut_mail(waiting);
-	g_assert_false(has_mail(f, user));
-	g_assert_true(has_mail(f, waiting_user));
+	large_mail_expect_cut(waiting);
+	g_assert_false(large_mail_is_there(f, user));
+	g_assert_true(large_mail_is_there(f, waiting_user));
 	fixture_start(f);
 }
 
@@ -330,7 +259,8 @@ int main(int argc, char *argv[])
 			     test_half_close);
 	g_test_add_data_func("/slow-clients/half-close/dele",
 			     "RETR 1\r\nDELE 1", test_half_close);
-	g_test_add_data_func("/slow-clients/half-close/quit", delete_text,
+	g_test_add_data_func("/slow-clients/half-close/quit",
+		large_mail_delete_text,
 			     test_half_close);
 	g_test_add_func("/slow-clients/flood", test_flood);
 	g_test_add_func("/slow-clients/server/terminated", test_terminated);
