@@ -51,13 +51,37 @@ static bool label_is_taken(const struct secret_cmd *cmd, const char *label,
 	return FALSE;
 }
 
+/* Change the secret as the options say, and seal it with its text. self is the
+   one among the user's secrets that it is, NULL if it is new. Returns 0, or -1
+   after it has told why not. */
+static int
+apply_and_seal(struct secret_cmd *cmd, struct popinjay_secret *secret,
+	       const struct popinjay_secret *self, const char *text)
+{
+	const char *error;
+
+	if (secret_cmd_apply_options(cmd, secret, &error) < 0) {
+		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
+		return -1;
+	}
+	if (label_is_taken(cmd, secret->label, self)) {
+		secret_cmd_fail(cmd, EX_DATAERR,
+				"There is a secret %s already", secret->label);
+		return -1;
+	}
+	if (popinjay_secret_seal(secret, pool_datastack_create(), cmd->keys,
+				 cmd->user, text, &error) < 0) {
+		secret_cmd_fail(cmd, EX_DATAERR, "%s", error);
+		return -1;
+	}
+	return 0;
+}
+
 /* Add a secret with that text to the user's. */
 static int
 add_secret(struct secret_cmd *cmd, const char *text, bool generated,
 	   const char *label, struct popinjay_secret *secret)
 {
-	const char *error;
-
 	i_zero(secret);
 	secret->id = new_id(cmd);
 	secret->label = label;
@@ -72,20 +96,8 @@ add_secret(struct secret_cmd *cmd, const char *text, bool generated,
 				"There are %u secrets already", SECRETS_MAX);
 		return -1;
 	}
-	if (secret_cmd_apply_options(cmd, secret, &error) < 0) {
-		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
+	if (apply_and_seal(cmd, secret, NULL, text) < 0)
 		return -1;
-	}
-	if (label_is_taken(cmd, secret->label, NULL)) {
-		secret_cmd_fail(cmd, EX_DATAERR,
-				"There is a secret %s already", secret->label);
-		return -1;
-	}
-	if (popinjay_secret_seal(secret, pool_datastack_create(), cmd->keys,
-				 cmd->user, text, &error) < 0) {
-		secret_cmd_fail(cmd, EX_DATAERR, "%s", error);
-		return -1;
-	}
 	array_push_back(&cmd->secrets, secret);
 	return secret_cmd_save(cmd);
 }
@@ -131,20 +143,8 @@ static int cmd_set_user(struct secret_cmd *cmd)
 		secret_cmd_fail(cmd, EX_TEMPFAIL, "%s", error);
 		return -1;
 	}
-	if (secret_cmd_apply_options(cmd, secret, &error) < 0) {
-		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
+	if (apply_and_seal(cmd, secret, secret, text) < 0)
 		return -1;
-	}
-	if (label_is_taken(cmd, secret->label, secret)) {
-		secret_cmd_fail(cmd, EX_DATAERR,
-				"There is a secret %s already", secret->label);
-		return -1;
-	}
-	if (popinjay_secret_seal(secret, pool_datastack_create(), cmd->keys,
-				 cmd->user, text, &error) < 0) {
-		secret_cmd_fail(cmd, EX_DATAERR, "%s", error);
-		return -1;
-	}
 	return secret_cmd_save(cmd);
 }
 
