@@ -20,11 +20,12 @@
 #define MAIL_COUNT 6
 #define MAIL_BYTES 3000
 #define BIG_MAIL_BYTES (8 * 1000 * 1000)
-#define IDLE_SECS 3
 
 static struct fixture *f;
 /* where the tool writes what it finds */
 static char *report_dir;
+/* a session has been asked for: there must be a report */
+static gboolean has_sessions;
 
 /* --- The tool --- */
 
@@ -102,6 +103,8 @@ static gboolean is_clean(const char *text)
 }
 
 #define REPORT_COUNT_MIN 0
+/* longer than anything takes that is not idle */
+#define IDLE_SECS 5
 
 #else
 
@@ -132,6 +135,7 @@ static gboolean is_clean(const char *text)
 
 /* one for the process */
 #define REPORT_COUNT_MIN 1
+#define IDLE_SECS 12
 
 #endif
 
@@ -156,7 +160,8 @@ static void assert_no_report(void)
 			g_test_fail();
 		}
 	}
-	g_assert_cmpuint(count, >=, REPORT_COUNT_MIN);
+	if (has_sessions)
+		g_assert_cmpuint(count, >=, REPORT_COUNT_MIN);
 }
 
 /* --- The Dovecot --- */
@@ -241,6 +246,7 @@ static char *new_user(const char *storage)
 	g_autofree char *home = fixture_home(f, user);
 	g_autofree char *path = g_build_filename(home, "key", NULL);
 
+	has_sessions = TRUE;
 	g_assert_true(g_file_set_contents(path, "a key of 22 characters", -1,
 					  NULL));
 	fixture_give(f, user, path);
@@ -454,8 +460,10 @@ static void test_damaged(gconstpointer storage)
 static void test_end(void)
 {
 	g_autofree char *user = new_user("maildir");
+	g_autofree char *config = make_config(10);
 	struct pop3 *retr, *idle;
 
+	fixture_reload(f, config);
 	numbered_deliver(f, user, 1, 1, BIG_MAIL_BYTES);
 	idle = pop3_session(f, POP3_CLEAR, user);
 	pop3_send(idle, "UIDL\r\nDELE 1");
