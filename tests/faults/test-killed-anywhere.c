@@ -94,6 +94,7 @@ static struct setup *get_setup(void)
 	fixture_reload(setup->f, config);
 	/* an mdbox is rebuilt; 2.4 says more about it */
 	fixture_log_allow(setup->f, "killed with signal 9|"
+			  "Deleting corrupted cache: reset_id mismatch|"
 			  "map.index corrupted: map_uid=\\d+ refcount too low|"
 			  "mdbox\\(.*\\): Inconsistency in map index \\(");
 	return setup;

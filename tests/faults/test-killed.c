@@ -28,6 +28,7 @@ static struct fixture *get_fixture(void)
 	if (the_fixture == NULL) {
 		the_fixture = fixture_new(&options);
 		fixture_log_allow(the_fixture, "killed with signal 9|"
+			"Deleting corrupted cache: reset_id mismatch|"
 			"map.index corrupted: map_uid=\\d+ refcount too low");
 	}
 	return the_fixture;
