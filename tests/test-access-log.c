@@ -470,7 +470,7 @@ static void test_failed_update(void)
 static void test_timeout(void)
 {
 	static const char *const settings[] = {
-		"popinjay_idle_timeout", "1 secs", NULL
+		"popinjay_idle_timeout", "3 secs", NULL
 	};
 	static const struct fixture_options options = { .settings = settings };
 	struct fixture *f = fixture_new(&options);
