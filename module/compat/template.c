@@ -3,9 +3,11 @@
 /* Any process: the two template languages of Dovecot behind one interface. */
 
 #include "lib.h"
+#include "array.h"
 #include "str.h"
 #include "var-expand.h"
 #include "template.h"
+#include "template-pieces.h"
 
 /* More than any list of ours has. */
 #define TEMPLATE_MAX_VARIABLES 16
@@ -17,6 +19,9 @@ struct popinjay_template {
 #ifdef POPINJAY_HAVE_VAR_EXPAND_PROGRAM
 	struct var_expand_program *program;
 #endif
+	/* not created for a template that is more than pieces */
+	pool_t pieces_pool;
+	ARRAY_TYPE(popinjay_template_piece) pieces;
 };
 
 bool popinjay_template_uses(const struct popinjay_template *template,
@@ -77,9 +82,9 @@ static char *template_rewrite(const char *format)
 	return i_strdup(str_c(str));
 }
 
-int popinjay_template_expand(const struct popinjay_template *template,
-			     const char *const *values, string_t *dest,
-			     const char **error_r)
+int popinjay_template_expand_native(const struct popinjay_template *template,
+				    const char *const *values, string_t *dest,
+				    const char **error_r)
 {
 	struct var_expand_table table[TEMPLATE_MAX_VARIABLES + 1];
 	const struct var_expand_params params = { .table = table };
@@ -139,9 +144,9 @@ template_find_used(struct popinjay_template *template,
 	return 0;
 }
 
-int popinjay_template_expand(const struct popinjay_template *template,
-			     const char *const *values, string_t *dest,
-			     const char **error_r)
+int popinjay_template_expand_native(const struct popinjay_template *template,
+				    const char *const *values, string_t *dest,
+				    const char **error_r)
 {
 	struct var_expand_table table[TEMPLATE_MAX_VARIABLES + 1];
 	unsigned int i;
@@ -165,8 +170,46 @@ static int template_try(const struct popinjay_template *template,
 
 	for (i = 0; template->variables[i].name != NULL; i++)
 		values[i] = template->variables[i].sample;
-	return popinjay_template_expand(template, values, t_str_new(128),
-					error_r);
+	return popinjay_template_expand_native(template, values,
+					       t_str_new(128), error_r);
+}
+
+static void template_find_pieces(struct popinjay_template *template,
+				 const char *format)
+{
+	template->pieces_pool =
+		pool_alloconly_create("popinjay template", 256);
+	p_array_init(&template->pieces, template->pieces_pool, 8);
+	if (!popinjay_template_pieces_parse(format, template->variables,
+					    template->pieces_pool,
+					    &template->pieces))
+		pool_unref(&template->pieces_pool);
+}
+
+const struct popinjay_template_piece *
+popinjay_template_pieces(const struct popinjay_template *template,
+			 unsigned int *count_r)
+{
+	if (template->pieces_pool == NULL)
+		return NULL;
+	return array_get(&template->pieces, count_r);
+}
+
+int popinjay_template_expand(const struct popinjay_template *template,
+			     const char *const *values, string_t *dest,
+			     const char **error_r)
+{
+	const struct popinjay_template_piece *piece;
+
+	if (template->pieces_pool == NULL) {
+		return popinjay_template_expand_native(template, values, dest,
+						       error_r);
+	}
+	array_foreach(&template->pieces, piece) {
+		popinjay_template_piece_append(dest, piece,
+					       values[piece->variable]);
+	}
+	return 0;
 }
 
 int popinjay_template_parse(const char *format,
@@ -193,6 +236,7 @@ int popinjay_template_parse(const char *format,
 		popinjay_template_free(&template);
 		return -1;
 	}
+	template_find_pieces(template, format);
 	*template_r = template;
 	return 0;
 }
@@ -208,6 +252,7 @@ void popinjay_template_free(struct popinjay_template **_template)
 	if (template->program != NULL)
 		var_expand_program_free(&template->program);
 #endif
+	pool_unref(&template->pieces_pool);
 	i_free(template->format);
 	i_free(template);
 }

@@ -13,6 +13,19 @@ struct popinjay_variable {
 	char letter;
 	/* a value such as it may have, to try templates with */
 	const char *sample;
+	/* its values are numbers below 2^32 */
+	bool number;
+};
+
+/* A part of a template that is only text and variables. */
+struct popinjay_template_piece {
+	/* what stands there; NULL for a variable */
+	const char *text;
+	/* the variable's index, and how its value is written: numbers may be
+	   in hex, and have zeros before them */
+	unsigned int variable;
+	unsigned int min_digits;
+	bool hex;
 };
 
 /* Parse format, in which only the given variables may stand; their list ends
@@ -29,11 +42,25 @@ void popinjay_template_free(struct popinjay_template **template);
 bool popinjay_template_uses(const struct popinjay_template *template,
 			    unsigned int idx);
 
+/* Returns the pieces that the template is made of and their number in *count_r,
+   or NULL if it has some of Dovecot's functions, so that only
+   popinjay_template_expand() can tell what becomes of it. They live as long as
+   the template. */
+const struct popinjay_template_piece *
+popinjay_template_pieces(const struct popinjay_template *template,
+			 unsigned int *count_r);
+
 /* Append the template to dest, with values[i] for variables[i]. The value of a
    variable that it does not use may be NULL. Returns 0, or -1 with the reason
    in error_r. */
 int popinjay_template_expand(const struct popinjay_template *template,
 			     const char *const *values, string_t *dest,
 			     const char **error_r);
+
+/* The same, always by Dovecot's own functions: for templates without pieces,
+   and to compare with. */
+int popinjay_template_expand_native(const struct popinjay_template *template,
+				    const char *const *values, string_t *dest,
+				    const char **error_r);
 
 #endif

@@ -5,46 +5,48 @@
 
 #include "session.h"
 #include "array.h"
-#include "str.h"
 #include "mail-storage-private.h"
 #include "command.h"
 #include "message-number.h"
-#include "uidl.h"
+#include "uidl-plain.h"
 #include "uidl-storage.h"
 
 /* A listing is sent in pieces of this size. */
 #define LISTING_PIECE_BYTES (32 * 1024)
 
+/* The longest line: number, space, UIDL or size, CRLF. */
+#define LISTING_LINE_MAX_BYTES \
+	(MAX_INT_STRLEN + 1 + POPINJAY_UIDL_MAX_LEN + 2)
+
 struct listing {
 	struct popinjay_session *session;
 	unsigned int msgnum;
-	string_t *piece;
+	/* has room for a line more than piece_size */
+	char *piece;
+	size_t piece_size;
 
-	/* NULL for LIST */
-	const struct popinjay_uidl_set *uidls;
+	/* UIDLs come from one of these; both NULL for LIST */
+	const struct popinjay_uidl_plain *plain;
+	const struct popinjay_uidl_set *set;
 	/* saves UIDLs, NULL if that is not wanted */
 	struct mail *save_mail;
 };
 
 static const struct popinjay_uidl *
-find_uidl(struct popinjay_session *session,
-	  const struct popinjay_uidl_set *uidls, unsigned int msgnum)
+find_uidl(const struct popinjay_uidl_set *set, uint32_t seq, uint32_t uid)
 {
 	const struct popinjay_uidl *all;
 	unsigned int count;
-	uint32_t seq = popinjay_session_seq(session, msgnum);
-	uint32_t uid;
 
-	mail_index_lookup_uid(session->client->mailbox->view, seq, &uid);
 	/* normally the set has just the messages of the view */
-	all = popinjay_uidl_set_get(uidls, &count);
+	all = popinjay_uidl_set_get(set, &count);
 	if (seq <= count && all[seq - 1].uid == uid)
 		return &all[seq - 1];
-	return popinjay_uidl_set_find(uidls, uid);
+	return popinjay_uidl_set_find(set, uid);
 }
 
 /* Dovecot's pop3_save_uidl: Maildir can keep a UIDL with the message. */
-static void save_uidl(struct listing *listing, unsigned int msgnum,
+static void save_uidl(struct listing *listing, uint32_t seq,
 		      const struct popinjay_uidl *uidl)
 {
 	struct mailbox *box = listing->session->client->mailbox;
@@ -52,47 +54,66 @@ static void save_uidl(struct listing *listing, unsigned int msgnum,
 	if (listing->save_mail == NULL || uidl->permanent ||
 	    popinjay_uidl_storage_is_provisional(box, uidl->uid))
 		return;
-	mail_set_seq(listing->save_mail,
-		     popinjay_session_seq(listing->session, msgnum));
+	mail_set_seq(listing->save_mail, seq);
 	mail_update_pop3_uidl(listing->save_mail, uidl->uidl);
 }
 
-static void listing_free(void *context)
-{
-	struct listing *listing = context;
-
-	if (listing->save_mail != NULL)
-		mail_free(&listing->save_mail);
-}
-
-static void append_number(string_t *dest, uintmax_t number)
-{
-	char buf[MAX_INT_STRLEN];
-
-	str_append(dest, dec2str_buf(buf, number));
-}
-
-static void listing_append(struct listing *listing, unsigned int msgnum)
+/* Write the UIDL of a message to dest, with a NUL at its end. Returns its
+   length, or 0 if the message was expunged by another session. */
+static size_t write_uidl(struct listing *listing, unsigned int msgnum,
+			 char dest[POPINJAY_UIDL_MAX_LEN + 1])
 {
 	const struct client *client = listing->session->client;
-	const struct popinjay_uidl *uidl = NULL;
+	const struct popinjay_uidl *uidl;
+	uint32_t seq = popinjay_session_seq(listing->session, msgnum);
+	uint32_t uid;
+	size_t size;
 
-	if (listing->uidls != NULL) {
-		uidl = find_uidl(listing->session, listing->uidls, msgnum);
-		if (uidl == NULL) {
-			/* expunged by another session */
-			return;
-		}
-		save_uidl(listing, msgnum, uidl);
+	mail_index_lookup_uid(client->mailbox->view, seq, &uid);
+	if (listing->plain != NULL) {
+		return popinjay_uidl_plain_write(listing->plain,
+						 client->uid_validity, uid,
+						 dest);
 	}
+	uidl = find_uidl(listing->set, seq, uid);
+	if (uidl == NULL)
+		return 0;
+	save_uidl(listing, seq, uidl);
+	size = strlen(uidl->uidl);
+	memcpy(dest, uidl->uidl, size + 1);
+	return size;
+}
 
-	append_number(listing->piece, msgnum + 1);
-	str_append_c(listing->piece, ' ');
-	if (uidl != NULL)
-		str_append(listing->piece, uidl->uidl);
-	else
-		append_number(listing->piece, client->message_sizes[msgnum]);
-	str_append(listing->piece, "\r\n");
+static char *write_number(char *dest, uintmax_t number)
+{
+	char buf[MAX_INT_STRLEN];
+	const char *digits = dec2str_buf(buf, number);
+	size_t size = strlen(digits);
+
+	memcpy(dest, digits, size);
+	return dest + size;
+}
+
+/* Returns the end of the line, which is dest if the message has none. */
+static char *
+write_line(struct listing *listing, unsigned int msgnum, char *dest)
+{
+	const struct client *client = listing->session->client;
+	char *p = write_number(dest, msgnum + 1);
+	size_t size;
+
+	*p++ = ' ';
+	if (listing->plain == NULL && listing->set == NULL)
+		p = write_number(p, client->message_sizes[msgnum]);
+	else {
+		size = write_uidl(listing, msgnum, p);
+		if (size == 0)
+			return dest;
+		p += size;
+	}
+	*p++ = '\r';
+	*p++ = '\n';
+	return p;
 }
 
 static enum popinjay_outcome
@@ -103,17 +124,16 @@ listing_more(struct popinjay_request *request, void *context)
 	int ret = 1;
 
 	while (listing->msgnum < count && ret > 0) {
-		str_truncate(listing->piece, 0);
-		while (listing->msgnum < count &&
-		       str_len(listing->piece) < LISTING_PIECE_BYTES) {
-			unsigned int msgnum = listing->msgnum++;
+		char *p = listing->piece;
+		const char *end = p + listing->piece_size;
 
+		for (; listing->msgnum < count && p < end; listing->msgnum++) {
 			if (!popinjay_session_is_deleted(listing->session,
-							 msgnum))
-				listing_append(listing, msgnum);
+							 listing->msgnum))
+				p = write_line(listing, listing->msgnum, p);
 		}
-		ret = popinjay_request_send(request, str_data(listing->piece),
-					    str_len(listing->piece));
+		ret = popinjay_request_send(request, listing->piece,
+					    p - listing->piece);
 	}
 	if (ret < 0)
 		return POPINJAY_OUTCOME_CUT;
@@ -121,23 +141,27 @@ listing_more(struct popinjay_request *request, void *context)
 		POPINJAY_OUTCOME_OK;
 }
 
-static struct listing *
-listing_create(struct popinjay_request *request,
-	       const struct popinjay_uidl_set *uidls)
+static struct listing *listing_create(struct popinjay_request *request)
 {
 	struct listing *listing;
-	struct client *client = request->session->client;
-	size_t size;
+	unsigned int count = request->session->client->messages_count;
 
-	/* a short listing needs no large piece; a line is below 100 bytes */
-	size = I_MIN(client->messages_count * 100, LISTING_PIECE_BYTES + 100);
 	listing = p_new(request->pool, struct listing, 1);
 	listing->session = request->session;
-	listing->piece = str_new(request->pool, size);
-	listing->uidls = uidls;
-	if (uidls != NULL && client->set->pop3_save_uidl)
-		listing->save_mail = mail_alloc(client->trans, 0, NULL);
+	/* a short listing needs no large piece */
+	listing->piece_size = I_MIN((size_t)count * LISTING_LINE_MAX_BYTES,
+				    LISTING_PIECE_BYTES);
+	listing->piece = p_malloc(request->pool, listing->piece_size +
+				  LISTING_LINE_MAX_BYTES);
 	return listing;
+}
+
+static void listing_free(void *context)
+{
+	struct listing *listing = context;
+
+	if (listing->save_mail != NULL)
+		mail_free(&listing->save_mail);
 }
 
 static enum popinjay_outcome command_list(struct popinjay_request *request)
@@ -149,7 +173,7 @@ static enum popinjay_outcome command_list(struct popinjay_request *request)
 
 	if (*request->args == '\0') {
 		return popinjay_reply_multiline(request, listing_more,
-			listing_free, listing_create(request, NULL),
+			listing_free, listing_create(request),
 			"%u messages:",
 			client->messages_count - client->deleted_count);
 	}
@@ -162,11 +186,10 @@ static enum popinjay_outcome command_list(struct popinjay_request *request)
 
 /* Keep the UIDLs where Dovecot looks for them when %{uidl_change} stands in
    pop3_logout_format. */
-static void keep_uidls_for_logout(struct popinjay_session *session,
-				  const struct popinjay_uidl_set *uidls)
+static void keep_uidls_for_logout(struct listing *listing)
 {
-	struct client *client = session->client;
-	const struct popinjay_uidl *uidl;
+	struct client *client = listing->session->client;
+	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
 	unsigned int msgnum;
 
 	if (!client->message_uidls_save || client->message_uidls != NULL ||
@@ -176,33 +199,30 @@ static void keep_uidls_for_logout(struct popinjay_session *session,
 	client->message_uidls = p_new(client->uidl_pool, const char *,
 				      client->messages_count);
 	for (msgnum = 0; msgnum < client->messages_count; msgnum++) {
-		uidl = find_uidl(session, uidls, msgnum);
-		client->message_uidls[msgnum] = uidl == NULL ? "" :
-			p_strdup(client->uidl_pool, uidl->uidl);
+		client->message_uidls[msgnum] =
+			write_uidl(listing, msgnum, uidl) == 0 ? "" :
+			p_strdup(client->uidl_pool, uidl);
 	}
 }
 
 static enum popinjay_outcome
-uidl_of_one(struct popinjay_request *request,
-	    const struct popinjay_uidl_set *uidls, unsigned int msgnum)
+uidl_of_one(struct popinjay_request *request, struct listing *listing,
+	    unsigned int msgnum)
 {
-	const struct popinjay_uidl *uidl;
-	struct listing *listing;
+	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
+	size_t size = write_uidl(listing, msgnum, uidl);
 
-	uidl = find_uidl(request->session, uidls, msgnum);
-	if (uidl == NULL)
-		return popinjay_reply_expunged(request, msgnum);
-	listing = listing_create(request, uidls);
-	save_uidl(listing, msgnum, uidl);
 	listing_free(listing);
-	return popinjay_reply_ok(request, "%u %s", msgnum + 1, uidl->uidl);
+	if (size == 0)
+		return popinjay_reply_expunged(request, msgnum);
+	return popinjay_reply_ok(request, "%u %s", msgnum + 1, uidl);
 }
 
 static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 {
-	struct popinjay_session *session = request->session;
-	struct mailbox *box = session->client->mailbox;
-	const struct popinjay_uidl_set *uidls;
+	struct client *client = request->session->client;
+	struct mailbox *box = client->mailbox;
+	struct listing *listing;
 	enum popinjay_outcome outcome;
 	unsigned int msgnum = 0;
 	const char *args;
@@ -212,19 +232,24 @@ static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 					   &outcome))
 		return outcome;
 
-	if (popinjay_uidl_storage_get(box, &uidls) <= 0) {
-		e_error(popinjay_client_event(session->client),
+	listing = listing_create(request);
+	if (!client->set->pop3_save_uidl)
+		listing->plain = popinjay_uidl_storage_get_plain(box);
+	if (listing->plain == NULL &&
+	    popinjay_uidl_storage_get(box, &listing->set) <= 0) {
+		e_error(popinjay_client_event(client),
 			"popinjay: Looking up the UIDLs failed: %s",
 			mailbox_get_last_internal_error(box, NULL));
 		return popinjay_reply_err(request, "SYS/TEMP",
 			"The UIDLs can't be listed now.");
 	}
-	keep_uidls_for_logout(session, uidls);
+	keep_uidls_for_logout(listing);
+	if (client->set->pop3_save_uidl)
+		listing->save_mail = mail_alloc(client->trans, 0, NULL);
 	if (*request->args != '\0')
-		return uidl_of_one(request, uidls, msgnum);
+		return uidl_of_one(request, listing, msgnum);
 	return popinjay_reply_multiline(request, listing_more, listing_free,
-					listing_create(request, uidls), "%s",
-					"");
+					listing, "%s", "");
 }
 
 const struct popinjay_command popinjay_command_list = {

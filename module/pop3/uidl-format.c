@@ -14,6 +14,7 @@
 #include "popinjay-settings.h"
 #include "template.h"
 #include "uidl-format.h"
+#include "uidl-plain.h"
 
 #include <fcntl.h>
 #include <time.h>
@@ -37,27 +38,32 @@ enum uidl_variable {
 };
 
 static const struct popinjay_variable uidl_variables[] = {
-	[UIDL_VARIABLE_UID] = { "uid", 'u', "4711" },
-	[UIDL_VARIABLE_UIDVALIDITY] = { "uidvalidity", 'v', "1700000123" },
+	[UIDL_VARIABLE_UID] = { "uid", 'u', "4711", TRUE },
+	[UIDL_VARIABLE_UIDVALIDITY] = {
+		"uidvalidity", 'v', "1700000123", TRUE
+	},
 	[UIDL_VARIABLE_MD5] = {
-		"md5", 'm', "0123456789abcdef0123456789abcdef"
+		"md5", 'm', "0123456789abcdef0123456789abcdef", FALSE
 	},
 	[UIDL_VARIABLE_FILENAME] = {
-		"filename", 'f', "1700000123.M12345P678.mail.example.com"
+		"filename", 'f', "1700000123.M12345P678.mail.example.com",
+		FALSE
 	},
 	[UIDL_VARIABLE_GUID] = {
-		"guid", 'g', "0123456789abcdef0123456789abcdef"
+		"guid", 'g', "0123456789abcdef0123456789abcdef", FALSE
 	},
 	[UIDL_VARIABLE_HMAC] = {
-		"hmac", '\0', "0123456789abcdef0123456789abcdef"
+		"hmac", '\0', "0123456789abcdef0123456789abcdef", FALSE
 	},
-	[UIDL_VARIABLE_DATE] = { "date", '\0', "20260102030405" },
-	[UIDL_VARIABLE_COUNT] = { NULL, '\0', NULL }
+	[UIDL_VARIABLE_DATE] = { "date", '\0', "20260102030405", FALSE },
+	[UIDL_VARIABLE_COUNT] = { NULL, '\0', NULL, FALSE }
 };
 
 struct popinjay_uidl_format {
 	struct popinjay_template *template;
 	buffer_t *key;
+	/* NULL if a UIDL needs more than uid and UIDVALIDITY */
+	const struct popinjay_uidl_plain *plain;
 };
 
 static int
@@ -106,6 +112,20 @@ static bool format_tells_messages_apart(const struct popinjay_template *t)
 		popinjay_template_uses(t, UIDL_VARIABLE_HMAC);
 }
 
+static const struct popinjay_uidl_plain *
+format_find_plain(pool_t pool, const struct popinjay_template *t)
+{
+	const struct popinjay_template_piece *pieces;
+	unsigned int count;
+
+	pieces = popinjay_template_pieces(t, &count);
+	if (pieces == NULL)
+		return NULL;
+	return popinjay_uidl_plain_create(pool, pieces, count,
+					  UIDL_VARIABLE_UID,
+					  UIDL_VARIABLE_UIDVALIDITY);
+}
+
 int popinjay_uidl_format_create(struct mail_user *user,
 				const struct popinjay_settings *set,
 				struct popinjay_uidl_format **format_r,
@@ -138,6 +158,7 @@ int popinjay_uidl_format_create(struct mail_user *user,
 		popinjay_uidl_format_free(&format);
 		return -1;
 	}
+	format->plain = format_find_plain(user->pool, format->template);
 	if (!popinjay_template_uses(format->template, UIDL_VARIABLE_HMAC)) {
 		*format_r = format;
 		return 0;
@@ -179,6 +200,12 @@ void popinjay_uidl_format_free(struct popinjay_uidl_format **_format)
 	}
 	buffer_free(&format->key);
 	i_free(format);
+}
+
+const struct popinjay_uidl_plain *
+popinjay_uidl_format_plain(const struct popinjay_uidl_format *format)
+{
+	return format->plain;
 }
 
 enum mail_fetch_field

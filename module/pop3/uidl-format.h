@@ -6,6 +6,7 @@ struct mail;
 struct mail_user;
 struct popinjay_settings;
 struct popinjay_uidl_format;
+struct popinjay_uidl_plain;
 
 /* Prepare the template of popinjay_uidl_format and its key. Returns 0, or -1
    with a message that names the setting, its value and what it accepts. */
@@ -19,6 +20,11 @@ void popinjay_uidl_format_free(struct popinjay_uidl_format **format);
 /* Returns the fields of a mail that popinjay_uidl_format_get() will ask for. */
 enum mail_fetch_field
 popinjay_uidl_format_fields(const struct popinjay_uidl_format *format);
+
+/* Returns how UIDLs are made of uid and UIDVALIDITY alone, or NULL if it takes
+   more. */
+const struct popinjay_uidl_plain *
+popinjay_uidl_format_plain(const struct popinjay_uidl_format *format);
 
 /* Append the UIDL of mail to dest. Returns 1 if it did, 0 if the message lacks
    something that the template wants, -1 with the reason in error_r if that

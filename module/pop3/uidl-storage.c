@@ -13,7 +13,8 @@
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "popinjay.h"
-#include "uidl.h"
+#include "stored.h"
+#include "uidl-plain.h"
 #include "uidl-format.h"
 #include "uidl-storage.h"
 #include "user.h"
@@ -257,6 +258,36 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 	return 1;
 }
 
+const struct popinjay_uidl_plain *
+popinjay_uidl_storage_get_plain(struct mailbox *box)
+{
+	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
+	const struct popinjay_uidl_plain *plain;
+
+	if (UIDL_BOX_CONTEXT(box) == NULL || puser->error != NULL ||
+	    puser->uidl_policy != NULL || puser->reuse_xuidl)
+		return NULL;
+	plain = popinjay_uidl_format_plain(puser->uidl_format);
+	if (plain == NULL || popinjay_stored_may_have_uidls(box))
+		return NULL;
+	return plain;
+}
+
+static int uidl_mail_get_plain(struct mail *mail, const char **value_r)
+{
+	const struct popinjay_uidl_plain *plain;
+	struct mailbox_status status;
+	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
+
+	plain = popinjay_uidl_storage_get_plain(mail->box);
+	if (plain == NULL || mail->saving)
+		return 0;
+	mailbox_get_open_status(mail->box, STATUS_UIDVALIDITY, &status);
+	popinjay_uidl_plain_write(plain, status.uidvalidity, mail->uid, uidl);
+	*value_r = p_strdup(((struct mail_private *)mail)->data_pool, uidl);
+	return 1;
+}
+
 static int uidl_mail_get_special(struct mail *_mail,
 				 enum mail_fetch_field field,
 				 const char **value_r)
@@ -269,6 +300,8 @@ static int uidl_mail_get_special(struct mail *_mail,
 	int ret;
 
 	if (field == MAIL_FETCH_UIDL_BACKEND && !ubox->making_set) {
+		if (uidl_mail_get_plain(_mail, value_r) > 0)
+			return 0;
 		ret = popinjay_uidl_storage_get(_mail->box, &set);
 		if (ret < 0)
 			return -1;

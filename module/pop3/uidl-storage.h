@@ -4,6 +4,7 @@
 
 struct mail;
 struct mailbox;
+struct popinjay_uidl_plain;
 struct popinjay_uidl_set;
 
 /* Get the UIDLs of all messages that the mailbox shows now. The set lives
@@ -12,6 +13,12 @@ struct popinjay_uidl_set;
    was opened without us), or -1 with the mailbox's error set. */
 int popinjay_uidl_storage_get(struct mailbox *box,
 			      const struct popinjay_uidl_set **set_r);
+
+/* Returns how the UIDL of each message of the mailbox is made of its uid and
+   the UIDVALIDITY, or NULL if any may have another one: only
+   popinjay_uidl_storage_get() can tell it then. */
+const struct popinjay_uidl_plain *
+popinjay_uidl_storage_get_plain(struct mailbox *box);
 
 /* Returns TRUE if the message could not be read when the set was made: its UIDL
    is shown to the client, but must not be saved. */
