@@ -8,6 +8,7 @@
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "access-log.h"
+#include "opening.h"
 #include "plugin.h"
 #include "secret.h"
 #include "uidl-storage.h"
@@ -28,9 +29,13 @@ static struct mail_storage_hooks popinjay_storage_hooks = {
 	.mail_allocated = popinjay_uidl_mail_allocated
 };
 
-/* A hook may lay one layer over the functions of a mailbox: so two hooks. */
+/* A hook may lay one layer over the functions of a mailbox: so more hooks. */
 static struct mail_storage_hooks popinjay_access_log_hooks = {
 	.mailbox_allocated = popinjay_access_log_mailbox_allocated
+};
+
+static struct mail_storage_hooks popinjay_opening_hooks = {
+	.mailbox_allocated = popinjay_opening_mailbox_allocated
 };
 
 static void popinjay_client_created(struct client **client)
@@ -49,6 +54,7 @@ void popinjay_plugin_init(struct module *module)
 	mail_storage_hooks_add(module, &popinjay_storage_hooks);
 	if (popinjay_is_pop3_process()) {
 		mail_storage_hooks_add(module, &popinjay_access_log_hooks);
+		mail_storage_hooks_add(module, &popinjay_opening_hooks);
 		next_client_created_hook = pop3_client_created_hook_set(
 			popinjay_client_created);
 		if (popinjay_hook_register(&popinjay_secret_hook, &error) < 0)
@@ -61,6 +67,7 @@ void popinjay_plugin_deinit(void)
 	if (popinjay_is_pop3_process()) {
 		popinjay_hook_unregister(&popinjay_secret_hook);
 		pop3_client_created_hook_set(next_client_created_hook);
+		mail_storage_hooks_remove(&popinjay_opening_hooks);
 		mail_storage_hooks_remove(&popinjay_access_log_hooks);
 	}
 	mail_storage_hooks_remove(&popinjay_storage_hooks);

@@ -224,6 +224,10 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 	retrieve->start_offset = client->output->offset;
 	popinjay_wire_init(&retrieve->wire, body_lines, replace_nuls);
 
+	/* Dovecot compares a stream with the size of its message only in
+	   transactions whose statistics it keeps: normally this is one, after
+	   some time without commands it is a new one. */
+	client->trans->stats_track = TRUE;
 	retrieve->mail = mail_alloc(client->trans, MAIL_FETCH_STREAM_HEADER |
 				    MAIL_FETCH_STREAM_BODY, NULL);
 	mail_set_seq(retrieve->mail, popinjay_session_seq(session, msgnum));
