@@ -136,13 +136,38 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [[#include "str.h"
 #include "json-generator.h"]], [[json_append_escaped(NULL, "");]])
 
-  POPINJAY_PROBE([PASSDB_ARGS], [passdbs with args],
-    [[#include "auth-common.h"
-#include "passdb.h"]],
+  POPINJAY_PROBE([DICT_INIT_AUTO], [dict_init_auto()],
+    [[#include "dict.h"]],
+    [[const char *error; return dict_init_auto(NULL, NULL, &error);]])
+  POPINJAY_PROBE([DICT_OP_NO_SLOWNESS_WARNING],
+    [struct dict_op_settings member no_slowness_warning],
+    [[#include "dict.h"]],
+    [[struct dict_op_settings *s = NULL; return s->no_slowness_warning;]])
+  POPINJAY_PROBE([DOVEADM_MAIL_ARGS], [doveadm commands with args],
+    [[#include "doveadm-mail.h"]],
+    [[struct doveadm_mail_cmd_context *c = NULL;
+      c->v.init(c, c->args);]])
+
+  dnl The auth process. In 2.3 a passdb has args; in 2.4 it has settings, and
+  dnl later parameters too.
+  m4_pushdef([popinjay_auth], [[
+#include "auth-common.h"
+#include "passdb.h"]])
+  POPINJAY_PROBE([PASSDB_ARGS], [passdbs with args], [popinjay_auth],
     [[struct passdb_module *m = NULL;
       return m->iface.preinit(NULL, m->args) != NULL;]])
-  dnl App secrets are for Dovecots whose passdbs have args.
-  AM_CONDITIONAL([SECRETS], [test "x$popinjay_cv_have_passdb_args" = xyes])
+  POPINJAY_PROBE([PASSDB_PARAMETERS], [struct passdb_parameters],
+    [popinjay_auth], [[return sizeof(struct passdb_parameters);]])
+  POPINJAY_PROBE([AUTH_REQUEST_CONN_SECURED],
+    [struct auth_request member fields.conn_secured], [popinjay_auth],
+    [[struct auth_request *r = NULL;
+      return r->fields.conn_secured == AUTH_REQUEST_CONN_SECURED_TLS;]])
+  POPINJAY_PROBE([AUTH_REQUEST_PROTOCOL],
+    [struct auth_request member fields.protocol], [popinjay_auth],
+    [[struct auth_request *r = NULL; return *r->fields.protocol;]])
+  m4_popdef([popinjay_auth])
+  POPINJAY_PROBE([POOL_EXTERNAL_REF], [pool_add_external_ref()], [],
+    [[pool_add_external_ref(NULL, NULL);]])
 
   CPPFLAGS=$popinjay_save_CPPFLAGS
   CFLAGS=$popinjay_save_CFLAGS

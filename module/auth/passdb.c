@@ -11,9 +11,9 @@
 #include "auth-fields.h"
 #include "auth-settings.h"
 #include "apop-replay.h"
-#include "secret-config.h"
+#include "compat-auth.h"
+#include "configuration.h"
 #include "secret-key.h"
-#include "secret-login.h"
 #include "secret-text.h"
 #include "store.h"
 #include "popinjay-passdb.h"
@@ -28,26 +28,9 @@ struct lookup {
 	verify_plain_callback_t *verify_plain;
 	lookup_credentials_callback_t *lookup_credentials;
 
-	struct popinjay_secret_login login;
+	struct popinjay_attempt attempt;
 	/* whose secrets are looked for */
 	const char *user;
-	/* verify_plain */
-	const char *password;
-	/* APOP */
-	const char *challenge;
-	const unsigned char *digest;
-	const char *challenge_refusal;
-};
-
-struct finding {
-	/* the secret that is the client's, or serves the mechanism */
-	const struct popinjay_secret *secret;
-	/* what it was opened to, or NULL */
-	const char *text;
-	/* why there is none */
-	const char *refusal;
-	/* a record could not be opened */
-	bool damaged;
 };
 
 static struct event_category event_category_popinjay = {
@@ -60,7 +43,7 @@ static struct event *lookup_event(struct lookup *lookup, const char *name)
 
 	event_add_category(event, &event_category_popinjay);
 	event_add_str(event, "mechanism",
-		      popinjay_secret_mechs_str(lookup->login.mech));
+		      popinjay_secret_mechs_str(lookup->attempt.login.mech));
 	event_set_name(event, name);
 	return event;
 }
@@ -83,62 +66,6 @@ static void log_refused(struct lookup *lookup, const char *reason)
 	event_add_str(event, "reason", reason);
 	e_info(event, "popinjay: refused: %s", reason);
 	event_unref(&event);
-}
-
-/* --- the secrets of a user --- */
-
-static bool
-secret_matches(const struct lookup *lookup,
-	       const struct popinjay_secret *secret, const char *text)
-{
-	if (lookup->password != NULL) {
-		return popinjay_secret_plain_matches(secret, text,
-						     lookup->password);
-	}
-	if (lookup->challenge != NULL) {
-		return text != NULL && secret->generated &&
-			popinjay_apop_matches(lookup->challenge, text,
-					      lookup->digest);
-	}
-	/* the mechanism will see */
-	return TRUE;
-}
-
-/* Goes through all secrets whatever it finds. Where several may serve, which
-   is so when the client's password is not known here, the newest does. */
-static void
-find_secret(struct lookup *lookup, const char *user,
-	    const ARRAY_TYPE(popinjay_secret) *secrets,
-	    struct finding *finding)
-{
-	const struct popinjay_secret *secret;
-	const char *text, *refusal, *error;
-
-	i_zero(finding);
-	finding->refusal = "no secret matches";
-	array_foreach(secrets, secret) {
-		if (popinjay_secret_open(secret, lookup->db->keys, user, &text,
-					 &error) < 0) {
-			log_store_failed(lookup, t_strdup_printf(
-				"Secret %s: %s", secret->id, error));
-			finding->damaged = TRUE;
-			continue;
-		}
-		refusal = popinjay_secret_login_refusal(secret,
-							&lookup->login);
-		if (!secret_matches(lookup, secret, text))
-			continue;
-		if (refusal == NULL)
-			refusal = lookup->challenge_refusal;
-		if (refusal == NULL) {
-			finding->secret = secret;
-			finding->text = text;
-		} else {
-			finding->refusal = t_strdup_printf(
-				"secret %s (%s): %s", secret->id,
-				secret->label, refusal);
-		}
-	}
 }
 
 /* --- the end of a lookup --- */
@@ -166,6 +93,7 @@ finish_found(struct lookup *lookup, const struct popinjay_secret *secret,
 	/* These fields make no complete reply of userdb prefetch. */
 	bool prefetch = request->userdb_prefetch_set;
 	const char *credentials = text, *scheme = "PLAIN";
+	enum popinjay_secret_mech mech = lookup->attempt.login.mech;
 
 	auth_request_set_field(request, "userdb_popinjay_secret_id",
 			       secret->id, NULL);
@@ -175,16 +103,28 @@ finish_found(struct lookup *lookup, const struct popinjay_secret *secret,
 		auth_request_set_field(request,
 				       "userdb_popinjay_secret_read_only",
 				       "yes", NULL);
+		/* The session that keeps the client from deleting needs our
+		   plugin. It is not to depend on what somebody configured for
+		   POP3: this loads it, and where it is not installed there is
+		   no session. */
+		auth_request_set_field(request, POPINJAY_FIELD_PLUGIN,
+				       POPINJAY_FIELD_PLUGIN_VALUE, NULL);
 	}
 	request->userdb_prefetch_set = prefetch;
-	if (lookup->login.label != NULL)
+	if (lookup->attempt.login.label != NULL)
 		auth_request_set_field(request, "user", lookup->user, NULL);
-	popinjay_used_watch(request, lookup->db, lookup->user, secret);
+	/* the last word is the administrator's */
+	if (popinjay_auth_add_passdb_fields(request) < 0) {
+		finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
+		return;
+	}
+	popinjay_used_watch(request, lookup->db->used, lookup->user,
+			    secret);
 
-	if (lookup->login.mech == POPINJAY_SECRET_MECH_SCRAM_SHA1) {
+	if (mech == POPINJAY_SECRET_MECH_SCRAM_SHA1) {
 		credentials = secret->scram_sha1;
 		scheme = "SCRAM-SHA-1";
-	} else if (lookup->login.mech == POPINJAY_SECRET_MECH_SCRAM_SHA256) {
+	} else if (mech == POPINJAY_SECRET_MECH_SCRAM_SHA256) {
 		credentials = secret->scram_sha256;
 		scheme = "SCRAM-SHA-256";
 	}
@@ -195,8 +135,9 @@ static void
 lookup_value(struct lookup *lookup, int ret, const char *value,
 	     const char *error)
 {
+	struct popinjay_passdb *db = lookup->db;
 	ARRAY_TYPE(popinjay_secret) secrets;
-	struct finding finding;
+	struct popinjay_finding finding;
 	pool_t pool = pool_datastack_create();
 
 	if (ret > 0 && popinjay_secrets_parse(value, pool, &secrets,
@@ -205,24 +146,26 @@ lookup_value(struct lookup *lookup, int ret, const char *value,
 	if (ret < 0) {
 		log_store_failed(lookup, error);
 		finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
-	} else if (ret == 0 || array_count(&secrets) == 0) {
+		return;
+	}
+	if (ret == 0 || array_count(&secrets) == 0) {
 		/* the same work as for a user who has a secret */
-		if (array_is_created(&lookup->db->dummies)) {
-			find_secret(lookup, DUMMY_USER, &lookup->db->dummies,
-				    &finding);
+		if (array_is_created(&db->dummies)) {
+			popinjay_find_secret(db, DUMMY_USER, &lookup->attempt,
+					     &db->dummies, &finding);
 		}
 		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
-	} else {
-		find_secret(lookup, lookup->user, &secrets, &finding);
-		if (finding.secret != NULL) {
-			finish_found(lookup, finding.secret, finding.text);
-			return;
-		}
-		if (finding.damaged) {
-			finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL,
-			       NULL);
-			return;
-		}
+		return;
+	}
+	popinjay_find_secret(db, lookup->user, &lookup->attempt, &secrets,
+			     &finding);
+	if (finding.damage != NULL)
+		log_store_failed(lookup, finding.damage);
+	if (finding.secret != NULL)
+		finish_found(lookup, finding.secret, finding.text);
+	else if (finding.damage != NULL)
+		finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
+	else {
 		log_refused(lookup, finding.refusal);
 		finish(lookup, PASSDB_RESULT_PASSWORD_MISMATCH, NULL, NULL);
 	}
@@ -246,20 +189,23 @@ static struct lookup *lookup_new(struct auth_request *request)
 	struct popinjay_passdb *db =
 		(struct popinjay_passdb *)request->passdb->passdb;
 	struct lookup *lookup = p_new(request->pool, struct lookup, 1);
+	struct popinjay_secret_login *login = &lookup->attempt.login;
 	const char *user, *label;
 
 	lookup->request = request;
 	lookup->db = db;
-	lookup->login.mech = fields->mech_name == NULL ? 0 :
+	login->mech = fields->mech_name == NULL ? 0 :
 		popinjay_secret_mech_find(fields->mech_name);
-	lookup->login.remote_ip = fields->remote_ip;
-	lookup->login.service = fields->service;
-	lookup->login.tls = fields->secured == AUTH_REQUEST_SECURED_TLS;
-	lookup->login.now = ioloop_time;
+	login->remote_ip = fields->remote_ip;
+	login->service = popinjay_auth_service(request);
+	login->tls = popinjay_auth_is_tls(request);
+	login->now = ioloop_time;
 	if (popinjay_secret_login_split(fields->user, db->config.separator,
 					&user, &label)) {
 		lookup->user = p_strdup(request->pool, user);
-		lookup->login.label = p_strdup(request->pool, label);
+		login->label = p_strdup(request->pool, label);
+		lookup->attempt.refusal =
+			popinjay_label_refusal(request, user);
 	} else {
 		lookup->user = p_strdup(request->pool, fields->user);
 	}
@@ -277,12 +223,16 @@ static void lookup_start(struct lookup *lookup)
 		   userdb static does. That is not ours to say, whatever
 		   result_failure is. */
 		finish(lookup, PASSDB_RESULT_NEXT, NULL, NULL);
-	} else if (lookup->login.mech == 0) {
-		/* no mechanism of ours */
-		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
 	} else if (db->store == NULL) {
+		/* before anything else: who cannot be known is not unknown */
 		log_store_failed(lookup, db->error);
 		finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
+	} else if (lookup->attempt.login.mech == 0) {
+		/* no mechanism of ours */
+		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
+	} else if (!popinjay_secret_store_user_is_valid(lookup->user)) {
+		/* A name that no store takes: nobody has it. */
+		lookup_callback(0, NULL, NULL, lookup);
 	} else {
 		popinjay_secret_store_lookup_async(db->store, lookup->user,
 						   lookup_callback, lookup);
@@ -297,7 +247,7 @@ passdb_popinjay_verify_plain(struct auth_request *request,
 	struct lookup *lookup = lookup_new(request);
 
 	lookup->verify_plain = callback;
-	lookup->password = password;
+	lookup->attempt.password = password;
 	lookup_start(lookup);
 }
 
@@ -306,24 +256,30 @@ passdb_popinjay_lookup_credentials(struct auth_request *request,
 				   lookup_credentials_callback_t *callback)
 {
 	struct lookup *lookup = lookup_new(request);
-	const char *challenge;
+	const char *challenge, *refusal;
 
 	lookup->lookup_credentials = callback;
 	if (*request->wanted_credentials_scheme == '\0' ||
-	    lookup->login.mech == POPINJAY_SECRET_MECH_PLAIN) {
+	    lookup->attempt.login.mech == POPINJAY_SECRET_MECH_PLAIN) {
 		/* somebody wants to see a password */
-		lookup->login.mech = 0;
+		lookup->attempt.login.mech = 0;
 	}
-	if (lookup->login.mech == POPINJAY_SECRET_MECH_APOP) {
-		if (lookup->db->replay == NULL ||
-		    popinjay_apop_parse(request->initial_response,
+	if (lookup->attempt.login.mech == POPINJAY_SECRET_MECH_APOP) {
+		if (lookup->db->replay == NULL) {
+			/* nor a store */
+		} else if (popinjay_apop_parse(request->initial_response,
 					request->initial_response_len,
-					&challenge, &lookup->digest) < 0)
-			lookup->login.mech = 0;
-		else {
-			lookup->challenge = p_strdup(request->pool, challenge);
-			lookup->challenge_refusal = popinjay_apop_replay_use(
-				lookup->db->replay, challenge, ioloop_time);
+					&challenge,
+					&lookup->attempt.digest) < 0) {
+			lookup->attempt.login.mech = 0;
+		} else {
+			lookup->attempt.challenge =
+				p_strdup(request->pool, challenge);
+			refusal = popinjay_apop_replay_use(lookup->db->replay,
+							   challenge,
+							   ioloop_time);
+			if (refusal != NULL)
+				lookup->attempt.refusal = refusal;
 		}
 	}
 	lookup_start(lookup);
@@ -352,17 +308,18 @@ static void dummies_init(struct popinjay_passdb *db, pool_t pool)
 /* Runs as root, so the key file need not be readable for anybody else. What is
    wrong here fails logins, but not those of other passdbs. */
 static struct passdb_module *
-passdb_popinjay_preinit(pool_t pool, const char *args)
+passdb_create(pool_t pool, struct event *event, const char *args)
 {
 	struct popinjay_passdb *db = p_new(pool, struct popinjay_passdb, 1);
-	const char *path = *args == '\0' ?
-		POPINJAY_SECRET_CONFIG_DEFAULT_PATH : args;
 	const char *error;
 
 	/* no default_cache_key: an answer for one login is none for another */
 	db->module.default_pass_scheme = "PLAIN";
-	db->config.separator = "";
-	if (popinjay_secret_config_read(path, pool, &db->config, &error) < 0) {
+	db->event = event;
+	if (event != NULL)
+		event_ref(event);
+	if (popinjay_secret_config_get(event, args, pool, &db->config,
+				       &error) < 0) {
 		i_error("popinjay: %s", error);
 		db->error = p_strdup(pool, error);
 	} else if (popinjay_secret_keys_read(db->config.key_file, &db->keys,
@@ -373,6 +330,7 @@ passdb_popinjay_preinit(pool_t pool, const char *args)
 	}
 	return &db->module;
 }
+POPINJAY_PASSDB_PREINIT(passdb_popinjay_preinit, passdb_create)
 
 static void passdb_popinjay_init(struct passdb_module *module)
 {
@@ -385,25 +343,29 @@ static void passdb_popinjay_init(struct passdb_module *module)
 		i_warning("popinjay: With auth_debug_passwords=yes Dovecot "
 			  "logs app secrets");
 	}
-	db->replay =
-		popinjay_apop_replay_create(db->config.apop_max_age_secs);
-	popinjay_used_init(db);
 	if (popinjay_secret_store_init(db->config.dict,
 				       global_auth_settings->base_dir,
-				       auth_event, &db->store, &error) < 0) {
+				       db->event == NULL ? auth_event :
+				       db->event, &db->store, &error) < 0) {
 		i_error("popinjay: %s", error);
 		db->error = i_strdup(error);
+		return;
 	}
+	db->replay =
+		popinjay_apop_replay_create(db->config.apop_max_age_secs);
+	db->used = popinjay_used_create(db->store);
 }
 
 static void passdb_popinjay_deinit(struct passdb_module *module)
 {
 	struct popinjay_passdb *db = (struct popinjay_passdb *)module;
 
+	/* what it waits for may still find a secret */
 	popinjay_secret_store_deinit(&db->store);
-	popinjay_used_deinit(db);
+	popinjay_used_free(&db->used);
 	popinjay_apop_replay_free(&db->replay);
 	popinjay_secret_keys_free(&db->keys);
+	event_unref(&db->event);
 }
 
 struct passdb_module_interface popinjay_passdb_interface = {

@@ -3,8 +3,11 @@
 /* The auth process: which secrets logged somebody in, and when. */
 
 #include "auth-common.h"
+#include "auth-fields.h"
+#include "hash.h"
 #include "ioloop.h"
-#include "popinjay-passdb.h"
+#include "passdb.h"
+#include "compat-auth.h"
 #include "secret-record.h"
 #include "store.h"
 #include "used.h"
@@ -13,13 +16,17 @@
 /* When there are more, those that may be written again are forgotten. */
 #define USED_MAX 10000
 
-struct watch {
-	/* Dovecot has no hook for the end of a request, but it frees each one
-	   through its mechanism. */
-	struct mech_module mech;
-	const struct mech_module *original;
+struct popinjay_used {
+	/* requests can end after the passdb */
+	unsigned int refcount;
+	/* NULL after the passdb's end */
+	struct popinjay_secret_store *store;
+	/* USER/ID of a secret -> when its use was last written */
+	HASH_TABLE(char *, void *) times;
+};
 
-	struct popinjay_passdb *db;
+struct watch {
+	struct popinjay_used *used;
 	struct event *event;
 	const char *user, *id, *label;
 };
@@ -28,61 +35,96 @@ static struct event_category event_category_popinjay = {
 	.name = "popinjay"
 };
 
-void popinjay_used_init(struct popinjay_passdb *db)
+struct popinjay_used *popinjay_used_create(struct popinjay_secret_store *store)
 {
-	hash_table_create(&db->used, default_pool, 0, str_hash, strcmp);
+	struct popinjay_used *used = i_new(struct popinjay_used, 1);
+
+	used->refcount = 1;
+	used->store = store;
+	hash_table_create(&used->times, default_pool, 0, str_hash, strcmp);
+	return used;
 }
 
-static void forget(struct popinjay_passdb *db, bool all)
+static void forget(struct popinjay_used *used, bool all)
 {
 	struct hash_iterate_context *iter;
 	char *key;
 	void *value;
 
-	iter = hash_table_iterate_init(db->used);
-	while (hash_table_iterate(iter, db->used, &key, &value)) {
+	iter = hash_table_iterate_init(used->times);
+	while (hash_table_iterate(iter, used->times, &key, &value)) {
 		if (all || ioloop_time - (time_t)POINTER_CAST_TO(value, size_t)
 		    >= WRITE_INTERVAL_SECS) {
-			hash_table_remove(db->used, key);
+			hash_table_remove(used->times, key);
 			i_free(key);
 		}
 	}
 	hash_table_iterate_deinit(&iter);
 }
 
-void popinjay_used_deinit(struct popinjay_passdb *db)
+static void used_unref(struct popinjay_used *used)
 {
-	if (!hash_table_is_created(db->used))
+	i_assert(used->refcount > 0);
+	if (--used->refcount > 0)
 		return;
-	forget(db, TRUE);
-	hash_table_destroy(&db->used);
+	forget(used, TRUE);
+	hash_table_destroy(&used->times);
+	i_free(used);
+}
+
+void popinjay_used_free(struct popinjay_used **_used)
+{
+	struct popinjay_used *used = *_used;
+
+	if (used == NULL)
+		return;
+	*_used = NULL;
+	used->store = NULL;
+	used_unref(used);
 }
 
 /* Returns TRUE if it is time to write down the secret's use. */
-static bool used_is_due(struct popinjay_passdb *db, const char *user,
-			const char *id)
+static bool
+used_is_due(struct popinjay_used *used, const char *user, const char *id)
 {
 	const char *name = t_strconcat(user, "/", id, NULL);
 	char *key;
 	void *value;
 
-	if (hash_table_lookup_full(db->used, name, &key, &value)) {
+	if (hash_table_lookup_full(used->times, name, &key, &value)) {
 		if (ioloop_time - (time_t)POINTER_CAST_TO(value, size_t) <
 		    WRITE_INTERVAL_SECS)
 			return FALSE;
-		hash_table_update(db->used, key, POINTER_CAST(ioloop_time));
+		hash_table_update(used->times, key, POINTER_CAST(ioloop_time));
 		return TRUE;
 	}
-	if (hash_table_count(db->used) >= USED_MAX)
-		forget(db, FALSE);
+	if (hash_table_count(used->times) >= USED_MAX)
+		forget(used, FALSE);
 	key = i_strdup(name);
-	hash_table_insert(db->used, key, POINTER_CAST(ioloop_time));
+	hash_table_insert(used->times, key, POINTER_CAST(ioloop_time));
 	return TRUE;
+}
+
+/* Returns TRUE if the client was let in, and by this secret: what our passdb
+   said is gone when something else about it failed, as allow_nets among its
+   fields does, and another passdb may have let the client in. */
+static bool
+was_accepted(const struct auth_request *request, const struct watch *watch)
+{
+	const struct auth_request_fields *fields = &request->fields;
+	const char *id;
+
+	if (!fields->successful || fields->userdb_reply == NULL ||
+	    auth_fields_exists(fields->extra_fields, "nologin"))
+		return FALSE;
+	id = auth_fields_find(fields->userdb_reply, "popinjay_secret_id");
+	return null_strcmp(id, watch->id) == 0;
 }
 
 static void
 request_accepted(struct auth_request *request, const struct watch *watch)
 {
+	struct popinjay_used *used = watch->used;
 	const char *ip = request->fields.remote_ip.family == 0 ? "-" :
 		net_ip2addr(&request->fields.remote_ip);
 	const char *mech = request->fields.mech_name;
@@ -94,46 +136,40 @@ request_accepted(struct auth_request *request, const struct watch *watch)
 	e_info(watch->event, "popinjay: accepted: user=<%s>, secret %s (%s), "
 	       "method=%s, rip=%s", watch->user, watch->id, watch->label, mech,
 	       ip);
-	if (watch->db->store != NULL &&
-	    used_is_due(watch->db, watch->user, watch->id)) {
-		popinjay_secret_store_set_used(watch->db->store, watch->user,
+	if (used->store != NULL && used_is_due(used, watch->user, watch->id)) {
+		popinjay_secret_store_set_used(used->store, watch->user,
 			watch->id, t_strdup_printf("%jd %s %s",
 				(intmax_t)ioloop_time, ip, mech));
 	}
 }
 
-static void request_free(struct auth_request *request)
+static void request_end(struct auth_request *request, void *context)
 {
-	/* mech is the first member */
-	const struct watch *watch = (const struct watch *)request->mech;
-	struct event *event = watch->event;
+	struct watch *watch = context;
 
-	if (request->fields.successful) T_BEGIN {
+	if (was_accepted(request, watch)) T_BEGIN {
 		request_accepted(request, watch);
 	} T_END;
-	event_unref(&event);
-	request->mech = watch->original;
-	request->mech->auth_free(request);
+	event_unref(&watch->event);
+	used_unref(watch->used);
 }
 
 void popinjay_used_watch(struct auth_request *request,
-			 struct popinjay_passdb *db, const char *user,
+			 struct popinjay_used *used, const char *user,
 			 const struct popinjay_secret *secret)
 {
 	struct watch *watch;
 
-	if (request->mech == NULL) {
+	if (request->fields.mech_name == NULL) {
 		/* no login */
 		return;
 	}
 	watch = p_new(request->pool, struct watch, 1);
-	watch->original = request->mech;
-	watch->mech = *request->mech;
-	watch->mech.auth_free = request_free;
-	watch->db = db;
+	watch->used = used;
+	used->refcount++;
 	watch->event = event_create(request->event);
 	watch->user = p_strdup(request->pool, user);
 	watch->id = p_strdup(request->pool, secret->id);
 	watch->label = p_strdup(request->pool, secret->label);
-	request->mech = &watch->mech;
+	popinjay_auth_request_at_end(request, request_end, watch);
 }

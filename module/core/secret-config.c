@@ -7,9 +7,9 @@
 #include "lib.h"
 #include "istream.h"
 #include "secret-config.h"
+#include "secret-settings.h"
 
 #define CONFIG_MAX_BYTES 65536
-#define APOP_MAX_AGE_LIMIT_SECS 86400
 
 static int
 set_value(struct popinjay_secret_config *config, pool_t pool, const char *name,
@@ -20,7 +20,8 @@ set_value(struct popinjay_secret_config *config, pool_t pool, const char *name,
 	else if (strcmp(name, "key_file") == 0)
 		config->key_file = p_strdup(pool, value);
 	else if (strcmp(name, "separator") == 0) {
-		if (strpbrk(value, "@ \t") != NULL) {
+		if (strpbrk(value, POPINJAY_SECRET_SEPARATOR_EXCEPT) !=
+		    NULL) {
 			*error_r = "separator cannot have @ or spaces";
 			return -1;
 		}
@@ -28,7 +29,8 @@ set_value(struct popinjay_secret_config *config, pool_t pool, const char *name,
 	} else if (strcmp(name, "apop_max_age_secs") == 0) {
 		if (str_to_uint(value, &config->apop_max_age_secs) < 0 ||
 		    config->apop_max_age_secs == 0 ||
-		    config->apop_max_age_secs > APOP_MAX_AGE_LIMIT_SECS) {
+		    config->apop_max_age_secs >
+		    POPINJAY_SECRET_APOP_MAX_AGE_LIMIT_SECS) {
 			*error_r = "apop_max_age_secs takes 1 to 86400";
 			return -1;
 		}
@@ -68,7 +70,7 @@ int popinjay_secret_config_parse(const char *text, pool_t pool,
 
 	i_zero(config_r);
 	config_r->separator = "";
-	config_r->apop_max_age_secs = 2 * 60;
+	config_r->apop_max_age_secs = POPINJAY_SECRET_APOP_MAX_AGE_SECS;
 	for (i = 0; lines[i] != NULL; i++) {
 		if (parse_line(config_r, pool, lines[i], &error) < 0) {
 			*error_r = t_strdup_printf("line %u: %s", i + 1,

@@ -30,7 +30,9 @@ const char *
 popinjay_secret_login_refusal(const struct popinjay_secret *secret,
 			      const struct popinjay_secret_login *login)
 {
-	if (login->label != NULL && strcmp(login->label, secret->label) != 0)
+	/* auth_username_format makes lower case of a login name by default */
+	if (login->label != NULL &&
+	    strcasecmp(login->label, secret->label) != 0)
 		return "another secret was named";
 	if (secret->expires != 0 && secret->expires <= login->now)
 		return "it has expired";
@@ -74,6 +76,13 @@ bool popinjay_secret_login_split(const char *name, const char *separator,
 	*user_r = t_strconcat(t_strdup_until(name, p), end, NULL);
 	*label_r = label;
 	return TRUE;
+}
+
+bool popinjay_secret_plain_is_slow(const struct popinjay_secret *secret,
+				   const char *opened_text)
+{
+	return opened_text == NULL &&
+		(!secret->generated || *secret->plain == '\0');
 }
 
 bool popinjay_secret_plain_matches(const struct popinjay_secret *secret,

@@ -31,6 +31,11 @@ popinjay_secret_login_refusal(const struct popinjay_secret *secret,
 bool popinjay_secret_login_split(const char *name, const char *separator,
 				 const char **user_r, const char **label_r);
 
+/* Returns TRUE if to find out whether a text is the secret takes the time of a
+   password hash, because only a verifier of SCRAM is kept. */
+bool popinjay_secret_plain_is_slow(const struct popinjay_secret *secret,
+				   const char *opened_text);
+
 /* Returns TRUE if text is the secret of a record that was opened:
    opened_text is what popinjay_secret_open() gave for it. */
 bool popinjay_secret_plain_matches(const struct popinjay_secret *secret,

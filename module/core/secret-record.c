@@ -305,7 +305,7 @@ popinjay_secrets_find(const ARRAY_TYPE(popinjay_secret) *secrets,
 	array_foreach_modifiable(secrets, secret) {
 		if (strcmp(secret->id, id_or_label) == 0)
 			return secret;
-		if (strcmp(secret->label, id_or_label) != 0)
+		if (strcasecmp(secret->label, id_or_label) != 0)
 			continue;
 		if (found != NULL)
 			return NULL;

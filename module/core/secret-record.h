@@ -14,6 +14,10 @@
 
 struct popinjay_secret_keys;
 
+/* A user has at most this many secrets that a person typed. To compare with one
+   takes a slow hash. */
+#define POPINJAY_SECRETS_TYPED_MAX 3
+
 enum popinjay_secret_mech {
 	/* also LOGIN, and USER with PASS */
 	POPINJAY_SECRET_MECH_PLAIN = 0x01,
@@ -37,6 +41,7 @@ enum popinjay_secret_mech {
 struct popinjay_secret {
 	/* eight hexadecimal digits, no two alike of one user */
 	const char *id;
+	/* no two alike, in capitals or not, of one user */
 	const char *label;
 	time_t created;
 	/* 0: never */
@@ -107,8 +112,8 @@ int popinjay_secrets_parse(const char *value, pool_t pool,
 const char *
 popinjay_secrets_format(const ARRAY_TYPE(popinjay_secret) *secrets);
 
-/* Returns the secret of that id, or the only one of that label. NULL if there
-   is none or more than one. */
+/* Returns the secret of that id, or of that label, in capitals or not. NULL if
+   there is none or more than one. */
 struct popinjay_secret *
 popinjay_secrets_find(const ARRAY_TYPE(popinjay_secret) *secrets,
 		      const char *id_or_label);

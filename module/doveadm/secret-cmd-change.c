@@ -45,7 +45,7 @@ static bool label_is_taken(const struct secret_cmd *cmd, const char *label,
 	const struct popinjay_secret *secret;
 
 	array_foreach(&cmd->secrets, secret) {
-		if (secret != except && strcmp(secret->label, label) == 0)
+		if (secret != except && strcasecmp(secret->label, label) == 0)
 			return TRUE;
 	}
 	return FALSE;
@@ -77,6 +77,18 @@ apply_and_seal(struct secret_cmd *cmd, struct popinjay_secret *secret,
 	return 0;
 }
 
+static unsigned int typed_count(const struct secret_cmd *cmd)
+{
+	const struct popinjay_secret *secret;
+	unsigned int count = 0;
+
+	array_foreach(&cmd->secrets, secret) {
+		if (!secret->generated)
+			count++;
+	}
+	return count;
+}
+
 /* Add a secret with that text to the user's. */
 static int
 add_secret(struct secret_cmd *cmd, const char *text, bool generated,
@@ -94,6 +106,11 @@ add_secret(struct secret_cmd *cmd, const char *text, bool generated,
 	if (array_count(&cmd->secrets) >= SECRETS_MAX) {
 		secret_cmd_fail(cmd, EX_DATAERR,
 				"There are %u secrets already", SECRETS_MAX);
+		return -1;
+	}
+	if (!generated && typed_count(cmd) >= POPINJAY_SECRETS_TYPED_MAX) {
+		secret_cmd_fail(cmd, EX_DATAERR, "There are %u imported "
+			"secrets already", POPINJAY_SECRETS_TYPED_MAX);
 		return -1;
 	}
 	if (apply_and_seal(cmd, secret, NULL, text) < 0)
@@ -126,7 +143,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void)
 {
 	static const char *const names[] = { "id", "label", "secret", NULL };
 
-	return &secret_cmd_alloc(cmd_add_user, TRUE, 0, names)->ctx;
+	return &secret_cmd_alloc(cmd_add_user, TRUE, FALSE, names)->ctx;
 }
 
 /* --- set --- */
@@ -150,7 +167,7 @@ static int cmd_set_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_set_alloc(void)
 {
-	return &secret_cmd_alloc(cmd_set_user, TRUE, 1, NULL)->ctx;
+	return &secret_cmd_alloc(cmd_set_user, TRUE, TRUE, NULL)->ctx;
 }
 
 /* --- revoke --- */
@@ -179,7 +196,7 @@ static int cmd_revoke_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void)
 {
-	return &secret_cmd_alloc(cmd_revoke_user, TRUE, 1, NULL)->ctx;
+	return &secret_cmd_alloc(cmd_revoke_user, TRUE, TRUE, NULL)->ctx;
 }
 
 /* --- rekey --- */
@@ -222,7 +239,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_rekey_alloc(void)
 {
 	static const char *const names[] = { "moved", "secrets", NULL };
 
-	return &secret_cmd_alloc(cmd_rekey_user, TRUE, 0, names)->ctx;
+	return &secret_cmd_alloc(cmd_rekey_user, TRUE, FALSE, names)->ctx;
 }
 
 /* --- import --- */
@@ -304,7 +321,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void)
 {
 	static const char *const names[] = { "id", "label", NULL };
 	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_import_user, TRUE, 0, names);
+		secret_cmd_alloc(cmd_import_user, TRUE, FALSE, names);
 
 	cmd->input = TRUE;
 	return &cmd->ctx;

@@ -86,7 +86,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
 		"last_used", NULL
 	};
 
-	return &secret_cmd_alloc(cmd_list_user, FALSE, 0, names)->ctx;
+	return &secret_cmd_alloc(cmd_list_user, FALSE, FALSE, names)->ctx;
 }
 
 /* --- show --- */
@@ -122,7 +122,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
 		"last_used", "last_ip", "last_mechanism", NULL
 	};
 
-	return &secret_cmd_alloc(cmd_show_user, FALSE, 1, names)->ctx;
+	return &secret_cmd_alloc(cmd_show_user, FALSE, TRUE, names)->ctx;
 }
 
 /* --- verify --- */
@@ -161,7 +161,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_verify_alloc(void)
 {
 	static const char *const names[] = { "id", "label", NULL };
 	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_verify_user, FALSE, 0, names);
+		secret_cmd_alloc(cmd_verify_user, FALSE, FALSE, names);
 
 	cmd->input = TRUE;
 	return &cmd->ctx;

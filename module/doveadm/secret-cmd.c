@@ -12,6 +12,8 @@
 #include "utc-mktime.h"
 #include "doveadm-print.h"
 #include "mail-user.h"
+#include "compat-doveadm.h"
+#include "configuration.h"
 #include "secret-cmd.h"
 #include "secret-key.h"
 #include "store.h"
@@ -39,35 +41,25 @@ void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,
 
 /* --- options --- */
 
-static bool parse_arg(struct doveadm_mail_cmd_context *ctx, int c)
+static void get_params(struct secret_cmd *cmd)
 {
-	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
-	const char **value;
+	const struct {
+		const char *name, **value;
+	} params[] = {
+		{ "label", &cmd->label },
+		{ "mechanisms", &cmd->mechs },
+		{ "networks", &cmd->nets },
+		{ "expires", &cmd->expires },
+		{ "tls", &cmd->tls },
+		{ "read-only", &cmd->read_only },
+		{ "secret", &cmd->secret }
+	};
+	unsigned int i;
 
-	switch (c) {
-	case 'l':
-		value = &cmd->label;
-		break;
-	case 'm':
-		value = &cmd->mechs;
-		break;
-	case 'n':
-		value = &cmd->nets;
-		break;
-	case 'e':
-		value = &cmd->expires;
-		break;
-	case 't':
-		value = &cmd->tls;
-		break;
-	case 'r':
-		value = &cmd->read_only;
-		break;
-	default:
-		return FALSE;
+	for (i = 0; i < N_ELEMENTS(params); i++) {
+		(void)doveadm_cmd_param_str(cmd->ctx.cctx, params[i].name,
+					    params[i].value);
 	}
-	*value = p_strdup(ctx->pool, optarg);
-	return TRUE;
 }
 
 static int parse_bool(const char *name, const char *value, bool *value_r,
@@ -196,15 +188,14 @@ int secret_cmd_read_input(struct secret_cmd *cmd, size_t max_bytes,
 
 static int cmd_open(struct secret_cmd *cmd, struct mail_user *user)
 {
-	const char *path, *error;
+	const char *error;
 
 	if (cmd->store != NULL)
 		return 0;
-	path = mail_user_plugin_getenv(user, "popinjay_secret_config");
-	if (path == NULL || *path == '\0')
-		path = POPINJAY_SECRET_CONFIG_DEFAULT_PATH;
-	if (popinjay_secret_config_read(path, cmd->ctx.pool, &cmd->config,
-					&error) < 0) {
+	if (popinjay_secret_config_get(user->event,
+				       popinjay_doveadm_secret_config(user),
+				       cmd->ctx.pool, &cmd->config,
+				       &error) < 0) {
 		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
 		return -1;
 	}
@@ -215,7 +206,7 @@ static int cmd_open(struct secret_cmd *cmd, struct mail_user *user)
 		return -1;
 	}
 	if (popinjay_secret_store_init(cmd->config.dict, user->set->base_dir,
-				       NULL, &cmd->store, &error) < 0) {
+				       user->event, &cmd->store, &error) < 0) {
 		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
 		return -1;
 	}
@@ -291,7 +282,7 @@ int secret_cmd_save(struct secret_cmd *cmd)
 
 struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd)
 {
-	const char *name = cmd->ctx.args[0];
+	const char *name = cmd->secret;
 	struct popinjay_secret *secret =
 		popinjay_secrets_find(&cmd->secrets, name);
 
@@ -308,10 +299,14 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 	int ret;
 
-	if (str_array_length(ctx->args) != cmd->args_count) {
-		secret_cmd_fail(cmd, EX_USAGE, cmd->args_count == 0 ?
-				"Too many arguments" :
+	if (cmd->wants_secret && cmd->secret == NULL) {
+		secret_cmd_fail(cmd, EX_USAGE,
 				"Give the id or the label of one secret");
+		return -1;
+	}
+	if (!popinjay_secret_store_user_is_valid(user->username)) {
+		secret_cmd_fail(cmd, EX_DATAERR, "A user of that name cannot "
+			"have secrets: it is no UTF-8 or too long");
 		return -1;
 	}
 	cmd->user = user->username;
@@ -337,18 +332,18 @@ static void cmd_preinit(struct doveadm_mail_cmd_context *ctx)
 		MAIL_STORAGE_SERVICE_FLAG_NO_CHDIR;
 }
 
-static void
-cmd_init(struct doveadm_mail_cmd_context *ctx,
-	 const char *const args[] ATTR_UNUSED)
+static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 	const char *const *headers = cmd->headers;
 
+	get_params(cmd);
 	for (; headers != NULL && *headers != NULL; headers++)
 		doveadm_print_header_simple(*headers);
 	if (cmd->input)
 		doveadm_mail_get_input(ctx);
 }
+POPINJAY_DOVEADM_INIT(cmd_init_params, cmd_init)
 
 static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 {
@@ -362,20 +357,19 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 
 struct secret_cmd *
 secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
-		 unsigned int args_count, const char *const *headers)
+		 bool wants_secret, const char *const *headers)
 {
 	struct secret_cmd *cmd = doveadm_mail_cmd_alloc(struct secret_cmd);
 
-	cmd->ctx.getopt_args = "";
-	cmd->ctx.v.parse_arg = parse_arg;
+	popinjay_doveadm_accept_params(&cmd->ctx);
 	cmd->ctx.v.preinit = cmd_preinit;
-	cmd->ctx.v.init = cmd_init;
+	cmd->ctx.v.init = cmd_init_params;
 	cmd->ctx.v.run = cmd_run;
 	cmd->ctx.v.deinit = cmd_deinit;
 	cmd->lock_fd = -1;
 	cmd->user_func = user_func;
 	cmd->writes = writes;
-	cmd->args_count = args_count;
+	cmd->wants_secret = wants_secret;
 	cmd->headers = headers;
 	if (headers != NULL)
 		doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);

@@ -12,6 +12,8 @@ struct secret_cmd {
 
 	/* options as they were given, or NULL */
 	const char *label, *mechs, *nets, *expires, *tls, *read_only;
+	/* id or label that stands behind them, or NULL */
+	const char *secret;
 
 	/* since the first user */
 	struct popinjay_secret_config config;
@@ -33,8 +35,8 @@ struct secret_cmd {
 	const char *const *headers;
 	/* it takes a file from stdin */
 	bool input;
-	/* number of arguments that are no options */
-	unsigned int args_count;
+	/* it is about the one secret that is named */
+	bool wants_secret;
 
 	/* import: user name -> password */
 	HASH_TABLE(const char *, const char *) passwords;
@@ -45,7 +47,7 @@ struct secret_cmd {
 /* Allocate a command of type, which begins with struct secret_cmd. */
 struct secret_cmd *
 secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
-		 unsigned int args_count, const char *const *headers);
+		 bool wants_secret, const char *const *headers);
 
 /* Say what went wrong with the current user, and end with that exit code. */
 void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,

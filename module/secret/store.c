@@ -4,9 +4,13 @@
 
 #include "lib.h"
 #include "dict.h"
+#include "unichar.h"
+#include "secret-settings.h"
 #include "store.h"
 
 #define KEY_SECRETS DICT_PATH_SHARED"popinjay/secrets/"
+/* Where each user is a file, this is what a file's name may have. */
+#define NAME_MAX_BYTES 255
 #define KEY_USED DICT_PATH_SHARED"popinjay/used/"
 
 struct popinjay_secret_store {
@@ -19,6 +23,20 @@ struct store_lookup {
 };
 
 static const struct dict_op_settings op_settings;
+
+bool popinjay_secret_store_user_is_valid(const char *user)
+{
+	const char *escaped, *p;
+
+	for (p = user; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == '\x7f')
+			return FALSE;
+	}
+	escaped = dict_escape_string(user);
+	return *user != '\0' && strlen(escaped) <= NAME_MAX_BYTES &&
+		strcmp(user, ".") != 0 && strcmp(user, "..") != 0 &&
+		uni_utf8_str_is_valid(user);
+}
 
 static const char *secrets_key(const char *user)
 {
@@ -35,13 +53,10 @@ int popinjay_secret_store_init(const char *uri, const char *base_dir,
 			       struct popinjay_secret_store **store_r,
 			       const char **error_r)
 {
-	struct dict_settings set;
 	struct dict *dict;
 
-	i_zero(&set);
-	set.base_dir = base_dir;
-	set.event_parent = event_parent;
-	if (dict_init(uri, &set, &dict, error_r) < 0)
+	if (popinjay_secret_dict_init(uri, base_dir, event_parent, &dict,
+				      error_r) < 0)
 		return -1;
 	*store_r = i_new(struct popinjay_secret_store, 1);
 	(*store_r)->dict = dict;
@@ -116,12 +131,7 @@ void popinjay_secret_store_set_used(struct popinjay_secret_store *store,
 				    const char *user, const char *id,
 				    const char *value)
 {
-	struct dict_transaction_context *trans;
-
-	trans = dict_transaction_begin(store->dict, &op_settings);
-	dict_transaction_no_slowness_warning(trans);
-	dict_set(trans, used_key(user, id), value);
-	dict_transaction_commit_async_nocallback(&trans);
+	popinjay_secret_dict_set_async(store->dict, used_key(user, id), value);
 }
 
 int popinjay_secret_store_get_used(struct popinjay_secret_store *store,

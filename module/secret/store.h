@@ -15,7 +15,8 @@ typedef void
 popinjay_secret_store_callback_t(int ret, const char *value,
 				 const char *error, void *context);
 
-/* Open the dict of that URI. Returns 0, or -1 with the reason in error_r. */
+/* Open the dict of that URI, or, where Dovecot's settings have it, the one that
+   the event sees. Returns 0, or -1 with the reason in error_r. */
 int popinjay_secret_store_init(const char *uri, const char *base_dir,
 			       struct event *event_parent,
 			       struct popinjay_secret_store **store_r,
@@ -23,6 +24,10 @@ int popinjay_secret_store_init(const char *uri, const char *base_dir,
 /* Wait for what is under way, close it and set *store to NULL. Does nothing if
    it is NULL. */
 void popinjay_secret_store_deinit(struct popinjay_secret_store **store);
+
+/* Returns FALSE if there can be no secrets of a user of that name, which is too
+   long for a file's name, or is no text. */
+bool popinjay_secret_store_user_is_valid(const char *user);
 
 /* Look up a user's secrets. The callback may be called before this returns. */
 void popinjay_secret_store_lookup_async(struct popinjay_secret_store *store,

@@ -7,6 +7,7 @@
 #include "lib.h"
 #include "settings-parser.h"
 #include "popinjay.h"
+#include "secret-settings.h"
 #include "settings-info.h"
 #include "popinjay-settings-module.h"
 
@@ -14,6 +15,7 @@ const char *popinjay_settings_version = DOVECOT_ABI_VERSION;
 
 const struct setting_parser_info *popinjay_settings_set_infos[] = {
 	&popinjay_setting_parser_info,
+	&popinjay_secret_setting_parser_info,
 	NULL
 };
 

@@ -8,253 +8,139 @@
 #include <glib/gstdio.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#define DICT "proxy::popinjay"
 #define KEYS \
 	"k1 000102030405060708090a0b0c0d0e0f" \
 	"101112131415161718191a1b1c1d1e1f current\n"
-#define SCHEMA \
-	"CREATE TABLE popinjay_secrets (username VARCHAR(255) NOT NULL " \
-	"PRIMARY KEY, value TEXT NOT NULL);\n" \
-	"CREATE TABLE popinjay_used (username VARCHAR(255) NOT NULL, " \
-	"id CHAR(8) NOT NULL, value VARCHAR(128) NOT NULL, " \
-	"PRIMARY KEY (username, id));\n"
-#define MAPS \
-	"map {\n" \
-	"  pattern = shared/popinjay/secrets/$user\n" \
-	"  table = popinjay_secrets\n" \
-	"  value_field = value\n" \
-	"  fields {\n" \
-	"    username = $user\n" \
-	"  }\n" \
-	"}\n" \
-	"map {\n" \
-	"  pattern = shared/popinjay/used/$user/$id\n" \
-	"  table = popinjay_used\n" \
-	"  value_field = value\n" \
-	"  fields {\n" \
-	"    username = $user\n" \
-	"    id = $id\n" \
-	"  }\n" \
-	"}\n"
-
-static char *path_of(const struct secrets *s, const char *name)
-{
-	return g_build_filename(s->dir, name, NULL);
-}
-
-static void
-write_file(const char *path, const char *text, mode_t mode)
-{
-	g_autoptr(GError) error = NULL;
-
-	if (!g_file_set_contents(path, text, -1, &error))
-		g_error("%s", error->message);
-	g_assert_cmpint(g_chmod(path, mode), ==, 0);
-}
-
-static void run(const char *const *argv)
-{
-	g_autofree char *out = NULL, *err = NULL;
-	g_autoptr(GError) error = NULL;
-	int status;
-
-	if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL,
-			  NULL, &out, &err, &status, &error))
-		g_error("%s: %s", argv[0], error->message);
-	if (status != 0)
-		g_error("%s: %s", argv[0], err);
-}
-
-static void store_sqlite_init(struct secrets *s)
-{
-	g_autofree char *store = path_of(s, "store");
-	g_autofree char *db = g_build_filename(store, "db", NULL);
-	g_autofree char *conf = path_of(s, "sql.conf");
-	g_autofree char *text = g_strdup_printf("connect = %s\n"MAPS, db);
-	const char *const argv[] = {
-		"sqlite3", db, "PRAGMA journal_mode=WAL;\n"SCHEMA, NULL
-	};
-
-	run(argv);
-	g_assert_cmpint(g_chmod(db, 0666), ==, 0);
-	write_file(conf, text, 0644);
-}
-
-static char *dict_uri(const struct secrets *s)
-{
-	switch (s->store) {
-	case SECRETS_SQLITE:
-		return g_strdup_printf("sqlite:%s/sql.conf", s->dir);
-	case SECRETS_FS:
-		return g_strdup_printf("fs:posix:prefix=%s/store/", s->dir);
-	case SECRETS_REDIS:
-		return g_strdup_printf("redis:host=127.0.0.1:port=%u",
-				       s->server_port);
-	}
-	g_assert_not_reached();
-}
 
 void secrets_set_keys(struct secrets *s, const char *text)
 {
-	write_file(s->key_file, text, 0600);
+	secrets_write_file(s->key_file, text, 0600);
+}
+
+/* What Dovecot 2.3 is told. */
+static char *
+config_2_3(struct secrets *s, const struct secrets_options *o, char **conf_r)
+{
+	g_autofree char *dict = secrets_store_config(s);
+	g_auto(GStrv) words = g_strsplit(o->fields == NULL ? "" : o->fields,
+					 " ", -1);
+	g_autofree char *text = NULL, *fields = g_strjoinv("", words);
+
+	*conf_r = g_build_filename(s->dir, "secret.conf", NULL);
+	text = g_strdup_printf("%s"
+			       "key_file = %s\n"
+			       "separator = +\n"
+			       "apop_max_age_secs = 3\n",
+			       o->broken ? "" : "dict = proxy::popinjay\n",
+			       s->key_file);
+	secrets_write_file(*conf_r, text, 0644);
+	return g_strdup_printf(
+		"passdb {\n"
+		"  driver = popinjay\n"
+		"  args = %s\n"
+		"  override_fields = %s\n"
+		"}\n"
+		"dict {\n"
+		"%s"
+		"}\n", *conf_r, fields, dict);
+}
+
+static char *
+config_2_4(struct secrets *s, const struct secrets_options *o)
+{
+	g_autofree char *dict = secrets_store_config(s);
+
+	return g_strdup_printf(
+		"passdb popinjay {\n"
+		"  fields {\n"
+		"    %s\n"
+		"  }\n"
+		"}\n"
+		"popinjay_secret {\n"
+		"  key_file = %s\n"
+		"  separator = +\n"
+		"  apop_max_age = 3 secs\n"
+		"%s"
+		"}\n"
+		"dict_server {\n"
+		"  dict popinjay {\n"
+		"%s"
+		"  }\n"
+		"}\n", o->fields == NULL ? "" : o->fields, s->key_file,
+		o->broken ? "" :
+		"  dict proxy {\n"
+		"    name = popinjay\n"
+		"  }\n", dict);
+}
+
+struct secrets *
+secrets_new_with(const struct secrets_options *o)
+{
+	struct secrets *s = g_new0(struct secrets, 1);
+	g_autofree char *conf = NULL, *popinjay = NULL, *head = NULL;
+	const char *settings[] = { "popinjay_secret_config", NULL, NULL };
+	struct fixture_options options = { .fast_logins = o->fast_logins };
+
+	s->store = o->store;
+	s->dir = g_dir_make_tmp("popinjay-secrets-XXXXXX", NULL);
+	g_assert_nonnull(s->dir);
+	g_assert_cmpint(g_chmod(s->dir, 0755), ==, 0);
+	s->key_file = g_build_filename(s->dir, "keys", NULL);
+	secrets_set_keys(s, KEYS);
+	secrets_store_init(s);
+
+	if (fixture_dovecot_version() < 20400) {
+		popinjay = config_2_3(s, o, &conf);
+		settings[1] = conf;
+		options.settings = settings;
+	} else {
+		popinjay = config_2_4(s, o);
+	}
+	head = g_strdup_printf(
+		"%s"
+		"%s"
+		"auth_verbose = yes\n"
+		"auth_debug = yes\n"
+		"mail_debug = yes\n"
+		"auth_username_chars = abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890.-_@+\n",
+		o->before == NULL ? "" : o->before, popinjay);
+	options.password = o->plain ? NULL : FIXTURE_PASSWORD_HASH;
+	options.config_head = head;
+	options.config = o->config == NULL ?
+		"auth_mechanisms = plain login apop cram-md5 digest-md5 "
+		"scram-sha-1 scram-sha-256\n" : o->config;
+	s->f = fixture_new(&options);
+	return s;
 }
 
 struct secrets *
 secrets_new(enum secrets_store store, gboolean plain, const char *config)
 {
-	struct secrets *s = g_new0(struct secrets, 1);
-	g_autofree char *store_dir = NULL, *conf = NULL, *conf_text = NULL;
-	g_autofree char *uri = NULL, *head = NULL;
-	const char *settings[] = { "popinjay_secret_config", NULL, NULL };
-	struct fixture_options options = { .settings = settings };
+	const struct secrets_options options = {
+		.store = store, .plain = plain, .config = config
+	};
 
-	s->store = store;
-	s->dir = g_dir_make_tmp("popinjay-secrets-XXXXXX", NULL);
-	g_assert_nonnull(s->dir);
-	g_assert_cmpint(g_chmod(s->dir, 0755), ==, 0);
-	store_dir = path_of(s, "store");
-	g_assert_cmpint(g_mkdir(store_dir, 0777), ==, 0);
-	g_assert_cmpint(g_chmod(store_dir, 0777), ==, 0);
-	s->key_file = path_of(s, "keys");
-	secrets_set_keys(s, KEYS);
-	if (store == SECRETS_SQLITE)
-		store_sqlite_init(s);
-	else if (store == SECRETS_REDIS) {
-		s->server_port = g_random_int_range(30001, 32000);
-		secrets_store_start(s);
-	}
-
-	conf = path_of(s, "secret.conf");
-	conf_text = g_strdup_printf("dict = proxy::popinjay\n"
-				    "key_file = %s\n"
-				    "separator = +\n"
-				    "apop_max_age_secs = 3\n", s->key_file);
-	write_file(conf, conf_text, 0644);
-	settings[1] = conf;
-
-	uri = dict_uri(s);
-	head = g_strdup_printf(
-		"passdb {\n"
-		"  driver = popinjay\n"
-		"  args = %s\n"
-		"}\n"
-		"dict {\n"
-		"  popinjay = %s\n"
-		"}\n"
-		"auth_verbose = yes\n"
-		"auth_debug = yes\n"
-		"mail_debug = yes\n"
-		"auth_failure_delay = 0\n"
-		"auth_username_chars = abcdefghijklmnopqrstuvwxyz"
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567890.-_@+\n"
-		/* no delays after wrong guesses */
-		"service anvil {\n"
-		"  unix_listener anvil-auth-penalty {\n"
-		"    mode = 0\n"
-		"  }\n"
-		"}\n", conf, uri);
-	options.password = plain ? NULL : FIXTURE_PASSWORD_HASH;
-	options.config_head = head;
-	options.config = config == NULL ?
-		"auth_mechanisms = plain login apop cram-md5 scram-sha-1 "
-		"scram-sha-256\n" : config;
-	s->f = fixture_new(&options);
-	return s;
+	return secrets_new_with(&options);
 }
 
 void secrets_free(struct secrets *s)
 {
-	const char *const argv[] = { "rm", "-rf", "--", s->dir, NULL };
-
 	fixture_free(s->f);
 	if (s->server_pid != 0)
 		secrets_store_stop(s);
-	run(argv);
+	secrets_remove(s->dir);
 	g_free(s->dir);
 	g_free(s->key_file);
 	g_free(s);
 }
 
-/* --- the store --- */
-
-static void redis_start(struct secrets *s)
+/* What "doveadm dict" calls the dict. */
+static const char *dict_name(void)
 {
-	g_autofree char *store = path_of(s, "store");
-	g_autofree char *port = g_strdup_printf("%u", s->server_port);
-	const char *const argv[] = {
-		"redis-server", "--bind", "127.0.0.1", "--port", port,
-		"--dir", store, "--appendonly", "yes", NULL
-	};
-	g_autoptr(GError) error = NULL;
-	GPid pid;
-
-	if (!g_spawn_async(NULL, (char **)argv, NULL,
-			   G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
-			   G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL, &pid,
-			   &error))
-		g_error("%s", error->message);
-	s->server_pid = pid;
-	for (unsigned int i = 0; ; i++) {
-		const char *const ping[] = {
-			"redis-cli", "-p", port, "ping", NULL
-		};
-		g_autofree char *out = NULL;
-
-		if (g_spawn_sync(NULL, (char **)ping, NULL,
-				 G_SPAWN_SEARCH_PATH |
-				 G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &out,
-				 NULL, NULL, NULL) &&
-		    strcmp(out, "PONG\n") == 0)
-			break;
-		if (i > 200)
-			g_error("Redis does not answer on port %s", port);
-		g_usleep(50 * 1000);
-	}
-}
-
-static void redis_stop(struct secrets *s)
-{
-	int status;
-
-	g_assert_cmpint(kill(s->server_pid, SIGTERM), ==, 0);
-	g_assert_cmpint(waitpid(s->server_pid, &status, 0), ==, s->server_pid);
-	s->server_pid = 0;
-}
-
-void secrets_store_stop(struct secrets *s)
-{
-	g_autofree char *store = path_of(s, "store");
-	g_autofree char *away = path_of(s, "away");
-
-	if (s->store == SECRETS_REDIS) {
-		redis_stop(s);
-		return;
-	}
-	g_assert_cmpint(rename(store, away), ==, 0);
-	if (s->store == SECRETS_FS) {
-		/* a directory that is not there is an empty store: so let it
-		   be none */
-		write_file(store, "", 0644);
-	}
-}
-
-void secrets_store_start(struct secrets *s)
-{
-	g_autofree char *store = path_of(s, "store");
-	g_autofree char *away = path_of(s, "away");
-
-	if (s->store == SECRETS_REDIS) {
-		redis_start(s);
-		return;
-	}
-	(void)unlink(store);
-	g_assert_cmpint(rename(away, store), ==, 0);
+	return fixture_dovecot_version() < 20400 ? "proxy::popinjay" :
+		"popinjay_secret";
 }
 
 char *secrets_get_value(struct secrets *s, const char *user)
@@ -263,8 +149,8 @@ char *secrets_get_value(struct secrets *s, const char *user)
 					   NULL);
 	g_autoptr(GString) out = NULL;
 
-	if (fixture_doveadm(s->f, NULL, &out, NULL, "dict", "get", DICT, key,
-			    NULL) != 0)
+	if (fixture_doveadm(s->f, NULL, &out, NULL, "dict", "get", dict_name(),
+			    key, NULL) != 0)
 		return NULL;
 	return g_strdup(g_strchomp(out->str));
 }
@@ -275,7 +161,7 @@ void secrets_set_value(struct secrets *s, const char *user, const char *value)
 					   NULL);
 
 	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, NULL, "dict", "set",
-					DICT, key, value, NULL), ==, 0);
+					dict_name(), key, value, NULL), ==, 0);
 }
 
 /* --- doveadm --- */

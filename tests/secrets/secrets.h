@@ -10,7 +10,8 @@
 enum secrets_store {
 	SECRETS_SQLITE,
 	SECRETS_FS,
-	SECRETS_REDIS
+	SECRETS_REDIS,
+	SECRETS_PGSQL
 };
 
 struct secrets {
@@ -20,24 +21,57 @@ struct secrets {
 	char *key_file;
 	enum secrets_store store;
 
-	/* of Redis */
+	/* of Redis and PostgreSQL */
 	pid_t server_pid;
 	guint16 server_port;
 };
 
-/* Start it with further settings, or NULL. With plain the second passdb has the
-   password itself, so that it, too, serves all mechanisms; else it has a
-   hash. */
+struct secrets_options {
+	enum secrets_store store;
+	/* the second passdb has the password itself, so that it, too, serves
+	   all mechanisms; else it has a hash */
+	gboolean plain;
+	/* as in fixture_options */
+	gboolean fast_logins;
+	/* further settings, or NULL */
+	const char *config;
+	/* a "NAME = VALUE" that our passdb adds to what it finds, or NULL */
+	const char *fields;
+	/* our passdb lacks the dict */
+	gboolean broken;
+	/* what stands before our passdb, or NULL */
+	const char *before;
+};
+
+/* Start it. */
+struct secrets *secrets_new_with(const struct secrets_options *options);
+
+/* Start it with further settings, or NULL. plain is as above. */
 struct secrets *
 secrets_new(enum secrets_store store, gboolean plain, const char *config);
 /* End it. */
 void secrets_free(struct secrets *s);
+
+/* --- stores.c --- */
+
+/* Make the store, and start its server. */
+void secrets_store_init(struct secrets *s);
+
+/* The store as Dovecot's configuration has a dict popinjay. */
+char *secrets_store_config(const struct secrets *s);
 
 /* Stop the store's server, or start it again with what it had. SQLite and files
    have none: they are moved away and back. */
 void secrets_store_stop(struct secrets *s);
 /* As above. */
 void secrets_store_start(struct secrets *s);
+
+/* Write a file of that mode. */
+void secrets_write_file(const char *path, const char *text, mode_t mode);
+/* Remove a directory with all in it. */
+void secrets_remove(const char *dir);
+
+/* --- secrets.c --- */
 
 /* Write the key file. Dovecot has to be told by a restart. */
 void secrets_set_keys(struct secrets *s, const char *text);

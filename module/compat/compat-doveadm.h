@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_COMPAT_DOVEADM_H
+#define POPINJAY_COMPAT_DOVEADM_H
+
+/* What differs between Dovecots for doveadm. Include it behind
+   doveadm-mail.h. */
+
+struct doveadm_mail_cmd_context;
+struct mail_user;
+
+/* Define the function NAME for a mail command's init, which calls
+   func(ctx). The command takes its parameters from ctx->cctx by
+   doveadm_cmd_param_...(). */
+#ifdef POPINJAY_HAVE_DOVEADM_MAIL_ARGS
+#  define POPINJAY_DOVEADM_INIT(name, func) \
+static void name(struct doveadm_mail_cmd_context *ctx, \
+		 const char *const args[] ATTR_UNUSED) \
+{ \
+	func(ctx); \
+}
+#else
+#  define POPINJAY_DOVEADM_INIT(name, func) \
+static void name(struct doveadm_mail_cmd_context *ctx) \
+{ \
+	func(ctx); \
+}
+#endif
+
+/* Let doveadm accept the parameters of its command though the command has no
+   function to be told of them. */
+void popinjay_doveadm_accept_params(struct doveadm_mail_cmd_context *ctx);
+
+/* Returns the file that the user's setting popinjay_secret_config names, or
+   NULL. */
+const char *popinjay_doveadm_secret_config(struct mail_user *user);
+
+#endif
