@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#define STORE_ERRORS "dict|popinjay|sqlite|store|redis|pgsql"
 #define ALL_MECHS "plain,apop,cram-md5,scram-sha-1,scram-sha-256"
 
 static const char *const mechs[] = {
@@ -21,13 +22,15 @@ static const char *const mechs[] = {
 
 static void test_store_stopped(gconstpointer data)
 {
-	struct secrets *s = secrets_new(GPOINTER_TO_INT(data), FALSE,
-					NULL);
+	const struct secrets_options options = {
+		.store = GPOINTER_TO_INT(data), .fast_logins = TRUE
+	};
+	struct secrets *s = secrets_new_with(&options);
 	g_autofree char *user = fixture_user(s->f, "maildir");
 	g_autofree char *text = secrets_add(s, user, NULL, "-l", "phone", "-m",
 					    ALL_MECHS, NULL);
 
-	fixture_log_allow(s->f, "dict|popinjay|sqlite|store|redis");
+	fixture_log_allow(s->f, STORE_ERRORS);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(mechs); i++)
 		assert_accepted(s, POP3_STLS, mechs[i], user, text);
 	fixture_stop(s->f);
@@ -49,9 +52,109 @@ static void test_store_stopped(gconstpointer data)
 	secrets_free(s);
 }
 
+struct clients {
+	struct secrets *s;
+	const char *user, *text;
+	gint stop;
+	/* of logins by a secret: since they were last set to 0 */
+	gint accepted, failed;
+	/* neither of both; and logins by the site's password that failed */
+	gint wrong;
+};
+
+/* Logs in by a secret until it is told to stop. */
+static gpointer secret_thread(gpointer data)
+{
+	struct clients *c = data;
+
+	for (unsigned int i = 0; !g_atomic_int_get(&c->stop); i++) {
+		g_autofree char *reply = secrets_login(c->s, POP3_TLS,
+			i % 2 == 0 ? "APOP" : "PLAIN", c->user, c->text, NULL);
+
+		if (strcmp(reply, "+OK Logged in.") == 0)
+			g_atomic_int_inc(&c->accepted);
+		else if (g_str_has_prefix(reply, "-ERR [SYS/TEMP] "))
+			g_atomic_int_inc(&c->failed);
+		else {
+			g_atomic_int_inc(&c->wrong);
+			g_test_message("secret: %s", reply);
+		}
+	}
+	return NULL;
+}
+
+/* The same by the password of another passdb, for a user without secrets. */
+static gpointer password_thread(gpointer data)
+{
+	struct clients *c = data;
+
+	while (!g_atomic_int_get(&c->stop)) {
+		g_autofree char *reply = secrets_login(c->s, POP3_TLS, "PLAIN",
+			"bob", FIXTURE_PASSWORD, NULL);
+
+		if (strcmp(reply, "+OK Logged in.") != 0) {
+			g_atomic_int_inc(&c->wrong);
+			g_test_message("password: %s", reply);
+		}
+	}
+	return NULL;
+}
+
+static void wait_count(gint *count, gint wanted)
+{
+	gint64 end = g_get_monotonic_time() +
+		2 * fixture_timeout_secs() * G_USEC_PER_SEC;
+
+	while (g_atomic_int_get(count) < wanted) {
+		if (g_get_monotonic_time() > end)
+			g_error("%d of %d logins", *count, wanted);
+		g_usleep(10 * 1000);
+	}
+}
+
+/* A server that goes away and comes back while people log in: a temporary
+   failure, never a wrong password, and the other passdb goes on. */
+static void test_store_restarted(gconstpointer data)
+{
+	const struct secrets_options options = {
+		.store = GPOINTER_TO_INT(data), .fast_logins = TRUE
+	};
+	struct secrets *s = secrets_new_with(&options);
+	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
+					    "-m", ALL_MECHS, NULL);
+	struct clients c = { .s = s, .user = "alice", .text = text };
+	GThread *threads[5];
+
+	fixture_user_add(s->f, "alice");
+	fixture_user_add(s->f, "bob");
+	fixture_log_allow(s->f, STORE_ERRORS);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++) {
+		threads[i] = g_thread_new("client", i < 2 ? password_thread :
+					  secret_thread, &c);
+	}
+	for (unsigned int i = 0; i < 2; i++) {
+		g_atomic_int_set(&c.accepted, 0);
+		wait_count(&c.accepted, 10);
+		secrets_store_stop(s);
+		g_atomic_int_set(&c.failed, 0);
+		wait_count(&c.failed, 10);
+		secrets_store_start(s);
+	}
+	g_atomic_int_set(&c.accepted, 0);
+	wait_count(&c.accepted, 10);
+	g_atomic_int_set(&c.stop, 1);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_thread_join(threads[i]);
+	g_assert_cmpint(c.wrong, ==, 0);
+	secrets_free(s);
+}
+
 static void test_keys(void)
 {
-	struct secrets *s = secrets_new(SECRETS_FS, FALSE, NULL);
+	const struct secrets_options options = {
+		.store = SECRETS_FS, .fast_logins = TRUE
+	};
+	struct secrets *s = secrets_new_with(&options);
 	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
 					    "-m", ALL_MECHS, NULL);
 	g_autofree char *out = NULL, *keys = NULL;
@@ -149,10 +252,13 @@ static gpointer load_thread(gpointer data)
 /* 50 logins at a time while the keys change ten times: nobody is refused. */
 static void test_rekey_under_load(void)
 {
-	struct secrets *s = secrets_new(SECRETS_SQLITE, FALSE,
-		"auth_mechanisms = plain apop\n"
-		"service pop3 {\n  process_limit = 200\n}\n"
-		"mail_max_userip_connections = 200\n");
+	const struct secrets_options options = {
+		.store = SECRETS_SQLITE, .fast_logins = TRUE,
+		.config = "auth_mechanisms = plain apop\n"
+			"service pop3 {\n  process_limit = 200\n}\n"
+			"mail_max_userip_connections = 200\n"
+	};
+	struct secrets *s = secrets_new_with(&options);
 	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
 					    "-m", "plain,apop", NULL);
 	struct load load = { s, "alice", text, 0, 0, 0 };
@@ -203,6 +309,15 @@ int main(int argc, char *argv[])
 	g_test_add_data_func("/store/stopped/redis",
 			     GINT_TO_POINTER(SECRETS_REDIS),
 			     test_store_stopped);
+	g_test_add_data_func("/store/stopped/pgsql",
+			     GINT_TO_POINTER(SECRETS_PGSQL),
+			     test_store_stopped);
+	g_test_add_data_func("/store/restarted/redis",
+			     GINT_TO_POINTER(SECRETS_REDIS),
+			     test_store_restarted);
+	g_test_add_data_func("/store/restarted/pgsql",
+			     GINT_TO_POINTER(SECRETS_PGSQL),
+			     test_store_restarted);
 	g_test_add_func("/store/keys", test_keys);
 	g_test_add_func("/store/rekey-under-load", test_rekey_under_load);
 	return g_test_run();

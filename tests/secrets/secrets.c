@@ -52,6 +52,8 @@ config_2_4(struct secrets *s, const struct secrets_options *o)
 	g_autofree char *dict = secrets_store_config(s);
 
 	return g_strdup_printf(
+		/* a failure is answered at once, as in 2.3 */
+		"auth_internal_failure_delay = 0\n"
 		"passdb popinjay {\n"
 		"  fields {\n"
 		"    %s\n"
@@ -61,17 +63,16 @@ config_2_4(struct secrets *s, const struct secrets_options *o)
 		"  key_file = %s\n"
 		"  separator = +\n"
 		"  apop_max_age = 3 secs\n"
-		"%s"
+		"  dict proxy {\n"
+		"    name = popinjay\n"
+		"  }\n"
 		"}\n"
 		"dict_server {\n"
 		"  dict popinjay {\n"
 		"%s"
 		"  }\n"
-		"}\n", o->fields == NULL ? "" : o->fields, s->key_file,
-		o->broken ? "" :
-		"  dict proxy {\n"
-		"    name = popinjay\n"
-		"  }\n", dict);
+		"}\n", o->fields == NULL ? "" : o->fields,
+		o->broken ? "" : s->key_file, dict);
 }
 
 struct secrets *
@@ -355,9 +356,13 @@ char *secrets_login(struct secrets *s, enum pop3_security security,
 		g_assert_cmpstr(mech, ==, "SCRAM-SHA-256");
 		reply = scram(pop3, mech, EVP_sha256(), user, text);
 	}
-	if (session_r != NULL && g_str_has_prefix(reply, "+OK"))
+	if (session_r != NULL && g_str_has_prefix(reply, "+OK")) {
 		*session_r = pop3;
-	else
-		pop3_close(pop3);
+		return reply;
+	}
+	/* let the session come to its end before Dovecot is stopped */
+	if (g_str_has_prefix(reply, "+OK"))
+		g_free(pop3_ask(pop3, "QUIT"));
+	pop3_close(pop3);
 	return reply;
 }

@@ -37,7 +37,7 @@ struct secrets_options {
 	const char *config;
 	/* a "NAME = VALUE" that our passdb adds to what it finds, or NULL */
 	const char *fields;
-	/* our passdb lacks the dict */
+	/* our passdb lacks a setting */
 	gboolean broken;
 	/* what stands before our passdb, or NULL */
 	const char *before;
