@@ -94,8 +94,7 @@ static const struct bad bad_settings[] = {
 	{ "unknown", TRUE, { "popinjay_acess_log", "none" },
 	  "plugin \\{ popinjay_acess_log=none \\}: There is no such setting; "
 	  "there are: popinjay_uidl_format, popinjay_uidl_policy, "
-	  "popinjay_uidl_key_file, popinjay_reuse_xuidl, popinjay_access_log, "
-	  "popinjay_capability_implementation, popinjay_idle_timeout, "
+	  "popinjay_uidl_key_file, popinjay_reuse_xuidl, .*, "
 	  "popinjay_sasl_mechanisms, popinjay_disable_plaintext_auth" },
 	{ "bool", TRUE, { "popinjay_capability_implementation", "1" },
 	  "plugin \\{ popinjay_capability_implementation=1 \\}: "

@@ -9,6 +9,10 @@ struct mail_user;
 #define POPINJAY_IDLE_TIMEOUT_HELP \
 	"use a time above 0 and up to 24 hours with its unit, such as 10 mins"
 
+/* What popinjay_uidl_drift_limit accepts. */
+#define POPINJAY_UIDL_DRIFT_LIMIT_HELP \
+	"use a number of percent, 0 to 100, where 0 is off"
+
 /* What the administrator set, with its type and its default, from wherever
    this Dovecot keeps it: plugin {} in 2.3, settings of our own in 2.4. */
 struct popinjay_settings {
@@ -20,6 +24,17 @@ struct popinjay_settings {
 	const char *popinjay_uidl_policy;
 	/* Path of the key file that %{hmac} needs, or "". */
 	const char *popinjay_uidl_key_file;
+	/* Sources of UIDLs in their order; "" is what the settings around here
+	   mean together. */
+	const char *popinjay_uidl_sources;
+	/* Template of UIDLs before some time, and until when or which uid;
+	   both "" or neither. */
+	const char *popinjay_uidl_old_format;
+	const char *popinjay_uidl_old_until;
+	/* Every UIDL that is shown is saved. */
+	bool popinjay_uidl_save;
+	/* Percent of UIDLs that may change, up to 100; 0: all. */
+	unsigned int popinjay_uidl_drift_limit;
 	/* Sinks, separated by spaces; see core/access-log-sinks.h. */
 	const char *popinjay_access_log;
 	/* "yes", "no" or "": a valid X-UIDL header is a message's UIDL, as with

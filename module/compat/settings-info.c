@@ -33,6 +33,11 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR, popinjay_uidl_policy),
 	DEF(STR, popinjay_uidl_key_file),
 	DEF(ENUM, popinjay_reuse_xuidl),
+	DEF(STR, popinjay_uidl_sources),
+	DEF(STR_NOVARS, popinjay_uidl_old_format),
+	DEF(STR, popinjay_uidl_old_until),
+	DEF(BOOL, popinjay_uidl_save),
+	DEF(UINT, popinjay_uidl_drift_limit),
 	DEF(STR, popinjay_access_log),
 	DEF(BOOL, popinjay_capability_implementation),
 	SETTING_DEFINE_STRUCT_TIME("popinjay_idle_timeout",
@@ -58,6 +63,11 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_uidl_policy = "format",
 		.popinjay_uidl_key_file = "",
 		.popinjay_reuse_xuidl = ":yes:no",
+		.popinjay_uidl_sources = "",
+		.popinjay_uidl_old_format = "",
+		.popinjay_uidl_old_until = "",
+		.popinjay_uidl_save = FALSE,
+		.popinjay_uidl_drift_limit = 0,
 		.popinjay_access_log = "log",
 		.popinjay_capability_implementation = FALSE,
 		.popinjay_idle_timeout_secs = 10 * 60,
@@ -81,6 +91,12 @@ popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
 		*error_r = t_strdup_printf("popinjay_idle_timeout=%u secs: "
 			"Invalid value: "POPINJAY_IDLE_TIMEOUT_HELP,
 			set->popinjay_idle_timeout_secs);
+		return FALSE;
+	}
+	if (set->popinjay_uidl_drift_limit > 100) {
+		*error_r = t_strdup_printf("popinjay_uidl_drift_limit=%u: "
+			"Invalid value: "POPINJAY_UIDL_DRIFT_LIMIT_HELP,
+			set->popinjay_uidl_drift_limit);
 		return FALSE;
 	}
 	if (*set->popinjay_sasl_mechanisms == '\0') {

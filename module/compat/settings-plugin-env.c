@@ -27,7 +27,8 @@ enum env_type {
 	SETTING_BOOL,
 	/* "yes", "no" or nothing */
 	SETTING_MAYBE_BOOL,
-	SETTING_TIME_SECS
+	SETTING_TIME_SECS,
+	SETTING_PERCENT
 };
 
 struct env_setting {
@@ -46,6 +47,11 @@ static const struct env_setting settings[] = {
 	SETTING(SETTING_STR, "uidl_policy", uidl_policy, "format"),
 	SETTING(SETTING_STR, "uidl_key_file", uidl_key_file, ""),
 	SETTING(SETTING_MAYBE_BOOL, "reuse_xuidl", reuse_xuidl, ""),
+	SETTING(SETTING_STR, "uidl_sources", uidl_sources, ""),
+	SETTING(SETTING_STR, "uidl_old_format", uidl_old_format, ""),
+	SETTING(SETTING_STR, "uidl_old_until", uidl_old_until, ""),
+	SETTING(SETTING_BOOL, "uidl_save", uidl_save, "no"),
+	SETTING(SETTING_PERCENT, "uidl_drift_limit", uidl_drift_limit, "0"),
 	SETTING(SETTING_STR, "access_log", access_log, "log"),
 	SETTING(SETTING_BOOL, "capability_implementation",
 		capability_implementation, "no"),
@@ -98,6 +104,13 @@ setting_parse(struct popinjay_settings *set, const struct env_setting *setting,
 		    *(unsigned int *)member == 0 ||
 		    *(unsigned int *)member > POPINJAY_IDLE_TIMEOUT_MAX_SECS) {
 			*error_r = POPINJAY_IDLE_TIMEOUT_HELP;
+			return -1;
+		}
+		return 0;
+	case SETTING_PERCENT:
+		if (str_to_uint(value, member) < 0 ||
+		    *(unsigned int *)member > 100) {
+			*error_r = POPINJAY_UIDL_DRIFT_LIMIT_HELP;
 			return -1;
 		}
 		return 0;

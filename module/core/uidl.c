@@ -23,8 +23,8 @@
 struct claim {
 	/* the message that has it; NULL if it is lost to all who claimed it */
 	struct popinjay_uidl *holder;
-	/* a permanent UIDL is among the claims */
-	bool permanent:1;
+	/* the highest among the claims */
+	enum popinjay_uidl_rank rank;
 };
 
 ARRAY_DEFINE_TYPE(uidl_ptr, struct popinjay_uidl *);
@@ -36,6 +36,7 @@ struct popinjay_uidl_set {
 	void *context;
 
 	ARRAY(struct popinjay_uidl) messages;
+	ARRAY(const char *) reserved;
 
 	/* while the set is being resolved */
 	pool_t claim_pool;
@@ -122,6 +123,7 @@ popinjay_uidl_set_create(unsigned int message_count, uint32_t uidvalidity,
 	set->get_guid = get_guid;
 	set->context = context;
 	i_array_init(&set->messages, message_count + 1);
+	i_array_init(&set->reserved, 8);
 	return set;
 }
 
@@ -134,11 +136,13 @@ void popinjay_uidl_set_free(struct popinjay_uidl_set **_set)
 	*_set = NULL;
 
 	array_free(&set->messages);
+	array_free(&set->reserved);
 	pool_unref(&set->pool);
 }
 
-void popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
-			   const char *uidl, bool permanent)
+struct popinjay_uidl *
+popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
+		      const char *uidl, enum popinjay_uidl_rank rank)
 {
 	const struct popinjay_uidl *messages;
 	struct popinjay_uidl *message;
@@ -150,9 +154,24 @@ void popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
 
 	message = array_append_space(&set->messages);
 	message->uid = uid;
-	message->permanent = permanent;
+	message->rank = rank;
+	message->source = "";
 	if (uidl != NULL && popinjay_uidl_is_valid(uidl))
 		message->uidl = p_strdup(set->pool, uidl);
+	return message;
+}
+
+void popinjay_uidl_set_key(struct popinjay_uidl_set *set,
+			   struct popinjay_uidl *message, const char *key)
+{
+	message->key = p_strdup(set->pool, key);
+}
+
+void popinjay_uidl_set_reserve(struct popinjay_uidl_set *set,
+			       const char *uidl)
+{
+	i_assert(!set->resolved);
+	array_push_back(&set->reserved, &uidl);
 }
 
 static void set_lose(struct popinjay_uidl_set *set,
@@ -161,30 +180,42 @@ static void set_lose(struct popinjay_uidl_set *set,
 	array_push_back(&set->losers, &message);
 }
 
+static struct claim *
+set_claim_new(struct popinjay_uidl_set *set, const char *uidl)
+{
+	struct claim *claim = p_new(set->claim_pool, struct claim, 1);
+
+	hash_table_insert(set->claims, uidl, claim);
+	return claim;
+}
+
 static void set_claim(struct popinjay_uidl_set *set,
 		      struct popinjay_uidl *message)
 {
 	struct claim *claim;
-	bool permanent = message->permanent && !message->replaced;
+	enum popinjay_uidl_rank rank =
+		message->replaced ? POPINJAY_UIDL_MADE : message->rank;
 
 	claim = hash_table_lookup(set->claims, message->uidl);
 	if (claim == NULL) {
-		claim = p_new(set->claim_pool, struct claim, 1);
+		claim = set_claim_new(set, message->uidl);
 		claim->holder = message;
-		claim->permanent = permanent;
-		hash_table_insert(set->claims, message->uidl, claim);
+		claim->rank = rank;
 		return;
 	}
 
-	if (claim->permanent && !permanent) {
+	message->clashed = TRUE;
+	if (claim->rank > rank) {
 		set_lose(set, message);
 		return;
 	}
-	if (claim->holder != NULL)
+	if (claim->holder != NULL) {
+		claim->holder->clashed = TRUE;
 		set_lose(set, claim->holder);
-	if (permanent && !claim->permanent) {
+	}
+	if (rank > claim->rank) {
 		claim->holder = message;
-		claim->permanent = TRUE;
+		claim->rank = rank;
 	} else {
 		claim->holder = NULL;
 		set_lose(set, message);
@@ -219,6 +250,7 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 {
 	ARRAY_TYPE(uidl_ptr) raised;
 	struct popinjay_uidl *message, *const *messagep;
+	const char *const *reservedp;
 
 	i_assert(!set->resolved);
 	set->resolved = TRUE;
@@ -230,6 +262,12 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 	i_array_init(&set->losers, 128);
 	i_array_init(&raised, 128);
 
+	array_foreach(&set->reserved, reservedp) {
+		if (hash_table_lookup(set->claims, *reservedp) == NULL) {
+			set_claim_new(set, *reservedp)->rank =
+				POPINJAY_UIDL_GONE;
+		}
+	}
 	array_foreach_modifiable(&set->messages, message) {
 		if (message->uidl == NULL)
 			set_lose(set, message);

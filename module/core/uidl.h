@@ -9,11 +9,24 @@
    needs more than level 2 unless somebody tries to make UIDLs collide). A
    candidate that more than one message comes to is given to none of them: each
    takes its next one. So the result depends on which messages there are, never
-   on their order. Only a permanent UIDL that no other permanent one equals
-   stays with its message, so that a sender who writes it into a header cannot
-   take it away. */
+   on their order. Only a UIDL of a higher rank that no other one of its rank
+   equals stays with its message, so that a sender who writes it into a header
+   cannot take it away. */
 
 #define POPINJAY_UIDL_MAX_LEN 70
+
+/* How firmly a UIDL is a message's. */
+enum popinjay_uidl_rank {
+	/* it was made of the message just now */
+	POPINJAY_UIDL_MADE,
+	/* it was that of a message that is gone: see
+	   popinjay_uidl_set_reserve() */
+	POPINJAY_UIDL_GONE,
+	/* the storage keeps it with the message */
+	POPINJAY_UIDL_STORED,
+	/* we saved it */
+	POPINJAY_UIDL_SAVED
+};
 
 struct popinjay_uidl {
 	uint32_t uid;
@@ -21,12 +34,25 @@ struct popinjay_uidl {
 	const char *uidl;
 	/* Private: what get_guid returned. Not asked for at level 0. */
 	const char *guid;
+	/* What tells the message from all others, wherever it is moved to, and
+	   what it is saved under; "" if there is nothing, NULL if that is not
+	   known. Set by popinjay_uidl_set_add()'s caller. */
+	const char *key;
+	/* Where the given UIDL came from; set by popinjay_uidl_set_add()'s
+	   caller, a constant. "" if there was none. */
+	const char *source;
 	/* The candidate in use: 0 the given one, above the fallbacks. */
 	unsigned int level;
 	/* As it was given to popinjay_uidl_set_add(). */
-	bool permanent:1;
+	enum popinjay_uidl_rank rank;
 	/* uidl is not the given one: level is above 0. */
 	bool replaced:1;
+	/* Another message had or wanted its UIDL: which one it shows could not
+	   be told without that message. */
+	bool clashed:1;
+	/* It was saved before its key was known; set by
+	   popinjay_uidl_set_add()'s caller. */
+	bool unnamed:1;
 };
 
 /* Returns the GUID of the message uid, or NULL if it has none. The string has
@@ -58,10 +84,22 @@ popinjay_uidl_set_create(unsigned int message_count, uint32_t uidvalidity,
 void popinjay_uidl_set_free(struct popinjay_uidl_set **set);
 
 /* Add a message, in the order of uids. uidl is copied; it may be NULL or
-   invalid, which gives the message a fallback. permanent says that uidl is
-   stored with the message, where no sender could write it. */
-void popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
-			   const char *uidl, bool permanent);
+   invalid, which gives the message a fallback. Returns the message, of which
+   the caller may set source, and key by popinjay_uidl_set_key(); it is valid
+   until the next is added. */
+struct popinjay_uidl *
+popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
+		      const char *uidl, enum popinjay_uidl_rank rank);
+
+/* Say what key a message has that was just added. It is copied. */
+void popinjay_uidl_set_key(struct popinjay_uidl_set *set,
+			   struct popinjay_uidl *message, const char *key);
+
+/* Let no message have uidl that only made it: a client took it for that of a
+   message that is gone, and would never fetch another one. uidl must live until
+   the set is resolved. */
+void popinjay_uidl_set_reserve(struct popinjay_uidl_set *set,
+			       const char *uidl);
 
 /* Settle the UIDLs of all messages added. Call it once. */
 void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set);

@@ -51,7 +51,8 @@ static void save_uidl(struct listing *listing, uint32_t seq,
 {
 	struct mailbox *box = listing->session->client->mailbox;
 
-	if (listing->save_mail == NULL || uidl->permanent ||
+	if (listing->save_mail == NULL ||
+	    uidl->rank != POPINJAY_UIDL_MADE ||
 	    popinjay_uidl_storage_is_provisional(box, uidl->uid))
 		return;
 	mail_set_seq(listing->save_mail, seq);
@@ -236,10 +237,7 @@ static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 	if (!client->set->pop3_save_uidl)
 		listing->plain = popinjay_uidl_storage_get_plain(box);
 	if (listing->plain == NULL &&
-	    popinjay_uidl_storage_get(box, &listing->set) <= 0) {
-		e_error(popinjay_client_event(client),
-			"popinjay: Looking up the UIDLs failed: %s",
-			mailbox_get_last_internal_error(box, NULL));
+	    popinjay_uidl_storage_show(box, &listing->set) <= 0) {
 		return popinjay_reply_err(request, "SYS/TEMP",
 			"The UIDLs can't be listed now.");
 	}

@@ -11,6 +11,7 @@
 #include "opening.h"
 #include "plugin.h"
 #include "secret.h"
+#include "uidl-incoming.h"
 #include "uidl-storage.h"
 #include "user.h"
 
@@ -38,6 +39,10 @@ static struct mail_storage_hooks popinjay_opening_hooks = {
 	.mailbox_allocated = popinjay_opening_mailbox_allocated
 };
 
+static struct mail_storage_hooks popinjay_uidl_incoming_hooks = {
+	.mailbox_allocated = popinjay_uidl_incoming_mailbox_allocated
+};
+
 static void popinjay_client_created(struct client **client)
 {
 	popinjay_session_created(*client);
@@ -52,6 +57,7 @@ void popinjay_plugin_init(struct module *module)
 	const char *error;
 
 	mail_storage_hooks_add(module, &popinjay_storage_hooks);
+	mail_storage_hooks_add(module, &popinjay_uidl_incoming_hooks);
 	if (popinjay_is_pop3_process()) {
 		mail_storage_hooks_add(module, &popinjay_access_log_hooks);
 		mail_storage_hooks_add(module, &popinjay_opening_hooks);
@@ -70,5 +76,6 @@ void popinjay_plugin_deinit(void)
 		mail_storage_hooks_remove(&popinjay_opening_hooks);
 		mail_storage_hooks_remove(&popinjay_access_log_hooks);
 	}
+	mail_storage_hooks_remove(&popinjay_uidl_incoming_hooks);
 	mail_storage_hooks_remove(&popinjay_storage_hooks);
 }

@@ -19,6 +19,7 @@
 #include "mail-storage-service.h"
 #include "popinjay-settings.h"
 #include "access-log.h"
+#include "uidl-sources.h"
 #include "user.h"
 
 #define SESSION_CONTEXT(obj) MODULE_CONTEXT(obj, session_module)
@@ -330,8 +331,10 @@ void popinjay_session_created(struct client *client)
 	session->client = client;
 	session->puser = puser;
 	session->stats.start_usecs = i_microseconds();
-	if (puser->error == NULL && *puser->set->popinjay_reuse_xuidl == '\0')
-		puser->reuse_xuidl = client->set->pop3_reuse_xuidl;
+	if (puser->error == NULL && client->set->pop3_reuse_xuidl &&
+	    *puser->set->popinjay_reuse_xuidl == '\0' &&
+	    *puser->set->popinjay_uidl_sources == '\0')
+		popinjay_uidl_sources_add_xuidl(puser->uidl_sources);
 	MODULE_CONTEXT_SET(client, session_module, session);
 	client->v.destroy = session_destroy;
 

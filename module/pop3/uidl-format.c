@@ -128,18 +128,12 @@ format_find_plain(pool_t pool, const struct popinjay_template *t)
 
 int popinjay_uidl_format_create(struct mail_user *user,
 				const struct popinjay_settings *set,
+				const char *name, const char *value,
 				struct popinjay_uidl_format **format_r,
 				const char **error_r)
 {
 	struct popinjay_uidl_format *format;
-	const char *name = "popinjay_uidl_format";
-	const char *value = set->popinjay_uidl_format;
 	const char *error;
-
-	if (*value == '\0') {
-		name = "pop3_uidl_format";
-		value = popinjay_settings_get_native_uidl_format(user);
-	}
 
 	format = i_new(struct popinjay_uidl_format, 1);
 	format->key = buffer_create_dynamic(default_pool, 64);

@@ -8,8 +8,16 @@
 #include "popinjay.h"
 #include "registry.h"
 #include "uidl-policy.h"
+#include "uidl-sources.h"
 
 static ARRAY_TYPE(popinjay_registry) uidl_policies;
+
+/* what popinjay_uidl_sources can name besides policies of plugins */
+static const char *const own_names[] = {
+	POPINJAY_UIDL_POLICY_FORMAT, POPINJAY_UIDL_SOURCE_SAVED,
+	POPINJAY_UIDL_SOURCE_STORED, POPINJAY_UIDL_SOURCE_XUIDL,
+	POPINJAY_UIDL_SOURCE_OLD, NULL
+};
 
 const struct popinjay_uidl_policy *
 popinjay_uidl_policy_find(const char *name)
@@ -50,11 +58,10 @@ int popinjay_uidl_policy_register_version(unsigned int api_version,
 	    popinjay_registry_check_item(&uidl_policies, "UIDL policy",
 					 policy->name, policy, error_r) < 0)
 		return -1;
-	if (strcmp(policy->name, POPINJAY_UIDL_POLICY_FORMAT) == 0 ||
+	if (str_array_find(own_names, policy->name) ||
 	    popinjay_uidl_policy_find(policy->name) != NULL) {
 		*error_r = t_strdup_printf("The UIDL policy %s is %s",
-			policy->name, strcmp(policy->name,
-				POPINJAY_UIDL_POLICY_FORMAT) == 0 ?
+			policy->name, str_array_find(own_names, policy->name) ?
 			"Popinjay's own" : "another plugin's");
 		return -1;
 	}

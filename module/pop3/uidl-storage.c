@@ -7,15 +7,16 @@
    question about a mailbox answers all. */
 
 #include "lib.h"
-#include "array.h"
-#include "str.h"
-#include "mail-search-build.h"
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "popinjay.h"
+#include "popinjay-settings.h"
 #include "stored.h"
 #include "uidl-plain.h"
-#include "uidl-format.h"
+#include "uidl-keep.h"
+#include "uidl-make.h"
+#include "uidl-sources.h"
+#include "uidl-store.h"
 #include "uidl-storage.h"
 #include "user.h"
 
@@ -24,200 +25,101 @@
 #define UIDL_MAIL_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, uidl_mail_module)
 
-/* A message that cannot be read gets a UIDL for now that has no need of it,
-   so that the others are listed. With more of them, or with all, it is the
-   storage that fails: to show its mail with other UIDLs would make clients
-   download all of it again. */
-#define UIDL_MAX_FAILED_MESSAGES 8
-
 struct uidl_box {
 	union mailbox_module_context module_ctx;
 
-	struct popinjay_uidl_set *set;
+	struct popinjay_uidl_store *store;
+	struct popinjay_uidl_made made;
 	/* what the mailbox looked like when the set was made */
 	uint32_t set_messages_count, set_next_uid, set_uidvalidity;
+	/* what the set shows is kept, as far as it can be */
+	bool kept;
 
-	/* messages of the set whose UIDL is none to keep */
-	uint32_t provisional_uids[UIDL_MAX_FAILED_MESSAGES];
-	unsigned int provisional_count;
-
+	/* some use of the set needs keys */
+	bool want_keys;
 	/* the set is being made: mails answer what the storage has */
 	bool making_set;
-};
-
-struct uidl_builder {
-	struct popinjay_user *puser;
-	struct mail *guid_mail;
-	string_t *uidl;
-	/* the messages whose UIDL or GUID could not be read, in no order */
-	uint32_t failed_uids[UIDL_MAX_FAILED_MESSAGES];
-	unsigned int failed_count;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(uidl_storage_module,
 				  &mail_storage_module_register);
 static MODULE_CONTEXT_DEFINE_INIT(uidl_mail_module, &mail_module_register);
 
-static void
-uidl_error(struct uidl_builder *builder, struct mail *mail, const char *error)
-{
-	unsigned int i, known;
-
-	known = I_MIN(builder->failed_count, UIDL_MAX_FAILED_MESSAGES);
-	for (i = 0; i < known; i++) {
-		if (builder->failed_uids[i] == mail->uid)
-			return;
-	}
-	if (known < UIDL_MAX_FAILED_MESSAGES)
-		builder->failed_uids[known] = mail->uid;
-	/* one line is enough when a disk fails under 100,000 messages */
-	if (builder->failed_count++ == 0) {
-		e_error(mail->box->event, "popinjay: UIDL of UID %u: %s",
-			mail->uid, error);
-	}
-}
-
-/* Returns TRUE if the storage could not read the message just now, FALSE if
-   there is nothing to read. */
-static bool uidl_lookup_failed(struct uidl_builder *builder, struct mail *mail)
-{
-	enum mail_error error;
-	const char *errstr;
-
-	errstr = mailbox_get_last_internal_error(mail->box, &error);
-	if (error == MAIL_ERROR_EXPUNGED || error == MAIL_ERROR_NOTFOUND ||
-	    error == MAIL_ERROR_NOTPOSSIBLE)
-		return FALSE;
-	uidl_error(builder, mail, errstr);
-	return TRUE;
-}
-
-static const char *builder_get_guid(void *context, uint32_t uid)
-{
-	struct uidl_builder *builder = context;
-	struct mail *mail = builder->guid_mail;
-	const char *guid;
-
-	if (!mail_set_uid(mail, uid))
-		return NULL;
-	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0) {
-		(void)uidl_lookup_failed(builder, mail);
-		return NULL;
-	}
-	return guid;
-}
-
-/* Returns the UIDL that the message has before uniqueness is looked at, or
-   NULL. */
-static const char *
-builder_get_uidl(struct uidl_builder *builder, struct mail *mail,
-		 bool *permanent_r)
-{
-	struct popinjay_user *puser = builder->puser;
-	const char *uidl, *error;
-	int ret;
-
-	*permanent_r = FALSE;
-	if (mail_get_special(mail, MAIL_FETCH_UIDL_BACKEND, &uidl) < 0) {
-		if (uidl_lookup_failed(builder, mail))
-			return NULL;
-	} else if (*uidl != '\0') {
-		*permanent_r = TRUE;
-		return uidl;
-	}
-	if (puser->reuse_xuidl &&
-	    mail_get_first_header(mail, "X-UIDL", &uidl) > 0 &&
-	    popinjay_uidl_is_valid(uidl))
-		return uidl;
-
-	str_truncate(builder->uidl, 0);
-	if (puser->uidl_policy == NULL) {
-		ret = popinjay_uidl_format_get(puser->uidl_format, mail,
-					       builder->uidl, &error);
-	} else {
-		ret = puser->uidl_policy->get(mail, builder->uidl, &error);
-	}
-	if (ret < 0)
-		uidl_error(builder, mail, error);
-	return ret <= 0 ? NULL : str_c(builder->uidl);
-}
-
-static int uidl_set_make(struct mailbox *box, struct uidl_box *ubox,
-			 struct popinjay_user *puser)
-{
-	struct mailbox_transaction_context *trans;
-	struct mail_search_args *search_args;
-	struct mail_search_context *search_ctx;
-	struct mail *mail;
-	struct popinjay_uidl_set *set;
-	struct mailbox_status status;
-	struct uidl_builder builder;
-	enum mail_fetch_field fields = 0;
-	int ret = 0;
-
-	i_zero(&builder);
-	builder.puser = puser;
-	builder.uidl = str_new(default_pool, 128);
-	if (puser->uidl_format != NULL)
-		fields = popinjay_uidl_format_fields(puser->uidl_format);
-
-	mailbox_get_open_status(box, STATUS_MESSAGES | STATUS_UIDVALIDITY,
-				&status);
-	set = popinjay_uidl_set_create(status.messages, status.uidvalidity,
-				       builder_get_guid, &builder);
-
-	trans = mailbox_transaction_begin(box, 0, __func__);
-	builder.guid_mail = mail_alloc(trans, MAIL_FETCH_GUID, NULL);
-	search_args = mail_search_build_init();
-	mail_search_build_add_all(search_args);
-	search_ctx = mailbox_search_init(trans, search_args, NULL, fields,
-					 NULL);
-	mail_search_args_unref(&search_args);
-	while (mailbox_search_next(search_ctx, &mail)) T_BEGIN {
-		const char *uidl;
-		bool permanent;
-
-		uidl = builder_get_uidl(&builder, mail, &permanent);
-		popinjay_uidl_set_add(set, mail->uid, uidl, permanent);
-	} T_END;
-	if (mailbox_search_deinit(&search_ctx) < 0)
-		ret = -1;
-	else
-		popinjay_uidl_set_resolve(set);
-	mail_free(&builder.guid_mail);
-	/* not rolled back: what was read stands in the cache next time */
-	(void)mailbox_transaction_commit(&trans);
-	str_free(&builder.uidl);
-
-	if (ret == 0 && builder.failed_count > 0 &&
-	    (builder.failed_count > UIDL_MAX_FAILED_MESSAGES ||
-	     builder.failed_count == status.messages)) {
-		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
-			t_strdup_printf("The UIDLs of %u messages couldn't be "
-					"read", builder.failed_count));
-		ret = -1;
-	}
-	if (ret < 0) {
-		popinjay_uidl_set_free(&set);
-		return -1;
-	}
-	ubox->set = set;
-	ubox->provisional_count = builder.failed_count;
-	memcpy(ubox->provisional_uids, builder.failed_uids,
-	       sizeof(ubox->provisional_uids));
-	return 0;
-}
-
 bool popinjay_uidl_storage_is_provisional(struct mailbox *box, uint32_t uid)
 {
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
-	unsigned int i;
 
-	for (i = 0; i < ubox->provisional_count; i++) {
-		if (ubox->provisional_uids[i] == uid)
-			return TRUE;
+	return popinjay_uidl_made_is_provisional(&ubox->made, uid);
+}
+
+struct popinjay_uidl_store *
+popinjay_uidl_storage_get_store(struct mailbox *box)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+
+	if (ubox == NULL)
+		return NULL;
+	if (ubox->store == NULL)
+		ubox->store = popinjay_uidl_store_create(box);
+	return ubox->store;
+}
+
+bool popinjay_uidl_storage_is_ours(struct mailbox *box)
+{
+	return UIDL_BOX_CONTEXT(box) != NULL;
+}
+
+void popinjay_uidl_storage_want_keys(struct mailbox *box)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+
+	ubox->want_keys = TRUE;
+	popinjay_uidl_storage_forget(box);
+}
+
+void popinjay_uidl_storage_forget(struct mailbox *box)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+
+	popinjay_uidl_set_free(&ubox->made.set);
+}
+
+int popinjay_uidl_storage_make_with(struct mailbox *box,
+	const struct popinjay_uidl_sources *sources,
+	struct popinjay_uidl_saved *saved, bool want_keys,
+	struct popinjay_uidl_made *made_r)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+	int ret;
+
+	ubox->making_set = TRUE;
+	ret = popinjay_uidl_make(box, sources, saved, want_keys, made_r);
+	ubox->making_set = FALSE;
+	return ret;
+}
+
+int popinjay_uidl_storage_make(struct mailbox *box,
+			       const struct popinjay_uidl_sources *sources,
+			       bool want_keys,
+			       struct popinjay_uidl_made *made_r)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+	struct popinjay_uidl_store *store =
+		popinjay_uidl_storage_get_store(box);
+	const char *error;
+	int ret;
+
+	ret = popinjay_uidl_store_refresh(store, &error);
+	if (ret < 0) {
+		mail_storage_set_critical(box->storage, "popinjay: %s", error);
+		return -1;
 	}
-	return FALSE;
+	if (ret > 0) {
+		/* it was made of what has just been freed */
+		popinjay_uidl_set_free(&ubox->made.set);
+	}
+	return popinjay_uidl_storage_make_with(box, sources,
+		popinjay_uidl_store_get(store), want_keys, made_r);
 }
 
 int popinjay_uidl_storage_get(struct mailbox *box,
@@ -226,7 +128,6 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
 	struct mailbox_status status;
-	int ret;
 
 	if (ubox == NULL)
 		return 0;
@@ -237,25 +138,46 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 
 	mailbox_get_open_status(box, STATUS_MESSAGES | STATUS_UIDNEXT |
 				STATUS_UIDVALIDITY, &status);
-	if (ubox->set != NULL &&
+	if (ubox->made.set != NULL &&
 	    ubox->set_messages_count == status.messages &&
 	    ubox->set_next_uid == status.uidnext &&
 	    ubox->set_uidvalidity == status.uidvalidity) {
-		*set_r = ubox->set;
+		*set_r = ubox->made.set;
 		return 1;
 	}
 
-	popinjay_uidl_set_free(&ubox->set);
-	ubox->making_set = TRUE;
-	ret = uidl_set_make(box, ubox, puser);
-	ubox->making_set = FALSE;
-	if (ret < 0)
+	popinjay_uidl_set_free(&ubox->made.set);
+	if (popinjay_uidl_storage_make(box, puser->uidl_sources,
+			ubox->want_keys ||
+			popinjay_uidl_keep_wants_keys(puser->set),
+			&ubox->made) < 0)
 		return -1;
+	ubox->kept = FALSE;
 	ubox->set_messages_count = status.messages;
 	ubox->set_next_uid = status.uidnext;
 	ubox->set_uidvalidity = status.uidvalidity;
-	*set_r = ubox->set;
+	*set_r = ubox->made.set;
 	return 1;
+}
+
+int popinjay_uidl_storage_show(struct mailbox *box,
+			       const struct popinjay_uidl_set **set_r)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+	int ret;
+
+	ret = popinjay_uidl_storage_get(box, set_r);
+	if (ret <= 0) {
+		e_error(box->event,
+			"popinjay: Looking up the UIDLs failed: %s",
+			mailbox_get_last_internal_error(box, NULL));
+	}
+	if (ret <= 0 || ubox->kept)
+		return ret;
+	ret = popinjay_uidl_keep_shown(box, set_r);
+	if (ret > 0)
+		ubox->kept = TRUE;
+	return ret;
 }
 
 const struct popinjay_uidl_plain *
@@ -263,12 +185,17 @@ popinjay_uidl_storage_get_plain(struct mailbox *box)
 {
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
 	const struct popinjay_uidl_plain *plain;
+	struct popinjay_uidl_store *store =
+		popinjay_uidl_storage_get_store(box);
+	const char *error;
 
-	if (UIDL_BOX_CONTEXT(box) == NULL || puser->error != NULL ||
-	    puser->uidl_policy != NULL || puser->reuse_xuidl)
+	if (store == NULL || puser->error != NULL ||
+	    popinjay_uidl_keep_wants_keys(puser->set))
 		return NULL;
-	plain = popinjay_uidl_format_plain(puser->uidl_format);
-	if (plain == NULL || popinjay_stored_may_have_uidls(box))
+	plain = popinjay_uidl_sources_plain(puser->uidl_sources);
+	if (plain == NULL || popinjay_stored_may_have_uidls(box) ||
+	    popinjay_uidl_store_refresh(store, &error) < 0 ||
+	    popinjay_uidl_store_get(store) != NULL)
 		return NULL;
 	return plain;
 }
@@ -279,8 +206,10 @@ static int uidl_mail_get_plain(struct mail *mail, const char **value_r)
 	struct mailbox_status status;
 	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
 
+	if (mail->saving)
+		return 0;
 	plain = popinjay_uidl_storage_get_plain(mail->box);
-	if (plain == NULL || mail->saving)
+	if (plain == NULL)
 		return 0;
 	mailbox_get_open_status(mail->box, STATUS_UIDVALIDITY, &status);
 	popinjay_uidl_plain_write(plain, status.uidvalidity, mail->uid, uidl);
@@ -300,7 +229,8 @@ static int uidl_mail_get_special(struct mail *_mail,
 	int ret;
 
 	if (field == MAIL_FETCH_UIDL_BACKEND && !ubox->making_set) {
-		if (uidl_mail_get_plain(_mail, value_r) > 0)
+		if (ubox->made.set == NULL &&
+		    uidl_mail_get_plain(_mail, value_r) > 0)
 			return 0;
 		ret = popinjay_uidl_storage_get(_mail->box, &set);
 		if (ret < 0)
@@ -328,7 +258,8 @@ static void uidl_mailbox_free(struct mailbox *box)
 {
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
 
-	popinjay_uidl_set_free(&ubox->set);
+	popinjay_uidl_set_free(&ubox->made.set);
+	popinjay_uidl_store_free(&ubox->store);
 	ubox->module_ctx.super.free(box);
 }
 

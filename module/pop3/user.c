@@ -10,8 +10,7 @@
 #include "popinjay.h"
 #include "popinjay-settings.h"
 #include "compat-pop3.h"
-#include "uidl-format.h"
-#include "uidl-policy.h"
+#include "uidl-sources.h"
 #include "user.h"
 
 #define POPINJAY_USER_CONTEXT(obj) \
@@ -29,7 +28,7 @@ static void user_deinit(struct mail_user *user)
 {
 	struct popinjay_user *puser = popinjay_user_get(user);
 
-	popinjay_uidl_format_free(&puser->uidl_format);
+	popinjay_uidl_sources_free(&puser->uidl_sources);
 	popinjay_settings_free(&puser->set);
 	puser->module_ctx.super.deinit(user);
 }
@@ -38,7 +37,7 @@ static int
 user_settings_init(struct mail_user *user, struct popinjay_user *puser,
 		   const char **error_r)
 {
-	const char *error, *name;
+	const char *error;
 
 	if (popinjay_settings_get(user, &puser->set, error_r) < 0)
 		return -1;
@@ -52,22 +51,8 @@ user_settings_init(struct mail_user *user, struct popinjay_user *puser,
 		return -1;
 	}
 
-	puser->reuse_xuidl =
-		strcmp(puser->set->popinjay_reuse_xuidl, "yes") == 0;
-	name = puser->set->popinjay_uidl_policy;
-	if (strcmp(name, POPINJAY_UIDL_POLICY_FORMAT) == 0) {
-		return popinjay_uidl_format_create(user, puser->set,
-						   &puser->uidl_format,
-						   error_r);
-	}
-	puser->uidl_policy = popinjay_uidl_policy_find(name);
-	if (puser->uidl_policy == NULL) {
-		*error_r = t_strdup_printf(
-			"popinjay_uidl_policy=%s: There is no such policy; "
-			"there are: %s", name, popinjay_uidl_policy_names());
-		return -1;
-	}
-	return 0;
+	return popinjay_uidl_sources_create(user, puser->set,
+					    &puser->uidl_sources, error_r);
 }
 
 void popinjay_user_created(struct mail_user *user)

@@ -6,8 +6,7 @@
 
 struct mail_user;
 struct popinjay_settings;
-struct popinjay_uidl_format;
-struct popinjay_uidl_policy;
+struct popinjay_uidl_sources;
 
 /* What we keep for a mail user, in any mail process. */
 struct popinjay_user {
@@ -16,11 +15,7 @@ struct popinjay_user {
 	const struct popinjay_settings *set;
 	struct popinjay_access_log_sinks sinks;
 
-	/* NULL for the policy "format" */
-	const struct popinjay_uidl_policy *uidl_policy;
-	struct popinjay_uidl_format *uidl_format;
-	/* A valid X-UIDL header is the message's UIDL. */
-	bool reuse_xuidl;
+	struct popinjay_uidl_sources *uidl_sources;
 
 	/* What is wrong with our settings, or NULL. The pop3 process refuses
 	   the session; others go on, but have no UIDLs. */

@@ -72,7 +72,9 @@ resolve(struct test_mailbox *box)
 		g_autofree char *uidl = g_strdup(box->messages[i].uidl);
 
 		popinjay_uidl_set_add(set, box->messages[i].uid, uidl,
-				      box->messages[i].permanent);
+				      box->messages[i].permanent ?
+				      POPINJAY_UIDL_STORED :
+				      POPINJAY_UIDL_MADE);
 	}
 	popinjay_uidl_set_resolve(set);
 	return set;

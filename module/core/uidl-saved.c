@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Pure logic: the saved UIDLs of a mailbox (RFC 1939 section 7 wants a UIDL to
+   persist across sessions), as text and in memory. */
+
+#include "lib.h"
+#include "array.h"
+#include "hash.h"
+#include "hex-dec.h"
+#include "str.h"
+#include "strnum.h"
+#include "uidl.h"
+#include "uidl-saved.h"
+
+#define FILE_MAGIC "popinjay-uidl"
+#define FILE_VERSION 1
+/* no key begins so */
+#define UNKNOWN_PREFIX ':'
+
+/* so many entries to be dropped or marked are never worth a new file */
+#define WRITE_MIN_ENTRIES 50
+
+struct popinjay_uidl_saved {
+	pool_t pool;
+	ARRAY_TYPE(popinjay_uidl_entry) entries;
+	/* to the entry of the lowest uid */
+	HASH_TABLE(const char *, struct popinjay_uidl_entry *) by_key;
+
+	unsigned int faults;
+	const char *first_fault;
+	/* some messages stand without their key */
+	bool has_unknown:1;
+};
+
+struct popinjay_uidl_saved *popinjay_uidl_saved_create(void)
+{
+	struct popinjay_uidl_saved *saved;
+	pool_t pool;
+
+	pool = pool_alloconly_create("popinjay saved uidls", 16*1024);
+	saved = p_new(pool, struct popinjay_uidl_saved, 1);
+	saved->pool = pool;
+	i_array_init(&saved->entries, 128);
+	hash_table_create(&saved->by_key, default_pool, 0, str_hash, strcmp);
+	return saved;
+}
+
+void popinjay_uidl_saved_free(struct popinjay_uidl_saved **_saved)
+{
+	struct popinjay_uidl_saved *saved = *_saved;
+
+	if (saved == NULL)
+		return;
+	*_saved = NULL;
+
+	hash_table_destroy(&saved->by_key);
+	array_free(&saved->entries);
+	pool_unref(&saved->pool);
+}
+
+/* key and uidl have to live as long as saved. */
+static struct popinjay_uidl_entry *
+saved_add(struct popinjay_uidl_saved *saved, uint32_t uid, const char *key,
+	  const char *uidl)
+{
+	struct popinjay_uidl_entry *entry, *first, **prev;
+
+	first = hash_table_lookup(saved->by_key, key);
+	for (prev = &first; *prev != NULL; prev = &(*prev)->next) {
+		if ((*prev)->uid == uid) {
+			(*prev)->uidl = uidl;
+			(*prev)->gone = 0;
+			return *prev;
+		}
+		if ((*prev)->uid > uid)
+			break;
+	}
+
+	entry = p_new(saved->pool, struct popinjay_uidl_entry, 1);
+	entry->uid = uid;
+	entry->key = key;
+	entry->uidl = uidl;
+	entry->next = *prev;
+	if (prev != &first)
+		*prev = entry;
+	else {
+		/* it is the same text, whichever entry it is of */
+		hash_table_update(saved->by_key, key, entry);
+	}
+	array_push_back(&saved->entries, &entry);
+	if (*key == UNKNOWN_PREFIX)
+		saved->has_unknown = TRUE;
+	return entry;
+}
+
+struct popinjay_uidl_entry *
+popinjay_uidl_saved_set(struct popinjay_uidl_saved *saved, uint32_t uid,
+			const char *key, const char *uidl)
+{
+	return saved_add(saved, uid, p_strdup(saved->pool, key),
+			 p_strdup(saved->pool, uidl));
+}
+
+static void ATTR_FORMAT(2, 3)
+saved_fault(struct popinjay_uidl_saved *saved, const char *fmt, ...)
+{
+	va_list args;
+
+	if (saved->faults++ > 0)
+		return;
+	va_start(args, fmt);
+	saved->first_fault = p_strdup_vprintf(saved->pool, fmt, args);
+	va_end(args);
+}
+
+static int hex_digit(char chr)
+{
+	if (chr >= '0' && chr <= '9')
+		return chr - '0';
+	if (chr >= 'A' && chr <= 'F')
+		return chr - 'A' + 10;
+	return -1;
+}
+
+/* Decode in place: it only gets shorter. */
+static int key_decode(char *key)
+{
+	char *dest = key;
+	int high, low;
+
+	for (; *key != '\0'; key++) {
+		if (*key < 0x21 || *key > 0x7e)
+			return -1;
+		if (*key != '%') {
+			*dest++ = *key;
+			continue;
+		}
+		high = hex_digit(key[1]);
+		low = high < 0 ? -1 : hex_digit(key[2]);
+		if (low < 0 || (high == 0 && low == 0))
+			return -1;
+		*dest++ = high * 16 + low;
+		key += 2;
+	}
+	*dest = '\0';
+	return 0;
+}
+
+static char *next_word(char **line)
+{
+	char *word = *line, *space;
+
+	if (word == NULL)
+		return NULL;
+	space = strchr(word, ' ');
+	if (space == NULL)
+		*line = NULL;
+	else {
+		*space = '\0';
+		*line = space + 1;
+	}
+	return word;
+}
+
+static int parse_entry(struct popinjay_uidl_saved *saved, char *line)
+{
+	struct popinjay_uidl_entry *entry;
+	char *uid_word = next_word(&line);
+	char *key = next_word(&line);
+	char *uidl = next_word(&line);
+	char *gone_word = next_word(&line);
+	time_t gone = 0;
+	uint32_t uid;
+
+	if (uidl == NULL || line != NULL ||
+	    str_to_uint32(uid_word, &uid) < 0 ||
+	    *key == '\0' || key_decode(key) < 0 ||
+	    !popinjay_uidl_is_valid(uidl))
+		return -1;
+	if (gone_word != NULL &&
+	    (str_to_time(gone_word, &gone) < 0 || gone <= 0))
+		return -1;
+	entry = saved_add(saved, uid, key, uidl);
+	entry->gone = gone;
+	return 0;
+}
+
+static int parse_header(char *line, unsigned int *count_r)
+{
+	char *magic = next_word(&line);
+	char *version = next_word(&line);
+	char *count = next_word(&line);
+	unsigned int version_num;
+
+	return count != NULL && line == NULL &&
+		strcmp(magic, FILE_MAGIC) == 0 &&
+		str_to_uint(version, &version_num) == 0 &&
+		version_num == FILE_VERSION &&
+		str_to_uint(count, count_r) == 0 ? 0 : -1;
+}
+
+size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
+				 const void *data, size_t size)
+{
+	char *text, *line, *lf;
+	size_t whole = size;
+	unsigned int line_num = 0, promised = 0, entries = 0;
+
+	while (whole > 0 && ((const char *)data)[whole - 1] != '\n')
+		whole--;
+	if (whole == 0) {
+		saved_fault(saved, "It has no first line");
+		return 0;
+	}
+
+	/* the entries point into it */
+	text = p_malloc(saved->pool, whole);
+	memcpy(text, data, whole);
+	for (line = text; line < text + whole; line = lf + 1) {
+		lf = memchr(line, '\n', text + whole - line);
+		*lf = '\0';
+		line_num++;
+		if (memchr(line, '\0', lf - line) != NULL) {
+			saved_fault(saved, "Line %u has a NUL", line_num);
+		} else if (line_num == 1) {
+			if (parse_header(line, &promised) < 0) {
+				saved_fault(saved, "The first line is not "
+					    "\""FILE_MAGIC" 1 COUNT\"");
+			}
+		} else if (parse_entry(saved, line) < 0) {
+			saved_fault(saved, "Line %u is not "
+				    "\"UID KEY UIDL [GONE]\"", line_num);
+		} else {
+			entries++;
+		}
+	}
+	if (entries < promised) {
+		saved_fault(saved, "It has %u entries of at least %u",
+			    entries, promised);
+	}
+	return whole;
+}
+
+unsigned int
+popinjay_uidl_saved_faults(const struct popinjay_uidl_saved *saved,
+			   const char **error_r)
+{
+	*error_r = saved->first_fault;
+	return saved->faults;
+}
+
+const ARRAY_TYPE(popinjay_uidl_entry) *
+popinjay_uidl_saved_get(const struct popinjay_uidl_saved *saved)
+{
+	return &saved->entries;
+}
+
+struct popinjay_uidl_entry *
+popinjay_uidl_saved_find(struct popinjay_uidl_saved *saved,
+			 uint32_t uidvalidity, uint32_t uid, const char *key,
+			 bool *rest_r)
+{
+	struct popinjay_uidl_entry *entry, *first;
+	string_t *unknown;
+
+	first = *key == '\0' ? NULL : hash_table_lookup(saved->by_key, key);
+	for (entry = first; entry != NULL; entry = entry->next) {
+		if (entry->uid == uid)
+			break;
+	}
+	*rest_r = entry == NULL && first != NULL;
+	if (entry == NULL && saved->has_unknown) {
+		unknown = t_str_new(32);
+		popinjay_uidl_saved_unknown_key(unknown, uidvalidity, uid);
+		entry = hash_table_lookup(saved->by_key, str_c(unknown));
+	}
+	if (entry != NULL)
+		entry->matched = TRUE;
+	return entry;
+}
+
+struct popinjay_uidl_entry *
+popinjay_uidl_saved_find_rest(struct popinjay_uidl_saved *saved,
+			      const char *key)
+{
+	struct popinjay_uidl_entry *entry;
+
+	entry = hash_table_lookup(saved->by_key, key);
+	while (entry != NULL && entry->matched)
+		entry = entry->next;
+	if (entry != NULL)
+		entry->matched = TRUE;
+	return entry;
+}
+
+void popinjay_uidl_saved_append(string_t *dest, uint32_t uid, const char *key,
+				const char *uidl, time_t gone)
+{
+	i_assert(*key != '\0');
+
+	str_printfa(dest, "%u ", uid);
+	for (; *key != '\0'; key++) {
+		if (*key < 0x21 || *key > 0x7e || *key == '%')
+			str_printfa(dest, "%%%02X", (unsigned char)*key);
+		else
+			str_append_c(dest, *key);
+	}
+	str_append_c(dest, ' ');
+	str_append(dest, uidl);
+	if (gone > 0)
+		str_printfa(dest, " %"PRIdTIME_T, gone);
+	str_append_c(dest, '\n');
+}
+
+static bool
+entry_is_dropped(const struct popinjay_uidl_entry *entry, time_t now)
+{
+	if (entry->matched)
+		return FALSE;
+	/* no message comes back with its uid */
+	return *entry->key == UNKNOWN_PREFIX ||
+		(entry->gone > 0 &&
+		 now - entry->gone >= POPINJAY_UIDL_GONE_SECS);
+}
+
+void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
+			       time_t now, string_t *dest)
+{
+	struct popinjay_uidl_entry *const *entryp;
+	unsigned int count = 0;
+
+	array_foreach(&saved->entries, entryp) {
+		if (!entry_is_dropped(*entryp, now))
+			count++;
+	}
+	str_printfa(dest, FILE_MAGIC" %d %u\n", FILE_VERSION, count);
+	array_foreach(&saved->entries, entryp) {
+		const struct popinjay_uidl_entry *entry = *entryp;
+
+		if (entry_is_dropped(entry, now))
+			continue;
+		popinjay_uidl_saved_append(dest, entry->uid, entry->key,
+			entry->uidl, entry->matched ? 0 :
+			entry->gone > 0 ? entry->gone : now);
+	}
+}
+
+bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
+				     time_t now)
+{
+	struct popinjay_uidl_entry *const *entryp;
+	unsigned int changes = 0;
+
+	array_foreach(&saved->entries, entryp) {
+		const struct popinjay_uidl_entry *entry = *entryp;
+
+		if ((!entry->matched && entry->gone == 0) ||
+		    entry_is_dropped(entry, now))
+			changes++;
+	}
+	return changes >= WRITE_MIN_ENTRIES +
+		array_count(&saved->entries) / 8;
+}
+
+void popinjay_uidl_saved_unknown_key(string_t *dest, uint32_t uidvalidity,
+				     uint32_t uid)
+{
+	str_printfa(dest, "%c%u:%u", UNKNOWN_PREFIX, uidvalidity, uid);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_UIDL_SAVED_H
+#define POPINJAY_UIDL_SAVED_H
+
+/* The saved UIDLs of a mailbox, as the text of their file and in memory.
+
+   The file is
+
+       popinjay-uidl 1 COUNT
+       UID KEY UIDL
+       UID KEY UIDL GONE
+       ...
+
+   The first line says how many entries were there when the file was written as
+   a whole; later ones are appended. An entry is a line that ends with LF: what
+   follows the last LF is a line that was cut while it was written, and counts
+   for nothing. A KEY is the message's GUID; where the storage only has a hash
+   of the header for one (mbox), that with "-" and the size. It is written with
+   each byte outside of 0x21 to 0x7E, and %, as % and two hex digits. GONE is
+   when the message was first missed, in seconds since 1970: its UIDL is kept
+   for a while, for a message that comes back, and no other message may have
+   it.
+
+   A message is found by its key. Where several messages share one, they are
+   copies of each other: each first gets the entry of its own uid, and what is
+   left goes by the order of uids. So a changed UIDVALIDITY loses nothing. A
+   message whose key was not known when its UIDL was saved stands with
+   ":UIDVALIDITY:UID" instead. A later entry of the same key and uid replaces an
+   earlier one. */
+
+/* How long the UIDL of a message that went is kept. */
+#define POPINJAY_UIDL_GONE_SECS (30 * 24 * 60 * 60)
+
+struct popinjay_uidl_saved;
+
+struct popinjay_uidl_entry {
+	const char *key, *uidl;
+	uint32_t uid;
+	/* the message was not there when the file was last written as a whole:
+	   since when; else 0 */
+	time_t gone;
+	/* popinjay_uidl_saved_find() or popinjay_uidl_saved_find_rest() gave it
+	   to a message */
+	bool matched;
+	/* private: the next entry of the same key */
+	struct popinjay_uidl_entry *next;
+};
+
+ARRAY_DEFINE_TYPE(popinjay_uidl_entry, struct popinjay_uidl_entry *);
+
+/* Returns no saved UIDLs. */
+struct popinjay_uidl_saved *popinjay_uidl_saved_create(void);
+/* Free them and set *saved to NULL. Does nothing if it is NULL. */
+void popinjay_uidl_saved_free(struct popinjay_uidl_saved **saved);
+
+/* Parse the text of a file into saved, which is empty. Returns the number of
+   bytes that are whole lines; faults in them are counted. */
+size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
+				 const void *data, size_t size);
+
+/* Returns how many faults the text has: lines that are none, entries that the
+   first line promised and that are not there, a first line that is none. The
+   first fault stands in *error_r, NULL if there is none. */
+unsigned int
+popinjay_uidl_saved_faults(const struct popinjay_uidl_saved *saved,
+			   const char **error_r);
+
+/* Returns all entries in the order of the file; one that was replaced is where
+   the first one was. */
+const ARRAY_TYPE(popinjay_uidl_entry) *
+popinjay_uidl_saved_get(const struct popinjay_uidl_saved *saved);
+
+/* Add an entry, or give one of the same key and uid another UIDL. key and
+   uidl are copied. Returns the entry. */
+struct popinjay_uidl_entry *
+popinjay_uidl_saved_set(struct popinjay_uidl_saved *saved, uint32_t uid,
+			const char *key, const char *uidl);
+
+/* Find the entry of a message by key and uid, or by uidvalidity and uid. Call
+   it once for each message, before popinjay_uidl_saved_find_rest() is called
+   for any. Returns the entry, or NULL: *rest_r is then TRUE if
+   popinjay_uidl_saved_find_rest() may find one. */
+struct popinjay_uidl_entry *
+popinjay_uidl_saved_find(struct popinjay_uidl_saved *saved,
+			 uint32_t uidvalidity, uint32_t uid, const char *key,
+			 bool *rest_r);
+
+/* Find an entry of this key that no message has, in the order of uids.
+   Returns NULL if there is none. */
+struct popinjay_uidl_entry *
+popinjay_uidl_saved_find_rest(struct popinjay_uidl_saved *saved,
+			      const char *key);
+
+/* Append the line of an entry to dest. */
+void popinjay_uidl_saved_append(string_t *dest, uint32_t uid, const char *key,
+				const char *uidl, time_t gone);
+
+/* Append the file's text to dest, as of the time now: entries that no message
+   has are marked as gone, and left out if they have been for
+   POPINJAY_UIDL_GONE_SECS. */
+void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
+			       time_t now, string_t *dest);
+
+/* Returns TRUE if so much has to be marked as gone or left out that it is
+   worth writing the file anew. */
+bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
+				     time_t now);
+
+/* Append to dest what stands for the key of a message where that is not
+   known. */
+void popinjay_uidl_saved_unknown_key(string_t *dest, uint32_t uidvalidity,
+				     uint32_t uid);
+
+#endif

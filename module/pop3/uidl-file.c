@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any mail process: reads and writes our files in a mailbox's control
+   directory. Killed at any point, a writer leaves the file as it was, or as it
+   was to be, or with a cut line at its end that the next writer removes. */
+
+#include "lib.h"
+#include "buffer.h"
+#include "str.h"
+#include "eacces-error.h"
+#include "fdatasync-path.h"
+#include "file-dotlock.h"
+#include "mkdir-parents.h"
+#include "nfs-workarounds.h"
+#include "write-full.h"
+#include "mail-storage-private.h"
+#include "uidl-file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A writer holds the lock for one write and one fsync. */
+#define LOCK_STALE_SECS 20
+#define LOCK_TIMEOUT_SECS 30
+
+struct popinjay_uidl_file {
+	struct mailbox *box;
+	/* NULL if there is no directory for it */
+	char *dir, *path;
+	struct dotlock *dotlock;
+	/* of the dotlock */
+	struct stat lock_st;
+
+	/* as it was when it was last read or written; st_ino is 0 if it was
+	   not there */
+	struct stat st;
+	bool known:1;
+};
+
+struct popinjay_uidl_file *
+popinjay_uidl_file_create(struct mailbox *box, const char *name)
+{
+	struct popinjay_uidl_file *file = i_new(struct popinjay_uidl_file, 1);
+	const char *dir;
+
+	file->box = box;
+	if (mailbox_get_path_to(box, MAILBOX_LIST_PATH_TYPE_CONTROL,
+				&dir) > 0) {
+		file->dir = i_strdup(dir);
+		file->path = i_strconcat(dir, "/", name, NULL);
+	}
+	return file;
+}
+
+void popinjay_uidl_file_free(struct popinjay_uidl_file **_file)
+{
+	struct popinjay_uidl_file *file = *_file;
+
+	if (file == NULL)
+		return;
+	*_file = NULL;
+
+	popinjay_uidl_file_unlock(file);
+	i_free(file->dir);
+	i_free(file->path);
+	i_free(file);
+}
+
+const char *popinjay_uidl_file_path(const struct popinjay_uidl_file *file)
+{
+	return file->path;
+}
+
+bool popinjay_uidl_file_exists(const struct popinjay_uidl_file *file)
+{
+	return file->known && file->st.st_ino != 0;
+}
+
+static const char *call_error(const char *call, const char *path)
+{
+	if (errno == EACCES) {
+		return strcmp(call, "open") == 0 ?
+			eacces_error_get(call, path) :
+			eacces_error_get_creating(call, path);
+	}
+	return t_strdup_printf("%s(%s) failed: %m", call, path);
+}
+
+static bool
+file_is_same(const struct popinjay_uidl_file *file, const struct stat *st)
+{
+	return file->known && file->st.st_ino == st->st_ino &&
+		CMP_DEV_T(file->st.st_dev, st->st_dev) &&
+		file->st.st_size == st->st_size &&
+		file->st.st_mtime == st->st_mtime &&
+		ST_MTIME_NSEC(file->st) == ST_MTIME_NSEC(*st);
+}
+
+static void
+file_set_known(struct popinjay_uidl_file *file, const struct stat *st)
+{
+	file->st = *st;
+	file->known = TRUE;
+}
+
+static int
+file_read_fd(struct popinjay_uidl_file *file, int fd, buffer_t *data,
+	     const char **error_r)
+{
+	struct stat st;
+	ssize_t ret;
+
+	if (fstat(fd, &st) < 0) {
+		*error_r = call_error("fstat", file->path);
+		return -1;
+	}
+	if (file_is_same(file, &st))
+		return 0;
+
+	buffer_set_used_size(data, 0);
+	for (;;) {
+		size_t used = data->used;
+		size_t want = (uoff_t)st.st_size > used ?
+			(uoff_t)st.st_size - used : 4096;
+
+		ret = read(fd, buffer_append_space_unsafe(data, want), want);
+		buffer_set_used_size(data, used + I_MAX(ret, 0));
+		if (ret <= 0)
+			break;
+	}
+	if (ret < 0) {
+		*error_r = call_error("read", file->path);
+		return -1;
+	}
+	/* it has grown since fstat(): of its time we know only that */
+	st.st_size = data->used;
+	file_set_known(file, &st);
+	return 1;
+}
+
+int popinjay_uidl_file_read(struct popinjay_uidl_file *file, buffer_t *data,
+			    const char **error_r)
+{
+	struct stat st;
+	int fd, ret;
+
+	if (file->path != NULL) {
+		if (file->box->storage->set->mail_nfs_storage)
+			nfs_flush_file_handle_cache(file->path);
+		fd = nfs_safe_open(file->path, O_RDONLY);
+		if (fd != -1) {
+			ret = file_read_fd(file, fd, data, error_r);
+			i_close_fd(&fd);
+			return ret;
+		}
+		if (errno != ENOENT && errno != ENOTDIR) {
+			*error_r = call_error("open", file->path);
+			return -1;
+		}
+	}
+	i_zero(&st);
+	if (file_is_same(file, &st))
+		return 0;
+	buffer_set_used_size(data, 0);
+	file_set_known(file, &st);
+	return 1;
+}
+
+/* The directory of an mbox need not exist, nor one of its own for control
+   files. */
+static int file_create_dir(struct popinjay_uidl_file *file)
+{
+	const struct mailbox_permissions *perm =
+		mailbox_get_permissions(file->box);
+
+	if (mkdir_parents_chgrp(file->dir, perm->dir_create_mode,
+				perm->file_create_gid,
+				perm->file_create_gid_origin) < 0 &&
+	    errno != EEXIST)
+		return -1;
+	return 0;
+}
+
+int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
+			    const char **error_r)
+{
+	const struct mail_storage_settings *set = file->box->storage->set;
+	const struct dotlock_settings dotlock_set = {
+		.timeout = mail_storage_get_lock_timeout(file->box->storage,
+							 LOCK_TIMEOUT_SECS),
+		.stale_timeout = LOCK_STALE_SECS,
+		.use_excl_lock = set->dotlock_use_excl,
+		.nfs_flush = set->mail_nfs_storage,
+		.use_io_notify = TRUE
+	};
+	const char *lock_path;
+	int ret;
+
+	i_assert(file->dotlock == NULL);
+	if (file->path == NULL) {
+		*error_r = "This mailbox has no control directory";
+		return -1;
+	}
+	ret = file_dotlock_create(&dotlock_set, file->path, 0, &file->dotlock);
+	if (ret < 0 && errno == ENOENT && file_create_dir(file) == 0) {
+		ret = file_dotlock_create(&dotlock_set, file->path, 0,
+					  &file->dotlock);
+	}
+	if (ret > 0) {
+		lock_path = file_dotlock_get_lock_path(file->dotlock);
+		if (nfs_safe_lstat(lock_path, &file->lock_st) == 0)
+			return 0;
+		*error_r = call_error("lstat", lock_path);
+		popinjay_uidl_file_unlock(file);
+		return -1;
+	}
+	*error_r = ret < 0 ? call_error("file_dotlock_create", file->path) :
+		t_strdup_printf("Timeout while waiting for %s.lock",
+				file->path);
+	return -1;
+}
+
+void popinjay_uidl_file_unlock(struct popinjay_uidl_file *file)
+{
+	if (file->dotlock != NULL)
+		file_dotlock_delete(&file->dotlock);
+}
+
+/* Returns TRUE if we still have the lock. A process that slept too long with it
+   may have lost it. */
+static bool
+file_is_locked(struct popinjay_uidl_file *file, const char **error_r)
+{
+	const char *lock_path;
+	struct stat st;
+
+	i_assert(file->dotlock != NULL);
+	lock_path = file_dotlock_get_lock_path(file->dotlock);
+	if (nfs_safe_lstat(lock_path, &st) == 0 &&
+	    st.st_ino == file->lock_st.st_ino &&
+	    CMP_DEV_T(st.st_dev, file->lock_st.st_dev))
+		return TRUE;
+	*error_r = t_strdup_printf("The lock %s was lost", lock_path);
+	return FALSE;
+}
+
+static int file_sync(struct popinjay_uidl_file *file, int fd)
+{
+	if (file->box->storage->set->parsed_fsync_mode == FSYNC_MODE_NEVER)
+		return 0;
+	return fdatasync(fd);
+}
+
+/* What is in memory is known of the file now. */
+static int file_know(struct popinjay_uidl_file *file, int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -1;
+	file_set_known(file, &st);
+	return 0;
+}
+
+int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
+			      const string_t *text, const char **error_r)
+{
+	const char *call = NULL;
+	int fd;
+
+	i_assert(popinjay_uidl_file_exists(file));
+	if (!file_is_locked(file, error_r))
+		return -1;
+	fd = nfs_safe_open(file->path, O_WRONLY | O_APPEND);
+	if (fd == -1) {
+		*error_r = call_error("open", file->path);
+		return -1;
+	}
+	if ((uoff_t)file->st.st_size > size && ftruncate(fd, size) < 0)
+		call = "ftruncate";
+	else if (write_full(fd, str_data(text), str_len(text)) < 0)
+		call = "write";
+	else if (file_sync(file, fd) < 0)
+		call = "fdatasync";
+	else if (file_know(file, fd) < 0)
+		call = "fstat";
+	if (call != NULL) {
+		*error_r = call_error(call, file->path);
+		/* another one that fails is no news */
+		if (strcmp(call, "write") == 0 && ftruncate(fd, size) < 0)
+			file->known = FALSE;
+		file->known = FALSE;
+	}
+	i_close_fd(&fd);
+	return call == NULL ? 0 : -1;
+}
+
+static int file_open_temp(struct popinjay_uidl_file *file, const char *path)
+{
+	const struct mailbox_permissions *perm =
+		mailbox_get_permissions(file->box);
+	mode_t old_mask;
+	int fd;
+
+	/* left by a writer that was killed */
+	i_unlink_if_exists(path);
+	old_mask = umask(0666 ^ (perm->file_create_mode & 0666));
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	umask(old_mask);
+	if (fd != -1 && perm->file_create_gid != (gid_t)-1 &&
+	    fchown(fd, (uid_t)-1, perm->file_create_gid) < 0)
+		i_close_fd(&fd);
+	return fd;
+}
+
+int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
+			       const string_t *text, const char **error_r)
+{
+	const char *temp_path = t_strconcat(file->path, ".tmp", NULL);
+	const char *call = NULL;
+	int fd;
+
+	if (!file_is_locked(file, error_r))
+		return -1;
+	fd = file_open_temp(file, temp_path);
+	if (fd == -1) {
+		*error_r = call_error("creat", temp_path);
+		return -1;
+	}
+	if (write_full(fd, str_data(text), str_len(text)) < 0)
+		call = "write";
+	else if (file_sync(file, fd) < 0)
+		call = "fdatasync";
+	else if (rename(temp_path, file->path) < 0)
+		call = "rename";
+	else if (file_know(file, fd) < 0)
+		call = "fstat";
+	if (call != NULL) {
+		*error_r = call_error(call, temp_path);
+		i_unlink_if_exists(temp_path);
+	} else if (file->box->storage->set->parsed_fsync_mode !=
+		   FSYNC_MODE_NEVER && fdatasync_path(file->dir) < 0) {
+		call = "fdatasync_path";
+		*error_r = call_error(call, file->dir);
+	}
+	if (call != NULL)
+		file->known = FALSE;
+	i_close_fd(&fd);
+	return call == NULL ? 0 : -1;
+}
+
+int popinjay_uidl_file_keep_broken(struct popinjay_uidl_file *file,
+				   const char **error_r)
+{
+	const char *path = t_strconcat(file->path, ".broken", NULL);
+
+	i_unlink_if_exists(path);
+	if (link(file->path, path) < 0) {
+		*error_r = call_error("link", path);
+		return -1;
+	}
+	return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_UIDL_FILE_H
+#define POPINJAY_UIDL_FILE_H
+
+/* A small text file beside dovecot-uidlist, in the mailbox's control directory.
+   It is read without a lock, so it only ever grows by whole lines, or is
+   replaced as a whole. Writers hold a dotlock; permissions, locking on NFS and
+   fsync are as Dovecot's settings want them. */
+
+struct mailbox;
+struct popinjay_uidl_file;
+
+/* Returns the file of that name, which need not exist. */
+struct popinjay_uidl_file *
+popinjay_uidl_file_create(struct mailbox *box, const char *name);
+/* Free it and set *file to NULL; unlocks it. Does nothing if it is NULL. */
+void popinjay_uidl_file_free(struct popinjay_uidl_file **file);
+
+/* Returns the path, or NULL if this mailbox has no control directory. */
+const char *popinjay_uidl_file_path(const struct popinjay_uidl_file *file);
+
+/* Read the file, unless it is the one that was last read or written here.
+   Returns 1 with all of it in data, 0 if it is the same as before, or -1 with
+   the reason in error_r. A file that there is not is empty, and
+   popinjay_uidl_file_exists() tells. */
+int popinjay_uidl_file_read(struct popinjay_uidl_file *file, buffer_t *data,
+			    const char **error_r);
+
+/* Returns TRUE if the file was there when it was last read or written. */
+bool popinjay_uidl_file_exists(const struct popinjay_uidl_file *file);
+
+/* Lock the file against other writers; waits for them. Returns 0, or -1 with
+   the reason in error_r. */
+int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
+			    const char **error_r);
+void popinjay_uidl_file_unlock(struct popinjay_uidl_file *file);
+
+/* Append text, which is whole lines, behind the first size bytes; what follows
+   them is the cut line of a writer that was killed, and is removed. The file
+   has to be locked, read and there. It is on disk when this returns 0; when it
+   returns -1, with the reason in error_r, the file is as before, or has whole
+   lines of text at its end and a cut one. */
+int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
+			      const string_t *text, const char **error_r);
+
+/* Make text the whole file. It has to be locked. It is on disk when this
+   returns 0; when it returns -1, with the reason in error_r, the file is as
+   before. */
+int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
+			       const string_t *text, const char **error_r);
+
+/* Keep the file also as PATH.broken. Returns 0, or -1 with the reason in
+   error_r. */
+int popinjay_uidl_file_keep_broken(struct popinjay_uidl_file *file,
+				   const char **error_r);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any mail process: makes the UIDLs of a whole mailbox. Whether one is unique
+   can only be told from all of them. */
+
+#include "lib.h"
+#include "array.h"
+#include "str.h"
+#include "mail-storage-private.h"
+#include "uidl.h"
+#include "uidl-make.h"
+#include "uidl-saved.h"
+#include "uidl-sources.h"
+
+/* What is known of a message before its UIDL is made. */
+struct found {
+	/* NULL if nothing is saved for it */
+	const struct popinjay_uidl_entry *entry;
+	/* NULL if it was not asked for */
+	const char *key;
+};
+
+struct maker {
+	struct mailbox *box;
+	const struct popinjay_uidl_sources *sources;
+	struct popinjay_uidl_saved *saved;
+	bool want_keys;
+	struct popinjay_uidl_made *made;
+
+	struct mailbox_transaction_context *trans;
+	/* for GUIDs and keys alone */
+	struct mail *guid_mail;
+	unsigned int messages_count;
+	uint32_t uidvalidity;
+	/* no two different messages have one GUID */
+	bool has_guids;
+	/* of all messages by seq - 1, if anything is saved */
+	struct found *found;
+	pool_t found_pool;
+};
+
+/* Returns TRUE if the message was saved before its key was known. */
+static bool found_is_unnamed(const struct found *found)
+{
+	return found->entry != NULL && *found->key != '\0' &&
+		strcmp(found->entry->key, found->key) != 0;
+}
+
+static void maker_error(struct maker *maker, uint32_t uid, const char *error)
+{
+	struct popinjay_uidl_made *made = maker->made;
+
+	if (popinjay_uidl_made_is_provisional(made, uid))
+		return;
+	if (made->failed_count < POPINJAY_UIDL_MAX_FAILED)
+		made->failed_uids[made->failed_count] = uid;
+	/* one line is enough when a disk fails under 100,000 messages */
+	if (made->failed_count++ == 0) {
+		e_error(maker->box->event, "popinjay: UIDL of UID %u: %s",
+			uid, error);
+	}
+}
+
+bool popinjay_uidl_made_is_provisional(const struct popinjay_uidl_made *made,
+				       uint32_t uid)
+{
+	unsigned int i;
+
+	for (i = 0; i < I_MIN(made->failed_count, POPINJAY_UIDL_MAX_FAILED);
+	     i++) {
+		if (made->failed_uids[i] == uid)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Note that something of a message could not be read, unless there is no such
+   thing. */
+static void maker_lookup_failed(struct maker *maker, struct mail *mail)
+{
+	enum mail_error error;
+	const char *errstr;
+
+	errstr = mailbox_get_last_internal_error(mail->box, &error);
+	if (error != MAIL_ERROR_EXPUNGED && error != MAIL_ERROR_NOTFOUND &&
+	    error != MAIL_ERROR_NOTPOSSIBLE)
+		maker_error(maker, mail->uid, errstr);
+}
+
+/* Returns the GUID, "" if the message has none or it cannot be read. */
+static const char *maker_get_guid(struct maker *maker, struct mail *mail)
+{
+	const char *guid;
+
+	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) == 0)
+		return guid;
+	maker_lookup_failed(maker, mail);
+	return "";
+}
+
+/* Returns the key, "" as maker_get_guid(). */
+static const char *maker_get_key(struct maker *maker, struct mail *mail)
+{
+	const char *guid = maker_get_guid(maker, mail);
+	uoff_t size;
+
+	if (*guid == '\0' || maker->has_guids)
+		return guid;
+	/* it is of a part of the header: another mail may have it too */
+	guid = t_strdup(guid);
+	if (mail_get_virtual_size(mail, &size) < 0) {
+		maker_lookup_failed(maker, mail);
+		return "";
+	}
+	return t_strdup_printf("%s-%"PRIuUOFF_T, guid, size);
+}
+
+/* For messages that need a replacement of their UIDL. */
+static const char *maker_get_guid_of_uid(void *context, uint32_t uid)
+{
+	struct maker *maker = context;
+
+	if (!mail_set_uid(maker->guid_mail, uid))
+		return NULL;
+	return maker_get_guid(maker, maker->guid_mail);
+}
+
+/* Find what is saved for each message. */
+static void maker_find_saved(struct maker *maker)
+{
+	struct mail *mail = maker->guid_mail;
+	ARRAY_TYPE(uint32_t) rest_seqs;
+	const uint32_t *seqp;
+	uint32_t seq;
+
+	maker->found_pool = pool_alloconly_create("popinjay found uidls",
+						  16*1024);
+	maker->found = i_new(struct found, maker->messages_count + 1);
+	i_array_init(&rest_seqs, 16);
+	for (seq = 1; seq <= maker->messages_count; seq++) T_BEGIN {
+		struct found *found = &maker->found[seq - 1];
+		const char *key;
+		bool rest;
+
+		mail_set_seq(mail, seq);
+		key = maker_get_key(maker, mail);
+		found->entry = popinjay_uidl_saved_find(maker->saved,
+			maker->uidvalidity, mail->uid, key, &rest);
+		if (found->entry != NULL &&
+		    strcmp(found->entry->key, key) == 0)
+			found->key = found->entry->key;
+		else
+			found->key = p_strdup(maker->found_pool, key);
+		if (rest && found->entry == NULL)
+			array_push_back(&rest_seqs, &seq);
+	} T_END;
+	array_foreach(&rest_seqs, seqp) {
+		struct found *found = &maker->found[*seqp - 1];
+
+		found->entry = popinjay_uidl_saved_find_rest(maker->saved,
+							     found->key);
+	}
+	array_free(&rest_seqs);
+}
+
+static void maker_reserve_gone(struct maker *maker)
+{
+	struct popinjay_uidl_entry *const *entryp;
+
+	array_foreach(popinjay_uidl_saved_get(maker->saved), entryp) {
+		if (!(*entryp)->matched) {
+			popinjay_uidl_set_reserve(maker->made->set,
+						  (*entryp)->uidl);
+		}
+	}
+}
+
+static void
+maker_add(struct maker *maker, struct mail *mail, uint32_t seq, string_t *buf)
+{
+	const struct found *found =
+		maker->found == NULL ? NULL : &maker->found[seq - 1];
+	struct popinjay_uidl_given_by given;
+	struct popinjay_uidl *message;
+	const char *saved, *error;
+	int ret;
+
+	i_zero(&given);
+	saved = found == NULL || found->entry == NULL ? NULL :
+		found->entry->uidl;
+	mail_set_seq(mail, seq);
+	ret = popinjay_uidl_sources_get(maker->sources, mail, saved, buf,
+					&given, &error);
+	if (ret < 0)
+		maker_error(maker, mail->uid, error);
+	message = popinjay_uidl_set_add(maker->made->set, mail->uid,
+					ret <= 0 ? NULL : given.uidl,
+					given.rank);
+	if (ret > 0)
+		message->source = given.source;
+	if (found != NULL) {
+		popinjay_uidl_set_key(maker->made->set, message, found->key);
+		message->unnamed = found_is_unnamed(found);
+	} else if (maker->want_keys) {
+		popinjay_uidl_set_key(maker->made->set, message,
+				      maker_get_key(maker, mail));
+	}
+}
+
+/* A message that needs no look, as most do when they are saved. */
+static void
+maker_add_saved(struct maker *maker, const struct found *found, uint32_t seq)
+{
+	struct popinjay_uidl *message;
+	uint32_t uid;
+
+	mail_index_lookup_uid(maker->box->view, seq, &uid);
+	message = popinjay_uidl_set_add(maker->made->set, uid,
+					found->entry->uidl,
+					POPINJAY_UIDL_SAVED);
+	message->source = POPINJAY_UIDL_SOURCE_SAVED;
+	message->unnamed = found_is_unnamed(found);
+	popinjay_uidl_set_key(maker->made->set, message, found->key);
+}
+
+static void maker_add_all(struct maker *maker, bool saved_first)
+{
+	string_t *buf = str_new(default_pool, 128);
+	struct mail *mail;
+	uint32_t seq;
+
+	mail = mail_alloc(maker->trans,
+			  popinjay_uidl_sources_fields(maker->sources) |
+			  (maker->want_keys ? MAIL_FETCH_GUID : 0), NULL);
+	for (seq = 1; seq <= maker->messages_count; seq++) T_BEGIN {
+		if (saved_first && maker->found != NULL &&
+		    maker->found[seq - 1].entry != NULL)
+			maker_add_saved(maker, &maker->found[seq - 1], seq);
+		else
+			maker_add(maker, mail, seq, buf);
+	} T_END;
+	mail_free(&mail);
+	str_free(&buf);
+}
+
+int popinjay_uidl_make(struct mailbox *box,
+		       const struct popinjay_uidl_sources *sources,
+		       struct popinjay_uidl_saved *saved, bool want_keys,
+		       struct popinjay_uidl_made *made_r)
+{
+	struct mailbox_status status;
+	struct maker maker;
+	bool saved_first;
+
+	i_zero(made_r);
+	i_zero(&maker);
+	maker.box = box;
+	maker.sources = sources;
+	maker.want_keys = want_keys;
+	maker.has_guids = (box->storage->class_flags &
+			   MAIL_STORAGE_CLASS_FLAG_HAVE_MAIL_SAVE_GUIDS) != 0;
+	maker.made = made_r;
+	if (popinjay_uidl_sources_use_saved(sources, &saved_first))
+		maker.saved = saved;
+
+	mailbox_get_open_status(box, STATUS_MESSAGES | STATUS_UIDVALIDITY,
+				&status);
+	maker.messages_count = status.messages;
+	maker.uidvalidity = status.uidvalidity;
+	made_r->set = popinjay_uidl_set_create(status.messages,
+		status.uidvalidity, maker_get_guid_of_uid, &maker);
+
+	maker.trans = mailbox_transaction_begin(box, 0, __func__);
+	maker.guid_mail = mail_alloc(maker.trans, MAIL_FETCH_GUID, NULL);
+	if (maker.saved != NULL) {
+		maker_find_saved(&maker);
+		maker_reserve_gone(&maker);
+	}
+	maker_add_all(&maker, saved_first);
+	popinjay_uidl_set_resolve(made_r->set);
+	mail_free(&maker.guid_mail);
+	/* not rolled back: what was read stands in the cache next time */
+	(void)mailbox_transaction_commit(&maker.trans);
+	i_free(maker.found);
+	pool_unref(&maker.found_pool);
+
+	if (made_r->failed_count > 0 &&
+	    (made_r->failed_count > POPINJAY_UIDL_MAX_FAILED ||
+	     made_r->failed_count == status.messages)) {
+		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
+			t_strdup_printf("The UIDLs of %u messages couldn't be "
+					"read", made_r->failed_count));
+		popinjay_uidl_set_free(&made_r->set);
+		return -1;
+	}
+	return 0;
+}

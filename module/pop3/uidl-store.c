@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any mail process: the saved UIDLs of a mailbox on disk. */
+
+#include "lib.h"
+#include "array.h"
+#include "buffer.h"
+#include "str.h"
+#include "ioloop.h"
+#include "uidl-file.h"
+#include "uidl-saved.h"
+#include "uidl-store.h"
+
+struct popinjay_uidl_store {
+	struct popinjay_uidl_file *file;
+	struct mailbox *box;
+
+	/* NULL if there is no file */
+	struct popinjay_uidl_saved *saved;
+	/* of the file, that are whole lines */
+	uoff_t whole_size;
+	/* why the file cannot be used, or NULL */
+	char *fault;
+};
+
+struct popinjay_uidl_store *popinjay_uidl_store_create(struct mailbox *box)
+{
+	struct popinjay_uidl_store *store =
+		i_new(struct popinjay_uidl_store, 1);
+
+	store->box = box;
+	store->file = popinjay_uidl_file_create(box, POPINJAY_UIDL_STORE_NAME);
+	return store;
+}
+
+void popinjay_uidl_store_free(struct popinjay_uidl_store **_store)
+{
+	struct popinjay_uidl_store *store = *_store;
+
+	if (store == NULL)
+		return;
+	*_store = NULL;
+
+	popinjay_uidl_file_free(&store->file);
+	popinjay_uidl_saved_free(&store->saved);
+	i_free(store->fault);
+	i_free(store);
+}
+
+const char *popinjay_uidl_store_path(const struct popinjay_uidl_store *store)
+{
+	return popinjay_uidl_file_path(store->file);
+}
+
+struct popinjay_uidl_saved *
+popinjay_uidl_store_get(const struct popinjay_uidl_store *store)
+{
+	return store->saved;
+}
+
+/* The same as popinjay_uidl_store_refresh(), whatever the faults are. */
+static int
+store_refresh(struct popinjay_uidl_store *store, const char **error_r)
+{
+	buffer_t *data = buffer_create_dynamic(default_pool, 4096);
+	const char *fault;
+	int ret;
+
+	ret = popinjay_uidl_file_read(store->file, data, error_r);
+	if (ret > 0) {
+		popinjay_uidl_saved_free(&store->saved);
+		i_free(store->fault);
+		store->whole_size = 0;
+	}
+	if (ret > 0 && popinjay_uidl_file_exists(store->file)) {
+		store->saved = popinjay_uidl_saved_create();
+		store->whole_size = popinjay_uidl_saved_parse(store->saved,
+			data->data, data->used);
+		if (popinjay_uidl_saved_faults(store->saved, &fault) > 0)
+			store->fault = i_strdup(fault);
+	}
+	buffer_free(&data);
+	return ret;
+}
+
+int popinjay_uidl_store_refresh(struct popinjay_uidl_store *store,
+				const char **error_r)
+{
+	int ret = store_refresh(store, error_r);
+
+	if (ret >= 0 && store->fault != NULL) {
+		/* other UIDLs than the saved ones would make clients download
+		   everything again: an administrator has to decide */
+		*error_r = t_strdup_printf("%s is damaged: %s",
+			popinjay_uidl_store_path(store), store->fault);
+		return -1;
+	}
+	return ret;
+}
+
+int popinjay_uidl_store_lock(struct popinjay_uidl_store *store,
+			     const char **error_r)
+{
+	int ret;
+
+	if (popinjay_uidl_file_lock(store->file, error_r) < 0)
+		return -1;
+	ret = popinjay_uidl_store_refresh(store, error_r);
+	if (ret < 0)
+		popinjay_uidl_store_unlock(store);
+	return ret;
+}
+
+int popinjay_uidl_store_lock_damaged(struct popinjay_uidl_store *store,
+				     const char **error_r)
+{
+	if (popinjay_uidl_file_lock(store->file, error_r) < 0)
+		return -1;
+	if (store_refresh(store, error_r) < 0) {
+		popinjay_uidl_store_unlock(store);
+		return -1;
+	}
+	return 0;
+}
+
+void popinjay_uidl_store_unlock(struct popinjay_uidl_store *store)
+{
+	popinjay_uidl_file_unlock(store->file);
+}
+
+int popinjay_uidl_store_append(struct popinjay_uidl_store *store,
+			       const string_t *lines, const char **error_r)
+{
+	if (popinjay_uidl_file_append(store->file, store->whole_size, lines,
+				      error_r) < 0)
+		return -1;
+	store->whole_size += str_len(lines);
+	return 0;
+}
+
+int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
+			      struct popinjay_uidl_saved *saved,
+			      const char **error_r)
+{
+	string_t *text = str_new(default_pool, 4096);
+	int ret;
+
+	popinjay_uidl_saved_write(saved, ioloop_time, text);
+	ret = popinjay_uidl_file_replace(store->file, text, error_r);
+	if (ret == 0) {
+		if (saved != store->saved)
+			popinjay_uidl_saved_free(&store->saved);
+		store->saved = saved;
+		store->whole_size = str_len(text);
+		i_free(store->fault);
+	} else if (saved != store->saved) {
+		popinjay_uidl_saved_free(&saved);
+	}
+	str_free(&text);
+	return ret;
+}
+
+int popinjay_uidl_store_read_raw(struct popinjay_uidl_store *store,
+				 struct popinjay_uidl_saved **saved_r,
+				 const char **error_r)
+{
+	struct popinjay_uidl_file *file =
+		popinjay_uidl_file_create(store->box,
+					  POPINJAY_UIDL_STORE_NAME);
+	buffer_t *data = buffer_create_dynamic(default_pool, 4096);
+	int ret;
+
+	ret = popinjay_uidl_file_read(file, data, error_r);
+	if (ret > 0) {
+		ret = popinjay_uidl_file_exists(file) ? 1 : 0;
+		*saved_r = popinjay_uidl_saved_create();
+		if (ret > 0) {
+			(void)popinjay_uidl_saved_parse(*saved_r, data->data,
+							data->used);
+		}
+	}
+	buffer_free(&data);
+	popinjay_uidl_file_free(&file);
+	return ret;
+}
+
+int popinjay_uidl_store_keep_broken(struct popinjay_uidl_store *store,
+				    const char **error_r)
+{
+	return popinjay_uidl_file_keep_broken(store->file, error_r);
+}
