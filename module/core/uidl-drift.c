@@ -71,6 +71,17 @@ static uint32_t sample_cut(ARRAY_TYPE(shown) *sample)
 	return shown->key_hash;
 }
 
+/* A CRC tells texts apart, but those of names that were counted up are no
+   random sample: so its bits are mixed, as murmurhash3 does at its end. */
+static uint32_t hash(const char *text)
+{
+	uint32_t value = crc32_str(text);
+
+	value = (value ^ (value >> 16)) * 0x85ebca6bU;
+	value = (value ^ (value >> 13)) * 0xc2b2ae35U;
+	return value ^ (value >> 16);
+}
+
 /* Gather all messages whose key hash is up to highest; with cut, only as many
    as a sample has. */
 static void sample_set(ARRAY_TYPE(shown) *sample,
@@ -85,10 +96,10 @@ static void sample_set(ARRAY_TYPE(shown) *sample,
 	for (i = 0; i < count; i++) {
 		if (messages[i].key == NULL || *messages[i].key == '\0')
 			continue;
-		shown.key_hash = crc32_str(messages[i].key);
+		shown.key_hash = hash(messages[i].key);
 		if (shown.key_hash > highest)
 			continue;
-		shown.uidl_hash = crc32_str(messages[i].uidl);
+		shown.uidl_hash = hash(messages[i].uidl);
 		array_push_back(sample, &shown);
 		if (cut &&
 		    array_count(sample) >= 2 * POPINJAY_UIDL_DRIFT_SAMPLE)
