@@ -6,24 +6,15 @@
 
 #include "lib.h"
 #include "str.h"
-#include "hex-binary.h"
-#include "hmac.h"
-#include "safe-memset.h"
-#include "sha2.h"
 #include "mail-storage-private.h"
+#include "key-file.h"
 #include "popinjay-settings.h"
 #include "template.h"
 #include "uidl-format.h"
 #include "uidl-plain.h"
 
-#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
-
-#define KEY_MIN_BYTES 16
-#define KEY_MAX_BYTES 4096
-/* 128 bits: no two messages ever get the same one by chance. */
-#define HMAC_USED_BYTES 16
 
 enum uidl_variable {
 	UIDL_VARIABLE_UID,
@@ -65,43 +56,6 @@ struct popinjay_uidl_format {
 	/* NULL if a UIDL needs more than uid and UIDVALIDITY */
 	const struct popinjay_uidl_plain *plain;
 };
-
-static int
-uidl_key_read(const char *path, buffer_t *key, const char **error_r)
-{
-	unsigned char data[KEY_MAX_BYTES + 1];
-	ssize_t ret;
-	int fd;
-
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1) {
-		*error_r = t_strdup_printf("open() failed: %m");
-		return -1;
-	}
-	ret = read(fd, data, sizeof(data));
-	if (ret < 0) {
-		*error_r = t_strdup_printf("read() failed: %m");
-		i_close_fd(&fd);
-		return -1;
-	}
-	i_close_fd(&fd);
-
-	/* a final newline comes from the editor, not from whoever chose the
-	   key */
-	if (ret > 0 && data[ret - 1] == '\n')
-		ret--;
-	if (ret >= KEY_MIN_BYTES && ret <= KEY_MAX_BYTES)
-		buffer_append(key, data, ret);
-	safe_memset(data, 0, sizeof(data));
-	if (key->used == 0) {
-		*error_r = t_strdup_printf(
-			"The key has %s than %d bytes",
-			ret < KEY_MIN_BYTES ? "less" : "more",
-			ret < KEY_MIN_BYTES ? KEY_MIN_BYTES : KEY_MAX_BYTES);
-		return -1;
-	}
-	return 0;
-}
 
 static bool format_tells_messages_apart(const struct popinjay_template *t)
 {
@@ -161,18 +115,18 @@ int popinjay_uidl_format_create(struct mail_user *user,
 	if (*set->popinjay_uidl_key_file == '\0') {
 		*error_r = t_strdup_printf("%s=%s: hmac needs "
 			"popinjay_uidl_key_file, the path of a file with a key "
-			"of %d to %d bytes", name, value, KEY_MIN_BYTES,
-			KEY_MAX_BYTES);
+			"of %d to %d bytes", name, value,
+			POPINJAY_KEY_MIN_BYTES, POPINJAY_KEY_MAX_BYTES);
 		popinjay_uidl_format_free(&format);
 		return -1;
 	}
-	if (uidl_key_read(set->popinjay_uidl_key_file, format->key,
+	if (popinjay_key_file_read(set->popinjay_uidl_key_file, format->key,
 			  &error) < 0) {
 		*error_r = t_strdup_printf("popinjay_uidl_key_file=%s: %s; it "
 			"is a file that the mail user (uid %s) can read, with "
 			"a key of %d to %d bytes", set->popinjay_uidl_key_file,
-			error, dec2str(geteuid()), KEY_MIN_BYTES,
-			KEY_MAX_BYTES);
+			error, dec2str(geteuid()), POPINJAY_KEY_MIN_BYTES,
+			POPINJAY_KEY_MAX_BYTES);
 		popinjay_uidl_format_free(&format);
 		return -1;
 	}
@@ -188,11 +142,7 @@ void popinjay_uidl_format_free(struct popinjay_uidl_format **_format)
 		return;
 	*_format = NULL;
 	popinjay_template_free(&format->template);
-	if (format->key->used > 0) {
-		safe_memset(buffer_get_modifiable_data(format->key, NULL), 0,
-			    format->key->used);
-	}
-	buffer_free(&format->key);
+	popinjay_key_free(&format->key);
 	i_free(format);
 }
 
@@ -242,16 +192,6 @@ uidl_get_special(struct mail *mail, enum mail_fetch_field field,
 	if (mail_get_special(mail, field, value_r) < 0)
 		return uidl_lookup_failed(mail, what, error_r);
 	return **value_r == '\0' ? 0 : 1;
-}
-
-static const char *
-uidl_hmac(const struct popinjay_uidl_format *format, const char *guid)
-{
-	const buffer_t *digest;
-
-	digest = t_hmac_data(&hash_method_sha256, format->key->data,
-			     format->key->used, guid, strlen(guid));
-	return binary_to_hex(digest->data, HMAC_USED_BYTES);
 }
 
 static const char *uidl_date(time_t date)
@@ -307,7 +247,8 @@ int popinjay_uidl_format_get(const struct popinjay_uidl_format *format,
 			return ret;
 		values[UIDL_VARIABLE_GUID] = guid;
 		if (popinjay_template_uses(t, UIDL_VARIABLE_HMAC))
-			values[UIDL_VARIABLE_HMAC] = uidl_hmac(format, guid);
+			values[UIDL_VARIABLE_HMAC] =
+				popinjay_key_hmac(format->key, guid);
 	}
 	if (popinjay_template_uses(t, UIDL_VARIABLE_DATE)) {
 		if (mail_get_received_date(mail, &date) < 0)
