@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Pure logic: records for the log, and their JSON (RFC 8259). Most strings in
-   them were chosen by a client, so nothing in a string may end the line, end
+/* Pure logic: records for the log, as JSON (RFC 8259) or logfmt. Most strings
+   in them were chosen by a client, so nothing in a string may end the line, end
    the string, or move a terminal's cursor. Dovecot's json_append_escaped() is
    not used, for it lets DEL and the C1 controls pass. */
 
@@ -11,6 +11,8 @@
 #include "time-util.h"
 #include "unichar.h"
 #include "record.h"
+
+#include <ctype.h>
 
 /* 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year */
 #define TIME_MAX_SECS INT64_C(253402300799)
@@ -84,14 +86,15 @@ static void append_str(string_t *dest, const char *str)
 	str_append_c(dest, '"');
 }
 
+static bool time_is_valid(const struct timeval *time)
+{
+	return time->tv_sec >= 0 && (int64_t)time->tv_sec <= TIME_MAX_SECS;
+}
+
 static void append_time(string_t *dest, const struct timeval *time)
 {
-	if (time->tv_sec < 0 || (int64_t)time->tv_sec > TIME_MAX_SECS) {
-		str_append(dest, "null");
-		return;
-	}
 	/* no T_BEGIN: dest may be in the data stack and has to grow */
-	str_printfa(dest, "\"%s.%06ldZ\"",
+	str_printfa(dest, "%s.%06ldZ",
 		    t_strfgmtime("%Y-%m-%dT%H:%M:%S", time->tv_sec),
 		    (long)time->tv_usec);
 }
@@ -115,7 +118,13 @@ static void append_value(string_t *dest, const struct popinjay_field *field)
 		str_append(dest, field->value.yes ? "true" : "false");
 		break;
 	case POPINJAY_FIELD_TIME:
+		if (!time_is_valid(&field->value.time)) {
+			str_append(dest, "null");
+			break;
+		}
+		str_append_c(dest, '"');
 		append_time(dest, &field->value.time);
+		str_append_c(dest, '"');
 		break;
 	}
 }
@@ -184,4 +193,64 @@ void popinjay_record_to_json(const struct popinjay_record *record,
 		append_value(dest, field);
 	}
 	str_append_c(dest, '}');
+}
+
+/* --- logfmt --- */
+
+/* Neither "=" nor the quotes are among them. */
+static const char bare_characters[] = "._:/@+,<>()[]{}*%#~^&;!?|$'`-";
+
+static bool str_is_number(const char *str)
+{
+	if (*str == '-')
+		str++;
+	return *str != '\0' && str[strspn(str, "0123456789")] == '\0';
+}
+
+static bool str_is_bare(const char *str)
+{
+	const char *p;
+
+	if (strlen(str) > POPINJAY_RECORD_STR_MAX_BYTES)
+		return FALSE;
+	for (p = str; *p != '\0'; p++) {
+		if (!i_isalnum(*p) && strchr(bare_characters, *p) == NULL)
+			return FALSE;
+	}
+	return p > str && !str_is_number(str) && strcmp(str, "true") != 0 &&
+		strcmp(str, "false") != 0 && strcmp(str, "null") != 0;
+}
+
+static bool field_is_null(const struct popinjay_field *field)
+{
+	switch (field->type) {
+	case POPINJAY_FIELD_STR:
+		return field->value.str == NULL;
+	case POPINJAY_FIELD_TIME:
+		return !time_is_valid(&field->value.time);
+	default:
+		return FALSE;
+	}
+}
+
+void popinjay_record_to_logfmt(const struct popinjay_record *record,
+			       string_t *dest)
+{
+	const struct popinjay_field *field;
+	size_t start = str_len(dest);
+
+	array_foreach(&record->fields, field) {
+		if (field_is_null(field))
+			continue;
+		if (str_len(dest) > start)
+			str_append_c(dest, ' ');
+		str_printfa(dest, "%s=", field->key);
+		if (field->type == POPINJAY_FIELD_STR &&
+		    str_is_bare(field->value.str))
+			str_append(dest, field->value.str);
+		else if (field->type == POPINJAY_FIELD_TIME)
+			append_time(dest, &field->value.time);
+		else
+			append_value(dest, field);
+	}
 }

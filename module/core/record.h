@@ -4,10 +4,10 @@
 
 #include <sys/time.h>
 
-/* An ordered list of named, typed values: a line of the access log as JSON,
-   and the fields of the event that goes with it. */
+/* An ordered list of named, typed values: a line of the access log, and the
+   fields of the event that goes with it. */
 
-/* A string takes at most this many bytes in the JSON, quotes not counted; what
+/* A string takes at most this many bytes in a line, quotes not counted; what
    is longer is cut between characters and U+2026 is added. Dovecot splits a
    log line that is longer than PIPE_BUF (4096) bytes. */
 #define POPINJAY_RECORD_STR_MAX_BYTES 512
@@ -63,5 +63,12 @@ popinjay_record_get_fields(const struct popinjay_record *record,
    and U+2029 are written as \uXXXX. */
 void popinjay_record_to_json(const struct popinjay_record *record,
 			     string_t *dest);
+
+/* Append the record to dest as logfmt: "key=value" with a space between, and
+   without the fields that are null. A string that is empty, holds a space or
+   another character that ends a word, or reads as a number, true, false or
+   null is written as in JSON, so that the types can be told. */
+void popinjay_record_to_logfmt(const struct popinjay_record *record,
+			       string_t *dest);
 
 #endif

@@ -70,6 +70,30 @@ static const struct time_case time_cases[] = {
 	{ "before-epoch", { -1, 0 }, "null" },
 };
 
+/* A string as logfmt has it. */
+static const struct str_case logfmt_cases[] = {
+	{ "empty", "", "\"\"" },
+	{ "plain", "joe@example.com", "joe@example.com" },
+	{ "message-id", "<a.b+c@d>", "<a.b+c@d>" },
+	{ "address", "198.51.100.7", "198.51.100.7" },
+	{ "label", "office printer", "\"office printer\"" },
+	{ "equals", "a=b", "\"a=b\"" },
+	{ "quote", "a\"b", "\"a\\\"b\"" },
+	{ "backslash", "a\\b", "\"a\\\\b\"" },
+	{ "number", "4711", "\"4711\"" },
+	{ "negative", "-1", "\"-1\"" },
+	{ "minus", "-", "-" },
+	{ "true", "true", "\"true\"" },
+	{ "false", "false", "\"false\"" },
+	{ "null", "null", "\"null\"" },
+	{ "true-ish", "truely", "truely" },
+	{ "forged-field", "x user=root", "\"x user=root\"" },
+	{ "forged-line", "x\nevent=popinjay_x",
+	  "\"x\\u000aevent=popinjay_x\"" },
+	{ "utf8", "h\xc3\xa9", "\"h\xc3\xa9\"" },
+	{ "latin1", "h\xe9", "\"h" REPLACEMENT "\"" },
+};
+
 struct cut_case {
 	const char *path;
 	/* a string of this many plain letters, then the tail */
@@ -318,6 +342,54 @@ static void test_random_bytes(void)
 	} T_END;
 }
 
+static void test_logfmt_str(gconstpointer data)
+{
+	const struct str_case *test = data;
+	pool_t pool = pool_alloconly_create("test", 1024);
+	struct popinjay_record *record = popinjay_record_create(pool);
+	g_autofree char *expected = g_strconcat("k=", test->json, NULL);
+	string_t *str = str_new(pool, 64);
+
+	popinjay_record_add_str(record, "k", test->value);
+	popinjay_record_to_logfmt(record, str);
+	g_assert_cmpstr(str_c(str), ==, expected);
+	pool_unref(&pool);
+}
+
+static void test_logfmt_fields(void)
+{
+	const struct timeval time = { 1709251199, 1 }, never = { -1, 0 };
+	pool_t pool = pool_alloconly_create("test", 1024);
+	struct popinjay_record *record = popinjay_record_create(pool);
+	string_t *str = str_new(pool, 64);
+	char *longest = g_strnfill(MAX_BYTES + 1, 'x');
+
+	str_append(str, "before:");
+	popinjay_record_add_str(record, "nothing", NULL);
+	popinjay_record_add_time(record, "time", &time);
+	popinjay_record_add_time(record, "never", &never);
+	popinjay_record_add_int(record, "int", -5);
+	popinjay_record_add_uint(record, "uint", 5);
+	popinjay_record_add_bool(record, "yes", TRUE);
+	popinjay_record_add_bool(record, "no", FALSE);
+	popinjay_record_to_logfmt(record, str);
+	g_assert_cmpstr(str_c(str), ==, "before:"
+			"time=2024-02-29T23:59:59.000001Z int=-5 uint=5 "
+			"yes=true no=false");
+
+	record = popinjay_record_create(pool);
+	popinjay_record_add_str(record, "long", longest);
+	str_truncate(str, 0);
+	popinjay_record_to_logfmt(record, str);
+	longest[MAX_BYTES] = '\0';
+	g_assert_true(g_str_has_prefix(str_c(str), "long=\""));
+	g_assert_true(g_str_has_prefix(str_c(str) + strlen("long=\""),
+				       longest));
+	g_assert_true(g_str_has_suffix(str_c(str), "x" ELLIPSIS "\""));
+	g_free(longest);
+	pool_unref(&pool);
+}
+
 int main(int argc, char *argv[])
 {
 	unsigned int i;
@@ -340,6 +412,12 @@ int main(int argc, char *argv[])
 			g_strconcat("/record/time/", time_cases[i].path, NULL);
 		g_test_add_data_func(path, &time_cases[i], test_time);
 	}
+	for (i = 0; i < N_ELEMENTS(logfmt_cases); i++) {
+		g_autofree char *path = g_strconcat(
+			"/record/logfmt/", logfmt_cases[i].path, NULL);
+		g_test_add_data_func(path, &logfmt_cases[i], test_logfmt_str);
+	}
+	g_test_add_func("/record/logfmt-fields", test_logfmt_fields);
 	g_test_add_func("/record/types", test_types);
 	g_test_add_func("/record/same-key", test_same_key);
 	g_test_add_func("/record/fields", test_fields);
