@@ -21,10 +21,16 @@ AC_DEFUN([POPINJAY_FIND_DOVECOT], [
       [where modules are installed (default: where Dovecot looks)])],
     [moduledir=$withval], [moduledir=$dovecot_moduledir])
   AC_SUBST([moduledir])
+  AC_ARG_WITH([programdir],
+    [AS_HELP_STRING([--with-programdir=DIR],
+      [where services are installed (default: where Dovecot's are)])],
+    [programdir=$withval], [programdir=$dovecot_pkglibexecdir])
+  AC_SUBST([programdir])
   dnl libdovecot is in no directory that the run-time linker knows.
   AC_SUBST([LIBDOVECOT_RUN], ["$LIBDOVECOT -R$abs_dovecotdir"])
   dnl A trial installation must not write to the real Dovecot.
   popinjay_dir="--with-moduledir='\$\${libdir}/dovecot/modules'"
+  popinjay_dir="$popinjay_dir --with-programdir='\$\${libexecdir}/dovecot'"
   DISTCHECK_CONFIGURE_FLAGS="--with-dovecot=$abs_dovecotdir $popinjay_dir"
 ])
 
@@ -127,6 +133,12 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [[#include "settings.h"]],
     [[struct { pool_t pool; } *set; const char *error;
       return settings_get(NULL, NULL, 0, &set, &error);]])
+  POPINJAY_PROBE([SETTINGS_READ_ROOTS],
+    [master_service_settings_read_simple() with roots],
+    [[#include "master-service.h"
+#include "master-service-settings.h"]],
+    [[const char *error;
+      return master_service_settings_read_simple(NULL, NULL, &error);]])
   POPINJAY_PROBE([VAR_EXPAND_PROGRAM], [var_expand_program_create()],
     [[#include "var-expand.h"]],
     [[struct var_expand_program *p; const char *error;

@@ -59,7 +59,8 @@ static struct fixture *get_fixture(char **log_path_r)
 	g_autofree char *path = g_build_filename(home, "access-log", NULL);
 	g_autofree char *config = g_strdup_printf(
 		"auth_username_chars =\nauth_username_format = %s\n"
-		"mail_home = %s\n%spopinjay_access_log = log file:%s\n%s",
+		"mail_home = %s\n%spopinjay_access_log = log file:%s\n"
+		"popinjay_access_log_events = session\n%s",
 		is_2_3 ? "%u" : "%{user}", home, is_2_3 ? "plugin {\n" : "",
 		path, is_2_3 ? "}\n" : "");
 

@@ -4,6 +4,7 @@
    README.md run as they stand there, and the man page has the settings, UIDL
    variables and log fields that there are, no more and no less. */
 
+#include "access-record.h"
 #include "pop3.h"
 
 #include <stdio.h>
@@ -222,10 +223,10 @@ static char *find_names(const char *text, const char *pattern)
 	return g_strjoinv(" ", (char **)names->pdata);
 }
 
-/* What a section of the man page describes: the lines after each .TP. */
-static char *man_items(const char *heading)
+/* What a section of a man page describes: the lines after each .TP. */
+static char *man_items(const char *page, const char *heading)
 {
-	g_autofree char *text = read_doc("doc/popinjay.7");
+	g_autofree char *text = read_doc(page);
 	g_autoptr(GString) items = g_string_new(NULL);
 	g_autofree char *section = NULL;
 	const char *start = strstr(text, heading), *end;
@@ -290,7 +291,8 @@ static void test_man_settings(void)
 		"README.md", "doc/popinjay.7", "doc/dovecot-2.3.conf.ext",
 		"doc/dovecot-2.4.conf.ext"
 	};
-	g_autofree char *items = man_items(".SH SETTINGS\n");
+	g_autofree char *items = man_items("doc/popinjay.7",
+					   ".SH SETTINGS\n");
 	g_autofree char *documented = find_names(items, "(popinjay_\\w+)");
 	g_autofree char *known = known_settings();
 	g_auto(GStrv) known_names = g_strsplit(known, " ", -1);
@@ -315,7 +317,8 @@ static void test_man_settings(void)
 
 static void test_man_variables(void)
 {
-	g_autofree char *items = man_items(".SS UIDL VARIABLES\n");
+	g_autofree char *items = man_items("doc/popinjay.7",
+					    ".SS UIDL VARIABLES\n");
 	g_autofree char *documented = find_names(items, "%\\{(\\w+)\\}");
 	g_auto(GStrv) names = g_strsplit(documented, " ", -1);
 	const char *percent = is_2_3() ? "%%" : "%";
@@ -355,19 +358,49 @@ static void test_man_variables(void)
 	}
 }
 
+/* The kinds of records, each with the section of the man page that describes
+   what it has besides what all have. */
+static const struct {
+	const char *name, *heading;
+} record_kinds[] = {
+	{ "session", ".SS popinjay_session_finished\n" },
+	{ "retrieved", ".SS popinjay_message_finished\n" },
+	{ "command", ".SS popinjay_command_finished\n" }
+};
+
+/* The schema, which every record is checked against, and the man page have the
+   same fields. */
 static void test_man_log(void)
 {
-	g_autofree char *items = man_items(".SH \"ACCESS LOG\"\n");
-	g_autofree char *documented = find_names(items, "\\b([a-z_]+)\\b");
-	g_autofree char *user = fixture_user(f, "maildir");
-	gsize since = fixture_log_size(f);
-	g_autofree char *line = NULL, *logged = NULL;
+	static const char page[] = "doc/popinjay-log.7";
+	g_autofree char *text = read_doc("doc/popinjay-log.schema.json");
+	g_autoptr(JsonParser) parser = json_parser_new();
+	g_autofree char *common = man_items(page, ".SH RECORDS\n");
+	JsonObject *definitions;
 
-	fixture_reload(f, "");
-	pop3_quit(pop3_session(f, POP3_CLEAR, user), "Logging out.");
-	line = fixture_log_wait(f, since, "Info: \\{\"event\":");
-	logged = find_names(line, "\"([a-z_]+)\":");
-	g_assert_cmpstr(documented, ==, logged);
+	g_assert_true(json_parser_load_from_data(parser, text, -1, NULL));
+	definitions = json_object_get_object_member(
+		json_node_get_object(json_parser_get_root(parser)),
+		"definitions");
+	for (gsize i = 0; i < G_N_ELEMENTS(record_kinds); i++) {
+		g_autofree char *items = man_items(page,
+						   record_kinds[i].heading);
+		g_autofree char *all = g_strconcat(common, items, NULL);
+		g_autofree char *documented =
+			find_names(all, "\\b([a-z_]+)\\b");
+		JsonObject *kind = json_object_get_object_member(definitions,
+							record_kinds[i].name);
+		g_autoptr(GList) members = json_object_get_members(
+			json_object_get_object_member(kind, "properties"));
+		g_autoptr(GString) known = g_string_new(NULL);
+		g_autofree char *names = NULL;
+
+		for (GList *p = members; p != NULL; p = p->next)
+			g_string_append_printf(known, "%s\n",
+					       (const char *)p->data);
+		names = find_names(known->str, "^([a-z_]+)$");
+		g_assert_cmpstr(documented, ==, names);
+	}
 }
 
 /* --- All --- */

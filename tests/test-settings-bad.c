@@ -36,6 +36,8 @@ struct bad {
 	const char *error;
 };
 
+#define SINKS "use log, syslog, syslog:/SOCKET, service, file:/PATH or none"
+
 static const struct bad bad_settings[] = {
 	{ "policy", FALSE, { "popinjay_uidl_policy", "nobodys" },
 	  "popinjay_uidl_policy=nobodys: There is no such policy; there are: "
@@ -45,12 +47,42 @@ static const struct bad bad_settings[] = {
 	  "format" },
 	{ "sink-word", FALSE, { "popinjay_access_log", "log printer" },
 	  "popinjay_access_log=log printer: Invalid value: 'printer' is no "
-	  "sink; use log, file:/PATH or none" },
+	  "sink; " SINKS },
 	{ "sink-relative", FALSE, { "popinjay_access_log", "file:log" },
 	  "popinjay_access_log=file:log: Invalid value: 'file:log' is no sink; "
-	  "use log, file:/PATH or none" },
+	  SINKS },
+	{ "sink-syslog", FALSE, { "popinjay_access_log", "log syslog:mail" },
+	  "popinjay_access_log=log syslog:mail: Invalid value: 'syslog:mail' "
+	  "is no sink; " SINKS },
 	{ "sink-none", FALSE, { "popinjay_access_log", "none log" },
 	  "popinjay_access_log=none log: Invalid value: none stands alone" },
+	{ "events", FALSE, { "popinjay_access_log_events", "session login" },
+	  "popinjay_access_log_events=session login: Invalid value: use one "
+	  "or more of session, message and command, or none" },
+	{ "headers", FALSE, { "popinjay_access_log_headers", "from" },
+	  "popinjay_access_log_headers=from: Invalid value: use message-id, "
+	  "subject or both, or none" },
+	{ "format", TRUE, { "popinjay_access_log_format", "xml" },
+	  "popinjay_access_log_format=xml: Invalid value: use json or "
+	  "logfmt" },
+	{ "anonymize", FALSE, { "popinjay_access_log_anonymize", "user" },
+	  "popinjay_access_log_anonymize=user: Invalid value: use one or both "
+	  "of user=hash or user=cut and ip=hash or ip=cut, or none" },
+	{ "anonymize-both", FALSE,
+	  { "popinjay_access_log_anonymize", "ip=hash user=cut ip=cut" },
+	  "popinjay_access_log_anonymize=ip=hash user=cut ip=cut: Invalid "
+	  "value: hash and cut exclude each other" },
+	{ "anonymize-key", FALSE,
+	  { "popinjay_access_log_anonymize", "ip=cut" },
+	  "popinjay_access_log_anonymize=ip=cut: Invalid value: It needs "
+	  "popinjay_access_log_key_file, the path of a file with a key of 16 "
+	  "to 4096 bytes" },
+	{ "log-key-missing", FALSE,
+	  { "popinjay_access_log_anonymize", "user=hash",
+	    "popinjay_access_log_key_file", "@DIR@/none" },
+	  "popinjay_access_log_key_file=@DIR@/none: open\\(\\) failed: No such "
+	  "file or directory; it is a file that uid [0-9]+ can read, with a "
+	  "key of 16 to 4096 bytes" },
 	{ "template-alike", FALSE, { "popinjay_uidl_format", "mail" },
 	  "popinjay_uidl_format=mail: " ALIKE },
 	{ "template-uidvalidity", FALSE,

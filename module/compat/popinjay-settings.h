@@ -35,8 +35,14 @@ struct popinjay_settings {
 	bool popinjay_uidl_save;
 	/* Percent of UIDLs that may change, up to 100; 0: all. */
 	unsigned int popinjay_uidl_drift_limit;
-	/* Sinks, separated by spaces; see core/access-log-sinks.h. */
+	/* Lists of words separated by spaces; see core/access-log-config.h. */
 	const char *popinjay_access_log;
+	const char *popinjay_access_log_format;
+	const char *popinjay_access_log_events;
+	const char *popinjay_access_log_headers;
+	const char *popinjay_access_log_anonymize;
+	/* Path of the key file that this needs, or "". */
+	const char *popinjay_access_log_key_file;
 	/* "yes", "no" or "": a valid X-UIDL header is a message's UIDL, as with
 	   Dovecot's pop3_reuse_xuidl. "" is what Dovecot has in the pop3
 	   process, and no in others. */

@@ -1,37 +1,30 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The pop3 process: the access log. doc/popinjay.7 lists the fields. */
+/* The pop3 process: the access log. doc/popinjay-log.7 lists the fields. */
 
 #include "session.h"
 #include "array.h"
 #include "net.h"
 #include "ostream.h"
-#include "str.h"
 #include "time-util.h"
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "mail-user.h"
 #include "access-log.h"
+#include "log-writer.h"
+#include "message-log.h"
 #include "record.h"
 #include "secret.h"
 #include "user.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #define ACCESS_LOG_BOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, access_log_storage_module)
 
-#define ACCESS_LOG_FILE_MODE 0600
-
 #define SESSION_FINISHED_EVENT "popinjay_session_finished"
+#define COMMAND_FINISHED_EVENT "popinjay_command_finished"
 
 static MODULE_CONTEXT_DEFINE_INIT(access_log_storage_module,
 				  &mail_storage_module_register);
-
-static struct event_category event_category_popinjay = {
-	.name = "popinjay"
-};
 
 static const char *const session_ends[] = {
 	[POPINJAY_SESSION_END_LOST] = "lost",
@@ -42,6 +35,15 @@ static const char *const session_ends[] = {
 	[POPINJAY_SESSION_END_ERROR] = "error"
 };
 
+static const char *const outcomes[] = {
+	[POPINJAY_OUTCOME_OK] = "ok",
+	[POPINJAY_OUTCOME_ERR] = "err",
+	[POPINJAY_OUTCOME_BAD] = "bad",
+	[POPINJAY_OUTCOME_REFUSED] = "refused",
+	[POPINJAY_OUTCOME_MORE] = "cut",
+	[POPINJAY_OUTCOME_CUT] = "cut"
+};
+
 static const char *const counted_fields[POPINJAY_COUNTED_COUNT][2] = {
 	[POPINJAY_COUNTED_RETR] = { "retr_count", "retr_bytes" },
 	[POPINJAY_COUNTED_TOP] = { "top_count", "top_bytes" },
@@ -50,46 +52,84 @@ static const char *const counted_fields[POPINJAY_COUNTED_COUNT][2] = {
 	[POPINJAY_COUNTED_DELE] = { "dele_count", "dele_bytes" }
 };
 
-/* an error is logged once in a process, which may serve many sessions */
-static bool file_error_logged = FALSE;
-
-static void
-record_add_address(struct popinjay_record *record, const char *ip_key,
-		   const struct ip_addr *ip, const char *port_key,
-		   in_port_t port)
+/* What every record of a session begins with. */
+struct popinjay_record *
+popinjay_access_log_record(struct popinjay_session *session, const char *event)
 {
-	bool known = ip != NULL && ip->family != 0;
+	const struct mail_user *user = session->client->user;
+	const struct popinjay_access_log_config *log = &session->puser->log;
+	struct popinjay_record *record;
+	struct timeval now;
 
-	popinjay_record_add_str(record, ip_key,
-				known ? net_ip2addr(ip) : NULL);
-	popinjay_record_add_uint(record, port_key, port);
+	/* many commands may have run since the ioloop looked at the clock */
+	i_gettimeofday(&now);
+	record = popinjay_record_create(pool_datastack_create());
+	popinjay_record_add_str(record, "event", event);
+	popinjay_record_add_time(record, "time", &now);
+	popinjay_record_add_str(record, "session",
+		popinjay_anonymize_session(log, user->session_id));
+	popinjay_record_add_uint(record, "record", ++session->stats.records);
+	popinjay_record_add_str(record, "user",
+		popinjay_anonymize_user(log, user->username));
+	popinjay_record_add_str(record, "remote_ip",
+		popinjay_anonymize_ip(log, user->conn.remote_ip));
+	return record;
 }
 
-static struct popinjay_record *
-session_record(struct popinjay_session *session, pool_t pool)
+void popinjay_access_log_add_credentials(struct popinjay_session *session,
+					 struct popinjay_record *record)
 {
-	const struct client *client = session->client;
-	const struct mail_user *user = client->user;
-	const struct popinjay_session_stats *stats = &session->stats;
-	struct popinjay_record *record = popinjay_record_create(pool);
-	unsigned int i;
+	const struct mail_user *user = session->client->user;
 
-	popinjay_record_add_str(record, "event", SESSION_FINISHED_EVENT);
-	popinjay_record_add_time(record, "time", &ioloop_timeval);
-	popinjay_record_add_str(record, "session", user->session_id);
-	popinjay_record_add_str(record, "user", user->username);
-	record_add_address(record, "remote_ip", user->conn.remote_ip,
-			   "remote_port", user->conn.remote_port);
-	record_add_address(record, "local_ip", user->conn.local_ip,
-			   "local_port", user->conn.local_port);
-	popinjay_record_add_bool(record, "tls",
-				 popinjay_client_is_tls(session->client));
+	popinjay_record_add_str(record, "mechanism", user->auth_mech);
 	if (popinjay_secret_get(user, "id") != NULL) {
 		popinjay_record_add_str(record, "secret_id",
 					popinjay_secret_get(user, "id"));
 		popinjay_record_add_str(record, "secret_label",
 					popinjay_secret_get(user, "label"));
 	}
+}
+
+void popinjay_access_log_write(struct popinjay_session *session, bool sinks,
+			       const struct popinjay_record *record)
+{
+	popinjay_log_write(&session->puser->log, sinks,
+			   popinjay_client_event(session->client), record);
+}
+
+/* --- sessions --- */
+
+static void
+add_fingerprint(struct popinjay_record *record, const char *key,
+		const struct popinjay_session *session, uint64_t fingerprint)
+{
+	popinjay_record_add_str(record, key, !session->uidls_listed ? NULL :
+		t_strdup_printf("%016"PRIx64, fingerprint));
+}
+
+static struct popinjay_record *session_record(struct popinjay_session *session)
+{
+	const struct client *client = session->client;
+	const struct mail_user *user = client->user;
+	const struct popinjay_session_stats *stats = &session->stats;
+	struct popinjay_record *record;
+	const char *local_ip = NULL;
+	unsigned int i;
+
+	record = popinjay_access_log_record(session, SESSION_FINISHED_EVENT);
+	if (session->puser->log.ip == POPINJAY_ANONYMIZE_NOT) {
+		popinjay_record_add_uint(record, "remote_port",
+					 user->conn.remote_port);
+	} else {
+		popinjay_record_add_str(record, "remote_port", NULL);
+	}
+	if (user->conn.local_ip != NULL && user->conn.local_ip->family != 0)
+		local_ip = net_ip2addr(user->conn.local_ip);
+	popinjay_record_add_str(record, "local_ip", local_ip);
+	popinjay_record_add_uint(record, "local_port", user->conn.local_port);
+	popinjay_record_add_bool(record, "tls",
+				 popinjay_client_is_tls(session->client));
+	popinjay_access_log_add_credentials(session, record);
 	popinjay_record_add_uint(record, "messages", client->messages_count);
 	popinjay_record_add_uint(record, "message_bytes", client->total_size);
 	for (i = 0; i < POPINJAY_COUNTED_COUNT; i++) {
@@ -102,6 +142,19 @@ session_record(struct popinjay_session *session, pool_t pool)
 				 stats->expunged_count);
 	popinjay_record_add_uint(record, "expunged_bytes",
 				 stats->expunged_bytes);
+	if (popinjay_refetch_is_known(session)) {
+		popinjay_record_add_uint(record, "refetch_count",
+					 stats->refetch_count);
+		popinjay_record_add_uint(record, "refetch_bytes",
+					 stats->refetch_bytes);
+	} else {
+		popinjay_record_add_str(record, "refetch_count", NULL);
+		popinjay_record_add_str(record, "refetch_bytes", NULL);
+	}
+	add_fingerprint(record, "uidl_fingerprint", session,
+			stats->uidl_fingerprint);
+	add_fingerprint(record, "uidl_fingerprint_left", session,
+			stats->uidl_fingerprint_left);
 	popinjay_record_add_uint(record, "bytes_in",
 				 popinjay_client_bytes_in(session->client));
 	popinjay_record_add_uint(record, "bytes_out",
@@ -116,108 +169,70 @@ session_record(struct popinjay_session *session, pool_t pool)
 	return record;
 }
 
-static void event_add_record(struct event *event,
-			     const struct popinjay_record *record)
+void popinjay_access_log_session(struct popinjay_session *session)
 {
-	const struct popinjay_field *fields;
-	unsigned int i, count;
-
-	fields = popinjay_record_get_fields(record, &count);
-	for (i = 0; i < count; i++) {
-		const struct popinjay_field *field = &fields[i];
-
-		switch (field->type) {
-		case POPINJAY_FIELD_STR:
-			event_add_str(event, field->key, field->value.str);
-			break;
-		case POPINJAY_FIELD_INT:
-			event_add_int(event, field->key, field->value.num);
-			break;
-		case POPINJAY_FIELD_UINT:
-			event_add_int(event, field->key, field->value.unum);
-			break;
-		case POPINJAY_FIELD_BOOL:
-			event_add_int(event, field->key,
-				      field->value.yes ? 1 : 0);
-			break;
-		case POPINJAY_FIELD_TIME:
-			event_add_timeval(event, field->key,
-					  &field->value.time);
-			break;
-		}
-	}
+	popinjay_message_log_expunged(session);
+	T_BEGIN {
+		popinjay_access_log_write(session, session->puser->log.session,
+					  session_record(session));
+	} T_END;
 }
 
-static void file_error(struct event *event, const char *path,
-		       const char *function)
-{
-	if (file_error_logged)
-		return;
-	file_error_logged = TRUE;
-	e_error(event, "popinjay_access_log=file:%s: %s failed: %m - "
-		"the access log is incomplete", path, function);
-}
+/* --- commands --- */
 
-/* The file is opened anew for each line, so that it may be rotated away at any
-   time; one write() of O_APPEND keeps lines of several processes apart. */
-static void file_write_line(struct event *event, const char *path,
-			    const string_t *line)
-{
-	ssize_t ret;
-	int fd;
+/* A client that has lost count sends its password as a command. */
+static const char *const password_commands[] = {
+	"APOP", "AUTH", "PASS", "USER", NULL
+};
 
-	/* a named pipe that nobody reads must not keep the session waiting */
-	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
-		  ACCESS_LOG_FILE_MODE);
-	if (fd == -1) {
-		file_error(event, path, "open()");
-		return;
-	}
-	ret = write(fd, str_data(line), str_len(line));
-	if (ret >= 0 && (size_t)ret < str_len(line))
-		errno = ENOSPC;
-	if (ret < 0 || (size_t)ret < str_len(line))
-		file_error(event, path, "write()");
-	if (close(fd) < 0)
-		file_error(event, path, "close()");
+/* What a command of a plugin takes, nobody here can know. */
+static bool args_are_safe(const struct popinjay_request *request)
+{
+	return popinjay_native_command_exists(request->session->client,
+					      request->name) &&
+		!str_array_find(password_commands, request->name);
 }
 
 static void
-access_log_write(struct popinjay_session *session, const char *event_name,
-		 const struct popinjay_record *record)
+access_log_command(struct popinjay_request *request,
+		   const struct popinjay_result *result, bool sinks)
 {
-	const struct popinjay_access_log_sinks *sinks = &session->puser->sinks;
-	string_t *json = t_str_new(1024);
-	struct event *event;
-	const char *const *pathp;
+	struct popinjay_session *session = request->session;
+	struct popinjay_record *record;
+	bool safe = args_are_safe(request);
 
-	popinjay_record_to_json(record, json);
-	event = event_create(popinjay_client_event(session->client));
-	event_add_category(event, &event_category_popinjay);
-	event_add_record(event, record);
-	event_set_name(event, event_name);
-	if (sinks->log)
-		e_info(event, "%s", str_c(json));
-	else {
-		/* for those who listen to events */
-		e_debug(event, "%s", str_c(json));
-	}
-
-	str_append_c(json, '\n');
-	for (pathp = sinks->files; pathp != NULL && *pathp != NULL; pathp++)
-		file_write_line(event, *pathp, json);
-	event_unref(&event);
+	record = popinjay_access_log_record(session, COMMAND_FINISHED_EVENT);
+	popinjay_access_log_add_credentials(session, record);
+	popinjay_record_add_str(record, "name",
+				safe || request->command != NULL ?
+				request->name : NULL);
+	popinjay_record_add_str(record, "args", safe ? request->args : NULL);
+	popinjay_record_add_str(record, "outcome", outcomes[result->outcome]);
+	popinjay_record_add_uint(record, "bytes_in", result->bytes_in);
+	popinjay_record_add_uint(record, "bytes_out", result->bytes_out);
+	popinjay_record_add_uint(record, "duration_usecs",
+				 result->duration_usecs);
+	popinjay_access_log_write(session, sinks, record);
 }
 
-void popinjay_access_log_session(struct popinjay_session *session)
+static void access_log_after(struct popinjay_request *request,
+			     const struct popinjay_result *result)
 {
-	T_BEGIN {
-		struct popinjay_record *record;
+	struct popinjay_session *session = request->session;
+	bool sinks = session->puser->log.command;
 
-		record = session_record(session, pool_datastack_create());
-		access_log_write(session, SESSION_FINISHED_EVENT, record);
+	if (sinks || popinjay_log_has_listener(
+			popinjay_client_event(session->client),
+			COMMAND_FINISHED_EVENT)) T_BEGIN {
+		access_log_command(request, result, sinks);
 	} T_END;
+	popinjay_message_log_command(request, result);
 }
+
+const struct popinjay_hook popinjay_access_log_hook = {
+	.name = "access log",
+	.after = access_log_after
+};
 
 /* --- what is really removed --- */
 

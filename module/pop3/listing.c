@@ -7,6 +7,7 @@
 #include "array.h"
 #include "mail-storage-private.h"
 #include "command.h"
+#include "listing.h"
 #include "message-number.h"
 #include "uidl-plain.h"
 #include "uidl-storage.h"
@@ -185,6 +186,21 @@ static enum popinjay_outcome command_list(struct popinjay_request *request)
 				 client->message_sizes[msgnum]);
 }
 
+bool popinjay_listing_uidl(struct popinjay_session *session,
+			   unsigned int msgnum,
+			   char dest[POPINJAY_UIDL_MAX_LEN + 1])
+{
+	struct mailbox *box = session->client->mailbox;
+	struct listing listing = { .session = session };
+
+	listing.plain = popinjay_uidl_storage_get_plain(box);
+	if (listing.plain == NULL &&
+	    (!session->uidls_listed ||
+	     popinjay_uidl_storage_get(box, &listing.set) <= 0))
+		return FALSE;
+	return write_uidl(&listing, msgnum, dest) > 0;
+}
+
 /* Keep the UIDLs where Dovecot looks for them when %{uidl_change} stands in
    pop3_logout_format. */
 static void keep_uidls_for_logout(struct listing *listing)
@@ -221,7 +237,8 @@ uidl_of_one(struct popinjay_request *request, struct listing *listing,
 
 static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 {
-	struct client *client = request->session->client;
+	struct popinjay_session *session = request->session;
+	struct client *client = session->client;
 	struct mailbox *box = client->mailbox;
 	struct listing *listing;
 	enum popinjay_outcome outcome;
@@ -241,6 +258,7 @@ static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 		return popinjay_reply_err(request, "SYS/TEMP",
 			"The UIDLs can't be listed now.");
 	}
+	session->uidls_listed = TRUE;
 	keep_uidls_for_logout(listing);
 	if (client->set->pop3_save_uidl)
 		listing->save_mail = mail_alloc(client->trans, 0, NULL);

@@ -8,6 +8,7 @@
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "access-log.h"
+#include "log-writer.h"
 #include "opening.h"
 #include "plugin.h"
 #include "secret.h"
@@ -63,7 +64,10 @@ void popinjay_plugin_init(struct module *module)
 		mail_storage_hooks_add(module, &popinjay_opening_hooks);
 		next_client_created_hook = pop3_client_created_hook_set(
 			popinjay_client_created);
-		if (popinjay_hook_register(&popinjay_secret_hook, &error) < 0)
+		if (popinjay_hook_register(&popinjay_secret_hook,
+					   &error) < 0 ||
+		    popinjay_hook_register(&popinjay_access_log_hook,
+					   &error) < 0)
 			i_fatal("popinjay: %s", error);
 	}
 }
@@ -71,10 +75,12 @@ void popinjay_plugin_init(struct module *module)
 void popinjay_plugin_deinit(void)
 {
 	if (popinjay_is_pop3_process()) {
+		popinjay_hook_unregister(&popinjay_access_log_hook);
 		popinjay_hook_unregister(&popinjay_secret_hook);
 		pop3_client_created_hook_set(next_client_created_hook);
 		mail_storage_hooks_remove(&popinjay_opening_hooks);
 		mail_storage_hooks_remove(&popinjay_access_log_hooks);
+		popinjay_log_writer_deinit();
 	}
 	mail_storage_hooks_remove(&popinjay_uidl_incoming_hooks);
 	mail_storage_hooks_remove(&popinjay_storage_hooks);

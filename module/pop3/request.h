@@ -21,6 +21,11 @@ struct popinjay_request {
 	/* the reply ends with a line of "." */
 	bool multiline;
 
+	/* the message that RETR, TOP or DELE is about, 0 if there is none, and
+	   how many lines of it TOP wants */
+	unsigned int msn;
+	uoff_t top_lines;
+
 	/* what goes on when output drains, while it lasts */
 	popinjay_more_func_t *more;
 	popinjay_more_free_func_t *free_context;

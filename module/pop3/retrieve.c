@@ -10,6 +10,7 @@
 #include "ostream.h"
 #include "mail-storage-private.h"
 #include "command.h"
+#include "message-log.h"
 #include "message-number.h"
 #include "wire.h"
 
@@ -238,6 +239,9 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 		return outcome;
 	}
 	i_stream_set_max_buffer_size(retrieve->stream, RETRIEVE_PIECE_BYTES);
+	request->msn = msgnum + 1;
+	request->top_lines = body_lines;
+	popinjay_message_log_opened(request, retrieve->mail, retrieve->stream);
 
 	if (!retrieve->whole) {
 		return popinjay_reply_multiline(request, retrieve_more,

@@ -19,6 +19,7 @@
 #include "mail-storage-service.h"
 #include "popinjay-settings.h"
 #include "access-log.h"
+#include "message-log.h"
 #include "uidl-sources.h"
 #include "user.h"
 
@@ -43,13 +44,22 @@ void popinjay_session_drop(struct popinjay_session *session,
 	client_disconnect(session->client, reason);
 }
 
+static bool bit_is_set(const unsigned char *bitmask, unsigned int msgnum)
+{
+	return bitmask != NULL &&
+		(bitmask[msgnum / CHAR_BIT] & (1 << (msgnum % CHAR_BIT))) != 0;
+}
+
 bool popinjay_session_is_deleted(const struct popinjay_session *session,
 				 unsigned int msgnum)
 {
-	const unsigned char *bitmask = session->client->deleted_bitmask;
+	return bit_is_set(session->client->deleted_bitmask, msgnum);
+}
 
-	return bitmask != NULL &&
-		(bitmask[msgnum / CHAR_BIT] & (1 << (msgnum % CHAR_BIT))) != 0;
+bool popinjay_session_is_unreadable(const struct popinjay_session *session,
+				    unsigned int msgnum)
+{
+	return bit_is_set(session->unreadable_bitmask, msgnum);
 }
 
 uint32_t popinjay_session_seq(const struct popinjay_session *session,
@@ -85,7 +95,6 @@ void popinjay_session_expunged(struct mailbox *box, uint32_t uid)
 	    session->client->mailbox != box)
 		return;
 	client = session->client;
-	session->stats.expunged_count++;
 	/* the view still shows the messages as this session saw them */
 	if (!mail_index_lookup_seq(client->mailbox->view, uid, &seq))
 		return;
@@ -96,8 +105,9 @@ void popinjay_session_expunged(struct mailbox *box, uint32_t uid)
 		for (msgnum = 0; msgnum < client->msgnum_to_seq_map_count &&
 		     client->msgnum_to_seq_map[msgnum] != seq; msgnum++) ;
 	}
-	if (msgnum < client->messages_count)
-		session->stats.expunged_bytes += client->message_sizes[msgnum];
+	if (msgnum < client->messages_count &&
+	    popinjay_session_is_deleted(session, msgnum))
+		popinjay_message_log_removed(session, msgnum, uid);
 }
 
 static void session_touch(struct client *client)
@@ -294,6 +304,7 @@ static void session_destroy(struct client *client, const char *reason)
 	}
 	popinjay_request_abort(session);
 	popinjay_access_log_session(session);
+	popinjay_message_log_free(session);
 
 	i_free(session->unreadable_bitmask);
 	super->destroy(client, reason);

@@ -47,6 +47,13 @@ struct popinjay_session_stats {
 	/* messages that this session removed from the storage */
 	unsigned int expunged_count;
 	uint64_t expunged_bytes;
+	/* complete RETRs of messages that had been fetched before */
+	unsigned int refetch_count;
+	uint64_t refetch_bytes;
+	/* of all UIDLs, and of those that are left; see uidls_listed */
+	uint64_t uidl_fingerprint, uidl_fingerprint_left;
+	/* records of the access log */
+	unsigned int records;
 };
 
 struct popinjay_session {
@@ -65,11 +72,16 @@ struct popinjay_session {
 	/* and this is how much the client got */
 	uint64_t refusal_bytes;
 
+	/* What the access log knows of messages; see message-log.h. */
+	struct popinjay_message_log *message_log;
+
 	/* [msgnum / CHAR_BIT]: messages that could not be read; NULL if there
 	   are none. They are not deleted in this session. */
 	unsigned char *unreadable_bitmask;
 
 	bool taken_over:1;
+	/* the client has asked for UIDLs: getting them again costs nothing */
+	bool uidls_listed:1;
 	/* what the client sent before its login ended may not be read yet */
 	bool login_input_pending:1;
 	/* the client sends no more, but still reads */
@@ -100,6 +112,9 @@ void popinjay_session_drop(struct popinjay_session *session,
 /* Returns TRUE if the message is marked deleted. */
 bool popinjay_session_is_deleted(const struct popinjay_session *session,
 				 unsigned int msgnum);
+/* Returns TRUE if the message could not be read in this session. */
+bool popinjay_session_is_unreadable(const struct popinjay_session *session,
+				    unsigned int msgnum);
 /* Returns the sequence of the message. */
 uint32_t popinjay_session_seq(const struct popinjay_session *session,
 			      unsigned int msgnum);

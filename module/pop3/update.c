@@ -7,16 +7,8 @@
 #include "session.h"
 #include "ostream.h"
 #include "command.h"
+#include "message-log.h"
 #include "message-number.h"
-
-static bool is_unreadable(const struct popinjay_session *session,
-			  unsigned int msgnum)
-{
-	const unsigned char *bitmask = session->unreadable_bitmask;
-
-	return bitmask != NULL &&
-		(bitmask[msgnum / CHAR_BIT] & (1 << (msgnum % CHAR_BIT))) != 0;
-}
 
 static enum popinjay_outcome command_dele(struct popinjay_request *request)
 {
@@ -29,13 +21,15 @@ static enum popinjay_outcome command_dele(struct popinjay_request *request)
 	if (!popinjay_message_number_parse(request, FALSE, &msgnum, &args,
 					   &outcome))
 		return outcome;
-	if (is_unreadable(session, msgnum)) {
+	if (popinjay_session_is_unreadable(session, msgnum)) {
 		return popinjay_reply_err(request, "SYS/TEMP",
 			"Message %u couldn't be read, so it isn't deleted.",
 			msgnum + 1);
 	}
+	popinjay_message_log_deleted(session, msgnum);
 	if (popinjay_request_run_native(request) < 0)
 		return POPINJAY_OUTCOME_BAD;
+	request->msn = msgnum + 1;
 	session->stats.counted[POPINJAY_COUNTED_DELE].bytes +=
 		client->message_sizes[msgnum];
 	return POPINJAY_OUTCOME_OK;

@@ -10,6 +10,9 @@
 #include "popinjay.h"
 #include "popinjay-settings.h"
 #include "compat-pop3.h"
+#include "log-protocol.h"
+#include "log-service.h"
+#include "log-writer.h"
 #include "uidl-sources.h"
 #include "user.h"
 
@@ -29,6 +32,7 @@ static void user_deinit(struct mail_user *user)
 	struct popinjay_user *puser = popinjay_user_get(user);
 
 	popinjay_uidl_sources_free(&puser->uidl_sources);
+	popinjay_access_log_config_free(&puser->log);
 	popinjay_settings_free(&puser->set);
 	puser->module_ctx.super.deinit(user);
 }
@@ -37,18 +41,16 @@ static int
 user_settings_init(struct mail_user *user, struct popinjay_user *puser,
 		   const char **error_r)
 {
-	const char *error;
 
 	if (popinjay_settings_get(user, &puser->set, error_r) < 0)
 		return -1;
 
-	if (popinjay_access_log_sinks_parse(user->pool,
-					    puser->set->popinjay_access_log,
-					    &puser->sinks, &error) < 0) {
-		*error_r = t_strdup_printf(
-			"popinjay_access_log=%s: Invalid value: %s",
-			puser->set->popinjay_access_log, error);
+	if (popinjay_log_config_init(user->pool, puser->set, &puser->log,
+				     error_r) < 0)
 		return -1;
+	if (popinjay_is_pop3_process()) {
+		popinjay_log_service_init(t_strconcat(user->set->base_dir, "/",
+			POPINJAY_LOG_SOCKET, NULL));
 	}
 
 	return popinjay_uidl_sources_create(user, puser->set,
@@ -74,8 +76,9 @@ void popinjay_user_created(struct mail_user *user)
 
 	if (user_settings_init(user, puser, &error) == 0)
 		return;
-	i_zero(&puser->sinks);
-	puser->sinks.log = TRUE;
+	popinjay_access_log_config_free(&puser->log);
+	i_zero(&puser->log);
+	puser->log.log = puser->log.session = TRUE;
 	puser->error = p_strconcat(user->pool, "popinjay: ", error, NULL);
 	if (!popinjay_is_pop3_process()) {
 		/* a POP3 setting must not stop the delivery of mail */

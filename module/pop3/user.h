@@ -2,7 +2,7 @@
 #ifndef POPINJAY_USER_H
 #define POPINJAY_USER_H
 
-#include "access-log-sinks.h"
+#include "access-log-config.h"
 
 struct mail_user;
 struct popinjay_settings;
@@ -13,7 +13,7 @@ struct popinjay_user {
 	union mail_user_module_context module_ctx;
 
 	const struct popinjay_settings *set;
-	struct popinjay_access_log_sinks sinks;
+	struct popinjay_access_log_config log;
 
 	struct popinjay_uidl_sources *uidl_sources;
 

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The service popinjay-log: who may send records. The socket is open to every
+   user of the machine, as mail processes run under the uids of mail users. The
+   kernel tells the pid of who connected, and that has to be a process that our
+   own parent, Dovecot's master process, has started: its parent is ours, and it
+   is in the master's session. A user's own process can have neither: it cannot
+   choose its parent, and cannot enter a session. (In a container the master may
+   be process 1, which gets orphans as children. These keep their session.) */
+
+#include "lib.h"
+#include "net.h"
+#include "sender.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#if !defined(SO_PEERPIDFD) && defined(__linux__) && !defined(__alpha__) && \
+	!defined(__hppa__) && !defined(__mips__) && !defined(__sparc__)
+/* Linux 6.5 */
+#  define SO_PEERPIDFD 77
+#endif
+
+/* Parent and session of a process. Returns 1, 0 if there is no such process, or
+   -1 with the reason in error_r. */
+static int
+read_stat(pid_t pid, int *parent_r, int *session_r, const char **error_r)
+{
+	const char *path = t_strdup_printf("/proc/%ld/stat", (long)pid);
+	char buf[1024];
+	const char *p;
+	ssize_t ret;
+	int fd, group;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd == -1) {
+		if (errno == ENOENT && access("/proc/self/stat", R_OK) == 0)
+			return 0;
+		*error_r = t_strdup_printf("open(%s) failed: %m", path);
+		return -1;
+	}
+	ret = read(fd, buf, sizeof(buf) - 1);
+	if (ret < 0) {
+		if (errno == ESRCH) {
+			i_close_fd(&fd);
+			return 0;
+		}
+		*error_r = t_strdup_printf("read(%s) failed: %m", path);
+		i_close_fd(&fd);
+		return -1;
+	}
+	i_close_fd(&fd);
+	buf[ret] = '\0';
+	/* the name of the program stands in parentheses and may have any
+	   characters, these too */
+	p = strrchr(buf, ')');
+	if (p == NULL || sscanf(p, ") %*c %d %d %d", parent_r, &group,
+				session_r) != 3) {
+		*error_r = t_strdup_printf("%s cannot be understood", path);
+		return -1;
+	}
+	return 1;
+}
+
+/* Returns FALSE if the process that connected is known to have ended: then its
+   pid may be another's by now. */
+static bool is_still_there(int fd)
+{
+#ifdef SO_PEERPIDFD
+	struct pollfd pfd = { .events = POLLIN };
+	socklen_t len = sizeof(pfd.fd);
+	int ret;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pfd.fd, &len) < 0) {
+		/* the kernel says so itself, or does not know pidfds */
+		return errno != ESRCH && errno != EINVAL;
+	}
+	/* it can be read when the process has ended */
+	ret = poll(&pfd, 1, 0);
+	i_close_fd(&pfd.fd);
+	return ret == 0;
+#else
+	return TRUE;
+#endif
+}
+
+int sender_check(int fd, struct sender *sender_r, const char **error_r)
+{
+	struct net_unix_cred cred;
+	int parent, session, ret;
+
+	i_zero(sender_r);
+	if (net_getunixcred(fd, &cred) < 0) {
+		*error_r = t_strdup_printf("getsockopt(SO_PEERCRED) failed: "
+					   "%m");
+		return -1;
+	}
+	sender_r->pid = cred.pid;
+	sender_r->uid = cred.uid;
+	if (cred.pid <= 0) {
+		*error_r = "It is in another PID namespace";
+		return -1;
+	}
+	ret = read_stat(cred.pid, &parent, &session, error_r);
+	if (ret <= 0)
+		return ret;
+	/* only now is what was read known to be about the sender */
+	if (!is_still_there(fd))
+		return 0;
+	if (parent != getppid() || session != getsid(0)) {
+		*error_r = "It is not a process of this Dovecot";
+		return -1;
+	}
+	return 1;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The processes that make records: from the record to the sinks. */
+
+#include "lib.h"
+#include "array.h"
+#include "event-filter.h"
+#include "str.h"
+#include "log-service.h"
+#include "log-syslog.h"
+#include "log-writer.h"
+#include "popinjay-settings.h"
+#include "record.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#define FILE_MODE 0600
+#define EVENT_PREFIX "popinjay_"
+
+static struct event_category event_category_popinjay = {
+	.name = "popinjay"
+};
+
+/* errors are logged once in a process, which may serve many sessions */
+static bool file_error_logged = FALSE;
+static bool syslog_error_logged = FALSE;
+
+int popinjay_log_config_init(pool_t pool, const struct popinjay_settings *set,
+			     struct popinjay_access_log_config *config_r,
+			     const char **error_r)
+{
+	const struct popinjay_access_log_values values = {
+		.access_log = set->popinjay_access_log,
+		.format = set->popinjay_access_log_format,
+		.events = set->popinjay_access_log_events,
+		.headers = set->popinjay_access_log_headers,
+		.anonymize = set->popinjay_access_log_anonymize,
+		.key_file = set->popinjay_access_log_key_file
+	};
+
+	return popinjay_access_log_config_parse(pool, &values, config_r,
+						error_r);
+}
+
+/* --- events --- */
+
+static void event_add_record(struct event *event,
+			     const struct popinjay_record *record)
+{
+	const struct popinjay_field *fields;
+	unsigned int i, count;
+
+	fields = popinjay_record_get_fields(record, &count);
+	for (i = 0; i < count; i++) {
+		const struct popinjay_field *field = &fields[i];
+
+		switch (field->type) {
+		case POPINJAY_FIELD_STR:
+			event_add_str(event, field->key, field->value.str);
+			break;
+		case POPINJAY_FIELD_INT:
+			event_add_int(event, field->key, field->value.num);
+			break;
+		case POPINJAY_FIELD_UINT:
+			event_add_int(event, field->key, field->value.unum);
+			break;
+		case POPINJAY_FIELD_BOOL:
+			event_add_int(event, field->key,
+				      field->value.yes ? 1 : 0);
+			break;
+		case POPINJAY_FIELD_TIME:
+			event_add_timeval(event, field->key,
+					  &field->value.time);
+			break;
+		}
+	}
+}
+
+static struct event *
+record_event(struct event *parent, const char *name)
+{
+	struct event *event = event_create(parent);
+
+	event_add_category(event, &event_category_popinjay);
+	event_set_name(event, name);
+	return event;
+}
+
+/* A filter may look at fields that only the whole event has: so one that names
+   any event of ours is one that may match. */
+static bool filter_names_us(struct event_filter *filter)
+{
+	string_t *str;
+
+	if (filter == NULL)
+		return FALSE;
+	str = t_str_new(256);
+	event_filter_export(filter, str);
+	return strstr(str_c(str), EVENT_PREFIX) != NULL;
+}
+
+bool popinjay_log_has_listener(struct event *parent, const char *event_name)
+{
+	struct event *event;
+	bool wanted;
+
+	T_BEGIN {
+		event = record_event(parent, event_name);
+		wanted = event_want_debug(event) ||
+			filter_names_us(event_get_global_debug_send_filter()) ||
+			filter_names_us(event_get_global_debug_log_filter());
+		event_unref(&event);
+	} T_END;
+	return wanted;
+}
+
+/* --- sinks --- */
+
+static void file_error(struct event *event, const char *path,
+		       const char *function)
+{
+	if (file_error_logged)
+		return;
+	file_error_logged = TRUE;
+	e_error(event, "popinjay_access_log=file:%s: %s failed: %m - "
+		"its records go to this log", path, function);
+}
+
+/* The file is opened anew for each line, so that it may be rotated away at any
+   time; one write() of O_APPEND keeps lines of several processes apart. */
+static bool file_write_line(struct event *event, const char *path,
+			    const char *line)
+{
+	const char *text = t_strconcat(line, "\n", NULL);
+	size_t size = strlen(text);
+	ssize_t ret;
+	int fd;
+
+	/* a named pipe that nobody reads must not keep the session waiting */
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK,
+		  FILE_MODE);
+	if (fd == -1) {
+		file_error(event, path, "open()");
+		return FALSE;
+	}
+	ret = write(fd, text, size);
+	if (ret >= 0 && (size_t)ret < size) {
+		/* no other line may begin within this one */
+		if (write(fd, "\n", 1) < 0) {
+			/* the disk is full */
+		}
+		errno = ENOSPC;
+		ret = -1;
+	}
+	if (ret < 0)
+		file_error(event, path, "write()");
+	i_close_fd(&fd);
+	return ret >= 0;
+}
+
+static bool syslog_write_line(struct event *event, const char *path,
+			      const char *line)
+{
+	if (popinjay_log_syslog_send(path, line) == 0)
+		return TRUE;
+	if (!syslog_error_logged) {
+		syslog_error_logged = TRUE;
+		e_error(event, "popinjay_access_log=syslog:%s failed: %m - "
+			"its records go to this log", path);
+	}
+	return FALSE;
+}
+
+/* Returns TRUE if all sinks but Dovecot's log have the line. */
+static bool sinks_write(const struct popinjay_access_log_config *config,
+			struct event *event, const char *line)
+{
+	const char *const *pathp;
+	bool written = TRUE;
+
+	for (pathp = config->files; pathp != NULL && *pathp != NULL; pathp++) {
+		if (!file_write_line(event, *pathp, line))
+			written = FALSE;
+	}
+	for (pathp = config->syslogs; pathp != NULL && *pathp != NULL;
+	     pathp++) {
+		if (!syslog_write_line(event, *pathp, line))
+			written = FALSE;
+	}
+	if (config->service &&
+	    !popinjay_log_service_send(line, config->log || !written))
+		written = FALSE;
+	return written;
+}
+
+void popinjay_log_write(const struct popinjay_access_log_config *config,
+			bool sinks, struct event *parent,
+			const struct popinjay_record *record)
+{
+	const struct popinjay_field *fields;
+	unsigned int count;
+
+	fields = popinjay_record_get_fields(record, &count);
+	i_assert(count > 0 && strcmp(fields[0].key, "event") == 0);
+	T_BEGIN {
+		string_t *line = t_str_new(1024);
+		struct event *event;
+
+		if (config->logfmt)
+			popinjay_record_to_logfmt(record, line);
+		else
+			popinjay_record_to_json(record, line);
+		event = record_event(parent, fields[0].value.str);
+		event_add_record(event, record);
+		if (sinks && (!sinks_write(config, event, str_c(line)) ||
+			      config->log))
+			e_info(event, "%s", str_c(line));
+		else {
+			/* for those who listen to events */
+			e_debug(event, "%s", str_c(line));
+		}
+		event_unref(&event);
+	} T_END;
+}
+
+void popinjay_log_writer_deinit(void)
+{
+	popinjay_log_service_deinit();
+	popinjay_log_syslog_deinit();
+}

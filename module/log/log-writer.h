@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_LOG_WRITER_H
+#define POPINJAY_LOG_WRITER_H
+
+#include "access-log-config.h"
+
+struct event;
+struct popinjay_record;
+struct popinjay_settings;
+
+/* Parse the settings of the access log. See access-log-config.h. */
+int popinjay_log_config_init(pool_t pool, const struct popinjay_settings *set,
+			     struct popinjay_access_log_config *config_r,
+			     const char **error_r);
+
+/* Returns TRUE if somebody listens to the event of that name, or may, so that
+   it has to be sent though no sink wants the record. */
+bool popinjay_log_has_listener(struct event *parent, const char *event_name);
+
+/* Write a record to all sinks, and send it as an event, a child of parent,
+   whose name is the record's field "event". If sinks is FALSE, the event
+   alone. A line that a sink does not take goes to Dovecot's own log. */
+void popinjay_log_write(const struct popinjay_access_log_config *config,
+			bool sinks, struct event *parent,
+			const struct popinjay_record *record);
+
+/* Give what is left to the sinks, and close them. */
+void popinjay_log_writer_deinit(void);
+
+#endif

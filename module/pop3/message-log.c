@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The pop3 process: the access log's records of messages. What a record tells
+   of a message is noted while the message is at hand: when it is sent, its
+   stream is open anyway, and when it is removed, it is too late. */
+
+#include "session.h"
+#include "array.h"
+#include "hash.h"
+#include "istream.h"
+#include "md5.h"
+#include "str.h"
+#include "message-header-decode.h"
+#include "message-header-parser.h"
+#include "mail-storage-private.h"
+#include "access-log.h"
+#include "listing.h"
+#include "log-writer.h"
+#include "message-log.h"
+#include "record.h"
+#include "uidl.h"
+#include "uidl-storage.h"
+#include "user.h"
+
+#define MESSAGE_FINISHED_EVENT "popinjay_message_finished"
+
+/* Message-ID and Subject are looked for in this much of a message. */
+#define HEADERS_FIRST_BYTES 4096
+#define HEADERS_MAX_BYTES (32 * 1024)
+
+/* An extension of Dovecot's index: 1 for each message that POP3 has fetched. */
+#define FETCHED_EXT_NAME "popinjay-fetched"
+
+struct message {
+	uint32_t uid;
+	unsigned int msgnum;
+	/* NULL if not known */
+	const char *guid, *uidl;
+	const char *message_id, *subject;
+	bool headers_read:1;
+};
+
+struct popinjay_message_log {
+	pool_t pool;
+	/* by uid: messages that were sent or marked as deleted */
+	HASH_TABLE(void *, struct message *) messages;
+	/* uids that QUIT has removed */
+	ARRAY_TYPE(uint32_t) removed;
+	/* [msgnum / CHAR_BIT]: messages fetched in this session; or NULL */
+	unsigned char *fetched_bitmask;
+	uint32_t fetched_ext_id;
+	/* records are wanted: by a sink, by somebody who listens */
+	bool sinks, wanted;
+};
+
+static struct popinjay_message_log *
+message_log_get(struct popinjay_session *session)
+{
+	struct popinjay_message_log *log = session->message_log;
+	pool_t pool;
+
+	if (log != NULL)
+		return log;
+	pool = pool_alloconly_create("popinjay message log", 1024);
+	log = p_new(pool, struct popinjay_message_log, 1);
+	log->pool = pool;
+	hash_table_create_direct(&log->messages, pool, 0);
+	p_array_init(&log->removed, pool, 16);
+	log->fetched_ext_id = mail_index_ext_register(
+		session->client->mailbox->index, FETCHED_EXT_NAME, 0, 1, 1);
+	log->sinks = session->puser->log.message;
+	log->wanted = log->sinks || popinjay_log_has_listener(
+		popinjay_client_event(session->client), MESSAGE_FINISHED_EVENT);
+	session->message_log = log;
+	return log;
+}
+
+static uint32_t
+message_uid(const struct popinjay_session *session, unsigned int msgnum)
+{
+	uint32_t uid;
+
+	mail_index_lookup_uid(session->client->mailbox->view,
+			      popinjay_session_seq(session, msgnum), &uid);
+	return uid;
+}
+
+static const char *
+message_uidl(struct popinjay_session *session, unsigned int msgnum)
+{
+	const struct popinjay_uidl_set *uidls;
+	const struct popinjay_uidl *uidl;
+
+	if (!session->uidls_listed ||
+	    popinjay_uidl_storage_get(session->client->mailbox, &uidls) <= 0)
+		return NULL;
+	uidl = popinjay_listing_find_uidl(session, uidls, msgnum);
+	return uidl == NULL ? NULL : uidl->uidl;
+}
+
+static struct message *
+message_get(struct popinjay_session *session, unsigned int msgnum)
+{
+	struct popinjay_message_log *log = message_log_get(session);
+	uint32_t uid = message_uid(session, msgnum);
+	struct message *message;
+
+	message = hash_table_lookup(log->messages, POINTER_CAST(uid));
+	if (message == NULL) {
+		message = p_new(log->pool, struct message, 1);
+		message->uid = uid;
+		message->msgnum = msgnum;
+		hash_table_insert(log->messages, POINTER_CAST(uid), message);
+	}
+	if (message->uidl == NULL) {
+		message->uidl = p_strdup(log->pool,
+					 message_uidl(session, msgnum));
+	}
+	return message;
+}
+
+static void message_read_guid(struct popinjay_message_log *log,
+			      struct message *message, struct mail *mail)
+{
+	const char *guid;
+
+	if (message->guid == NULL &&
+	    mail_get_special(mail, MAIL_FETCH_GUID, &guid) == 0 &&
+	    *guid != '\0')
+		message->guid = p_strdup(log->pool, guid);
+}
+
+/* --- headers --- */
+
+static const char *
+header_value(pool_t pool, const struct message_header_line *hdr, bool decode)
+{
+	string_t *str = t_str_new(128);
+
+	if (decode)
+		message_header_decode_utf8(hdr->full_value, hdr->full_value_len,
+					   str, NULL);
+	else
+		str_append_data(str, hdr->full_value, hdr->full_value_len);
+	return p_strdup(pool, t_str_trim(str_c(str), " \t\r\n"));
+}
+
+/* Returns TRUE if nothing more is to be found behind data. */
+static bool
+headers_parse(pool_t pool, struct message *message, const unsigned char *data,
+	      size_t size)
+{
+	struct istream *input = i_stream_create_from_data(data, size);
+	struct message_header_parser_ctx *parser;
+	struct message_header_line *hdr;
+	bool ended = FALSE;
+
+	parser = message_parse_header_init(input, NULL,
+		MESSAGE_HEADER_PARSER_FLAG_SKIP_INITIAL_LWSP |
+		MESSAGE_HEADER_PARSER_FLAG_CLEAN_ONELINE);
+	while (message_parse_header_next(parser, &hdr) > 0) {
+		if (hdr->eoh) {
+			ended = TRUE;
+			break;
+		}
+		if (strcasecmp(hdr->name, "Message-ID") != 0 &&
+		    strcasecmp(hdr->name, "Subject") != 0)
+			continue;
+		if (hdr->continues) {
+			hdr->use_full_value = TRUE;
+			continue;
+		}
+		if (strcasecmp(hdr->name, "Subject") == 0) {
+			if (message->subject == NULL)
+				message->subject = header_value(pool, hdr,
+								TRUE);
+		} else if (message->message_id == NULL)
+			message->message_id = header_value(pool, hdr, FALSE);
+	}
+	message_parse_header_deinit(&parser);
+	i_stream_unref(&input);
+	return ended;
+}
+
+static void message_read_headers(struct popinjay_session *session,
+				 struct message *message,
+				 struct istream *stream)
+{
+	const struct popinjay_access_log_config *config = &session->puser->log;
+	pool_t pool = session->message_log->pool;
+	const unsigned char *data;
+	size_t size, wanted = HEADERS_FIRST_BYTES;
+	int ret;
+
+	if (message->headers_read || (!config->message_id && !config->subject))
+		return;
+	message->headers_read = TRUE;
+	do {
+		/* nothing is skipped, so nothing is read twice; a header that
+		   was cut off is parsed again */
+		ret = i_stream_read_bytes(stream, &data, &size, wanted);
+		message->message_id = message->subject = NULL;
+		wanted *= 2;
+	} while (!headers_parse(pool, message, data, size) && ret > 0 &&
+		 wanted <= HEADERS_MAX_BYTES);
+}
+
+/* The message is not open, and is not worth to be opened for that. */
+static void message_read_cached_id(struct popinjay_session *session,
+				   struct message *message, struct mail *mail)
+{
+	enum mail_lookup_abort lookup_abort = mail->lookup_abort;
+	const char *value;
+
+	if (message->headers_read || !session->puser->log.message_id)
+		return;
+	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
+	if (mail_get_first_header(mail, "Message-ID", &value) > 0) {
+		message->message_id = p_strdup(session->message_log->pool,
+					       value);
+	}
+	mail->lookup_abort = lookup_abort;
+}
+
+/* --- what was fetched before --- */
+
+bool popinjay_refetch_is_known(const struct popinjay_session *session)
+{
+	/* with that setting a session is not to write to the index */
+	return session->puser->log.session &&
+		!session->client->set->pop3_no_flag_updates;
+}
+
+/* A message was sent whole. */
+static void
+message_fetched(struct popinjay_session *session, unsigned int msgnum)
+{
+	struct popinjay_message_log *log = message_log_get(session);
+	struct client *client = session->client;
+	uint32_t seq = popinjay_session_seq(session, msgnum);
+	unsigned char bit = 1 << (msgnum % CHAR_BIT), yes = 1;
+	unsigned char *bits;
+	const void *data;
+
+	if (log->fetched_bitmask == NULL) {
+		log->fetched_bitmask =
+			p_malloc(log->pool, MSGS_BITMASK_SIZE(client));
+	}
+	bits = &log->fetched_bitmask[msgnum / CHAR_BIT];
+	mail_index_lookup_ext(client->mailbox->view, seq, log->fetched_ext_id,
+			      &data, NULL);
+	if ((*bits & bit) != 0 ||
+	    (data != NULL && *(const unsigned char *)data != 0)) {
+		session->stats.refetch_count++;
+		session->stats.refetch_bytes += client->message_sizes[msgnum];
+		return;
+	}
+	*bits |= bit;
+	mail_index_update_ext(client->trans->itrans, seq, log->fetched_ext_id,
+			      &yes, NULL);
+}
+
+/* --- records --- */
+
+static void
+add_message(struct popinjay_session *session, struct popinjay_record *record,
+	    const struct message *message)
+{
+	popinjay_record_add_uint(record, "msn", message->msgnum + 1);
+	popinjay_record_add_uint(record, "uid", message->uid);
+	popinjay_record_add_str(record, "guid", message->guid);
+	popinjay_record_add_str(record, "uidl", message->uidl);
+	popinjay_record_add_uint(record, "size",
+		session->client->message_sizes[message->msgnum]);
+}
+
+static void
+add_headers(struct popinjay_session *session, struct popinjay_record *record,
+	    const struct message *message)
+{
+	if (session->puser->log.message_id) {
+		popinjay_record_add_str(record, "message_id",
+					message->message_id);
+	}
+	if (session->puser->log.subject)
+		popinjay_record_add_str(record, "subject", message->subject);
+}
+
+static struct popinjay_record *
+message_record(struct popinjay_session *session, const char *action)
+{
+	struct popinjay_record *record;
+
+	record = popinjay_access_log_record(session, MESSAGE_FINISHED_EVENT);
+	popinjay_access_log_add_credentials(session, record);
+	popinjay_record_add_str(record, "action", action);
+	return record;
+}
+
+static void
+log_retrieved(struct popinjay_request *request,
+	      const struct popinjay_result *result,
+	      const struct message *message)
+{
+	struct popinjay_session *session = request->session;
+	bool whole = strcmp(request->name, "RETR") == 0;
+	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
+	struct popinjay_record *record;
+
+	record = message_record(session, whole ? "retr" : "top");
+	popinjay_record_add_bool(record, "complete", complete);
+	if (!complete) {
+		popinjay_record_add_str(record, "cut_by",
+			popinjay_session_is_unreadable(session,
+						       message->msgnum) ?
+			"storage" : "client");
+	}
+	add_message(session, record, message);
+	popinjay_record_add_uint(record, "bytes", result->bytes_out);
+	if (!whole)
+		popinjay_record_add_uint(record, "lines", request->top_lines);
+	popinjay_record_add_uint(record, "duration_usecs",
+				 result->duration_usecs);
+	add_headers(session, record, message);
+	popinjay_access_log_write(session, session->message_log->sinks, record);
+}
+
+static void log_action(struct popinjay_session *session, const char *action,
+		       const struct message *message)
+{
+	struct popinjay_record *record = message_record(session, action);
+
+	add_message(session, record, message);
+	add_headers(session, record, message);
+	popinjay_access_log_write(session, session->message_log->sinks, record);
+}
+
+void popinjay_message_log_command(struct popinjay_request *request,
+				  const struct popinjay_result *result)
+{
+	struct popinjay_session *session = request->session;
+	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
+	unsigned int msgnum = request->msn - 1;
+
+	if (request->msn == 0 ||
+	    (!complete && result->outcome != POPINJAY_OUTCOME_CUT))
+		return;
+	if (complete && strcmp(request->name, "RETR") == 0 &&
+	    popinjay_refetch_is_known(session))
+		message_fetched(session, msgnum);
+	if (!message_log_get(session)->wanted)
+		return;
+	T_BEGIN {
+		struct message *message = message_get(session, msgnum);
+
+		if (strcmp(request->name, "DELE") == 0)
+			log_action(session, "dele", message);
+		else
+			log_retrieved(request, result, message);
+	} T_END;
+}
+
+void popinjay_message_log_opened(struct popinjay_request *request,
+				 struct mail *mail, struct istream *stream)
+{
+	struct popinjay_session *session = request->session;
+	struct popinjay_message_log *log = message_log_get(session);
+	struct message *message;
+
+	if (!log->wanted)
+		return;
+	message = message_get(session, request->msn - 1);
+	message_read_guid(log, message, mail);
+	T_BEGIN {
+		message_read_headers(session, message, stream);
+	} T_END;
+}
+
+void popinjay_message_log_deleted(struct popinjay_session *session,
+				  unsigned int msgnum)
+{
+	struct popinjay_message_log *log = message_log_get(session);
+	struct message *message = message_get(session, msgnum);
+	struct mail *mail;
+
+	if (!log->wanted || (message->guid != NULL && message->headers_read))
+		return;
+	/* without its GUID nobody could tell which message is gone */
+	mail = mail_alloc(session->client->trans, 0, NULL);
+	mail_set_seq(mail, popinjay_session_seq(session, msgnum));
+	message_read_guid(log, message, mail);
+	message_read_cached_id(session, message, mail);
+	mail_free(&mail);
+}
+
+/* --- the end of the session --- */
+
+static uint64_t uidl_hash(const char *uidl)
+{
+	unsigned char digest[MD5_RESULTLEN];
+	uint64_t hash;
+
+	md5_get_digest(uidl, strlen(uidl), digest);
+	memcpy(&hash, digest, sizeof(hash));
+	return hash;
+}
+
+void popinjay_message_log_uidls(struct popinjay_session *session,
+				const struct popinjay_uidl_set *uidls)
+{
+	const struct popinjay_uidl *all;
+	unsigned int i, count;
+	uint64_t fingerprint = 0;
+
+	if (session->uidls_listed)
+		return;
+	session->uidls_listed = TRUE;
+	if (!session->puser->log.session)
+		return;
+	all = popinjay_uidl_set_get(uidls, &count);
+	for (i = 0; i < count; i++)
+		fingerprint ^= uidl_hash(all[i].uidl);
+	session->stats.uidl_fingerprint = fingerprint;
+	session->stats.uidl_fingerprint_left = fingerprint;
+}
+
+void popinjay_message_log_removed(struct popinjay_session *session,
+				  unsigned int msgnum, uint32_t uid)
+{
+	session->stats.expunged_count++;
+	session->stats.expunged_bytes +=
+		session->client->message_sizes[msgnum];
+	if (session->message_log != NULL)
+		array_push_back(&session->message_log->removed, &uid);
+}
+
+void popinjay_message_log_expunged(struct popinjay_session *session)
+{
+	struct popinjay_message_log *log = session->message_log;
+	const uint32_t *uidp;
+
+	if (log == NULL)
+		return;
+	if (!session->client->delete_success &&
+	    strcmp(session->client->mailbox->storage->name, "mbox") == 0) {
+		/* it tells of each message before it has written the file */
+		session->stats.expunged_count = 0;
+		session->stats.expunged_bytes = 0;
+		return;
+	}
+	array_foreach(&log->removed, uidp) {
+		const struct message *message =
+			hash_table_lookup(log->messages, POINTER_CAST(*uidp));
+
+		if (message == NULL)
+			continue;
+		if (message->uidl != NULL) {
+			session->stats.uidl_fingerprint_left ^=
+				uidl_hash(message->uidl);
+		}
+		if (log->wanted) T_BEGIN {
+			log_action(session, "expunge", message);
+		} T_END;
+	}
+	array_clear(&log->removed);
+}
+
+void popinjay_message_log_free(struct popinjay_session *session)
+{
+	struct popinjay_message_log *log = session->message_log;
+
+	if (log == NULL)
+		return;
+	session->message_log = NULL;
+	hash_table_destroy(&log->messages);
+	pool_unref(&log->pool);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_MESSAGE_LOG_H
+#define POPINJAY_MESSAGE_LOG_H
+
+struct istream;
+struct mail;
+struct popinjay_request;
+struct popinjay_result;
+struct popinjay_session;
+struct popinjay_uidl_set;
+
+/* A message is about to be sent by request: note what its records will tell of
+   it. stream is at its beginning, and stays there. Does nothing if no records
+   of messages are wanted. */
+void popinjay_message_log_opened(struct popinjay_request *request,
+				 struct mail *mail, struct istream *stream);
+/* A message will be marked as deleted. */
+void popinjay_message_log_deleted(struct popinjay_session *session,
+				  unsigned int msgnum);
+
+/* A command has ended: log the message that it was about. */
+void popinjay_message_log_command(struct popinjay_request *request,
+				  const struct popinjay_result *result);
+
+/* The client is shown these UIDLs. */
+void popinjay_message_log_uidls(struct popinjay_session *session,
+				const struct popinjay_uidl_set *uidls);
+
+/* QUIT has removed a message that this session had marked. */
+void popinjay_message_log_removed(struct popinjay_session *session,
+				  unsigned int msgnum, uint32_t uid);
+/* The session is over: log the messages that are really gone. */
+void popinjay_message_log_expunged(struct popinjay_session *session);
+
+/* Returns TRUE if it is kept which messages were fetched, and so known which
+   were fetched again. */
+bool popinjay_refetch_is_known(const struct popinjay_session *session);
+
+/* Free what is kept of messages. */
+void popinjay_message_log_free(struct popinjay_session *session);
+
+#endif

@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The service popinjay-log: no record is lost and none is written twice,
+   whatever happens to its file, to itself, or to who sends; and nobody else can
+   send. */
+
+#include "pop3.h"
+#include "records.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MAIL "Message-ID: <m@example.com>\r\n\r\nText.\r\n"
+#define MARKED "+OK Marked to be deleted."
+#define RECORD_IN_LOG "popinjay-log: Info: \\{\"event\":|" \
+	"pop3.*: Info: \\{\"event\":"
+
+static struct fixture *f;
+static char *log_path;
+
+/* Start anew, with the collector and nothing in its file. */
+static void begin(void)
+{
+	g_autofree char *config = NULL;
+
+	if (f == NULL) {
+		f = fixture_new(NULL);
+		log_path = g_build_filename(f->dir, "access.log", NULL);
+		config = collector_config(f, log_path);
+		fixture_reload(f, config);
+	}
+	if (truncate(log_path, 0) < 0)
+		g_assert_cmpint(errno, ==, ENOENT);
+}
+
+static char *user_with_mail(unsigned int count)
+{
+	char *user = fixture_user(f, "maildir");
+
+	for (unsigned int i = 0; i < count; i++)
+		fixture_deliver(f, user, MAIL, strlen(MAIL));
+	return user;
+}
+
+/* A session with three records. */
+static void run_session(const char *user)
+{
+	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
+
+	pop3_check(pop3, "DELE 1", MARKED);
+	pop3_quit(pop3, "Logging out, messages deleted.");
+}
+
+static void test_file(void)
+{
+	g_autoptr(GPtrArray) records = NULL;
+	g_autofree char *user = NULL;
+	struct stat st;
+	gsize since;
+
+	begin();
+	user = user_with_mail(1);
+	since = fixture_log_size(f);
+	run_session(user);
+	records = records_in_file(log_path, 3);
+	g_assert_cmpuint(records_check_sessions(records), ==, 1);
+	record_expect_str(record_at(records, 0, "message"), "action", "dele");
+	record_expect_str(record_at(records, 1, "message"), "action",
+			  "expunge");
+	record_expect_str(record_at(records, 2, "session"), "user", user);
+	g_assert_cmpint(stat(log_path, &st), ==, 0);
+	g_assert_cmpint(st.st_mode & 07777, ==, 0600);
+	g_assert_cmpuint(fixture_log_count(f, since, RECORD_IN_LOG), ==, 0);
+}
+
+/* --- load --- */
+
+/* Sessions at once, as root of four uids; as many records as there should
+   be. */
+static unsigned int run_clients(unsigned int count)
+{
+	static const char *const names[] = { "alice", "bob", "carol", "dave" };
+	g_autofree struct pop3 **clients = g_new(struct pop3 *, count);
+	static gboolean made;
+
+	for (gsize i = 0; i < G_N_ELEMENTS(names) && !made; i++) {
+		fixture_user_add(f, names[i]);
+		for (unsigned int j = 0; j < 3; j++)
+			fixture_deliver(f, names[i], MAIL, strlen(MAIL));
+	}
+	made = TRUE;
+	for (unsigned int i = 0; i < count; i++) {
+		clients[i] = pop3_session(f, POP3_CLEAR,
+					  names[i % G_N_ELEMENTS(names)]);
+	}
+	for (unsigned int i = 0; i < count; i++)
+		pop3_send(clients[i], "RETR 1\r\nRETR 2\r\nTOP 3 0\r\nQUIT");
+	for (unsigned int i = 0; i < count; i++) {
+		g_string_free(pop3_read_to_eof(clients[i], NULL), TRUE);
+		pop3_close(clients[i]);
+	}
+	return count * 4;
+}
+
+static void test_many_uids(void)
+{
+	g_autoptr(GPtrArray) records = NULL;
+	unsigned int count;
+
+	begin();
+	count = run_clients(100);
+	records = records_in_file(log_path, count);
+	g_assert_cmpuint(records_check_sessions(records), ==, 100);
+}
+
+static void test_many_messages(void)
+{
+	const unsigned int count = 10000;
+	g_autofree char *user = NULL;
+	g_autoptr(GPtrArray) records = NULL;
+	struct pop3 *pop3;
+	g_autofree guint8 *seen = g_malloc0(count + 1);
+	g_autoptr(GString) commands = g_string_new(NULL);
+	GPtrArray *mails = g_ptr_array_new_with_free_func(
+		(GDestroyNotify)g_bytes_unref);
+	GString *all;
+	gsize since;
+
+	begin();
+	user = fixture_user(f, "maildir");
+	for (unsigned int i = 1; i <= count; i++) {
+		char *text = g_strdup_printf("Message-ID: <%u>\r\n\r\nx\r\n",
+					     i);
+
+		g_ptr_array_add(mails, g_bytes_new_take(text, strlen(text)));
+		g_string_append_printf(commands, "RETR %u\r\nDELE %u\r\n", i,
+				       i);
+	}
+	fixture_deliver_all(f, user, (GBytes *const *)mails->pdata, count);
+	g_ptr_array_unref(mails);
+	since = fixture_log_size(f);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	g_string_append(commands, "QUIT\r\n");
+	g_assert_true(pop3_send_bytes(pop3, commands->str, commands->len,
+				      NULL));
+	all = pop3_read_to_eof(pop3, NULL);
+	g_assert_true(g_str_has_suffix(all->str, "messages deleted.\r\n"));
+	g_string_free(all, TRUE);
+	pop3_close(pop3);
+
+	/* RETR, DELE and its removal, each once for each message */
+	records = records_in_file(log_path, 3 * count + 1);
+	g_assert_cmpuint(records_check_sessions(records), ==, 1);
+	for (unsigned int i = 0; i < 3 * count; i++) {
+		JsonObject *record = record_at(records, i, "message");
+		const char *action =
+			json_object_get_string_member(record, "action");
+		gint64 msn = json_object_get_int_member(record, "msn");
+		g_autofree char *id = g_strdup_printf("<%d>", (int)msn);
+		guint8 bit = g_str_equal(action, "retr") ? 1 :
+			g_str_equal(action, "dele") ? 2 : 4;
+
+		g_assert_cmpint(seen[msn] & bit, ==, 0);
+		seen[msn] |= bit;
+		record_expect_str(record, "message_id", id);
+	}
+	for (unsigned int i = 1; i <= count; i++)
+		g_assert_cmpint(seen[i], ==, 7);
+	g_assert_cmpuint(fixture_log_count(f, since, RECORD_IN_LOG), ==, 0);
+}
+
+/* --- rotation --- */
+
+struct rotation {
+	gboolean stop;
+	unsigned int count;
+};
+
+static gpointer rotate(gpointer data)
+{
+	struct rotation *rotation = data;
+
+	while (!g_atomic_int_get(&rotation->stop)) {
+		g_autofree char *to = g_strdup_printf("%s.%u", log_path,
+						      rotation->count + 1);
+
+		g_usleep(200 * 1000);
+		if (rename(log_path, to) == 0) {
+			rotation->count++;
+			/* also by the signal, which is not needed */
+			if (rotation->count % 2 == 0 && collector_pid(f) > 0)
+				kill(collector_pid(f), SIGUSR1);
+		}
+	}
+	return NULL;
+}
+
+static void test_rotation(void)
+{
+	struct rotation rotation = { FALSE, 0 };
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_autoptr(GPtrArray) records = NULL;
+	GThread *thread;
+	unsigned int count = 0, sessions = 0;
+
+	begin();
+	thread = g_thread_new("rotate", rotate, &rotation);
+	for (; sessions < 80 || g_atomic_int_get(&rotation.count) < 3;
+	     sessions += 20)
+		count += run_clients(20);
+	/* a last session whose records are known to be the last */
+	count += run_clients(1);
+	sessions++;
+	g_usleep(300 * 1000);
+	g_atomic_int_set(&rotation.stop, TRUE);
+	g_thread_join(thread);
+	for (unsigned int i = 1; i <= rotation.count + 1; i++) {
+		g_autofree char *path = i > rotation.count ?
+			g_strdup(log_path) :
+			g_strdup_printf("%s.%u", log_path, i);
+		g_autofree char *part = NULL;
+
+		if (g_file_get_contents(path, &part, NULL, NULL)) {
+			g_assert_true(*part == '\0' ||
+				      g_str_has_suffix(part, "\n"));
+			g_string_append(text, part);
+			(void)unlink(path);
+		}
+	}
+	records = records_parse(text->str, NULL);
+	g_assert_cmpuint(records->len, ==, count);
+	g_assert_cmpuint(records_check_sessions(records), ==, sessions);
+	g_test_message("%u rotations, %u records", rotation.count, count);
+}
+
+/* --- the collector dies --- */
+
+/* All records of the load, in the file or in Dovecot's log, each once. */
+static void
+check_nothing_lost(gsize since, unsigned int count, unsigned int sessions)
+{
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, NULL);
+	gint64 end = g_get_monotonic_time() +
+		fixture_timeout_secs() * G_USEC_PER_SEC;
+	unsigned int ended;
+
+	do {
+		g_autofree char *file = NULL;
+		g_autofree char *log = fixture_log(f, since);
+		g_autoptr(GPtrArray) logged = records_parse(log, NULL);
+		g_autoptr(GPtrArray) written = NULL;
+		GPtrArray *all[2];
+
+		g_hash_table_remove_all(seen);
+		ended = 0;
+		g_assert_true(g_file_get_contents(log_path, &file, NULL,
+						  NULL));
+		all[0] = written = records_parse(file, NULL);
+		all[1] = logged;
+		for (unsigned int i = 0; i < 2 * written->len +
+			     2 * logged->len; i++) {
+			GPtrArray *from = all[i % 2];
+			JsonObject *record;
+			char *key;
+
+			if (i / 2 >= from->len)
+				continue;
+			record = g_ptr_array_index(from, i / 2);
+			key = g_strdup_printf("%s %d",
+				json_object_get_string_member(record,
+							      "session"),
+				(int)json_object_get_int_member(record,
+								"record"));
+			if (!g_hash_table_add(seen, key))
+				g_error("%s is there twice", key);
+			if (strstr(json_object_get_string_member(record,
+						"event"), "session"))
+				ended++;
+		}
+		g_test_message("%u in the file, %u in the log", written->len,
+			       logged->len);
+		g_usleep(100 * 1000);
+	} while (g_hash_table_size(seen) < count &&
+		 g_get_monotonic_time() < end);
+	g_assert_cmpuint(g_hash_table_size(seen), ==, count);
+	g_assert_cmpuint(ended, ==, sessions);
+}
+
+static gpointer kill_collector(gpointer data)
+{
+	struct rotation *rotation = data;
+
+	while (!g_atomic_int_get(&rotation->stop)) {
+		pid_t pid = collector_pid(f);
+
+		if (pid > 0 && kill(pid, rotation->count % 2 == 0 ? SIGKILL :
+				    SIGTERM) == 0)
+			rotation->count++;
+		g_usleep(150 * 1000);
+	}
+	return NULL;
+}
+
+static void test_killed(void)
+{
+	struct rotation killing = { FALSE, 0 };
+	unsigned int count = 0, sessions = 0;
+	GThread *thread;
+	gsize since;
+
+	begin();
+	fixture_log_allow(f, "service\\(popinjay-log\\): child .* killed with "
+			  "signal 9");
+	since = fixture_log_size(f);
+	thread = g_thread_new("kill", kill_collector, &killing);
+	for (; sessions < 100 || g_atomic_int_get(&killing.count) < 5;
+	     sessions += 20)
+		count += run_clients(20);
+	g_atomic_int_set(&killing.stop, TRUE);
+	g_thread_join(thread);
+	check_nothing_lost(since, count, sessions);
+	g_test_message("killed %u times", killing.count);
+}
+
+/* A collector that hangs keeps nobody waiting, and what is taken back from it
+   it does not write later. */
+static void test_hanging(void)
+{
+	g_autofree char *user = NULL;
+	gint64 started;
+	gsize since;
+	pid_t pid;
+
+	begin();
+	user = user_with_mail(2);
+	run_session(user);
+	g_ptr_array_unref(records_in_file(log_path, 3));
+	pid = collector_pid(f);
+	g_assert_cmpint(pid, >, 0);
+	g_assert_cmpint(truncate(log_path, 0), ==, 0);
+	g_assert_cmpint(kill(pid, SIGSTOP), ==, 0);
+	since = fixture_log_size(f);
+	started = g_get_monotonic_time();
+	run_session(user);
+	g_assert_cmpint(g_get_monotonic_time() - started, <,
+			G_USEC_PER_SEC / 2);
+	g_free(fixture_log_wait(f, since,
+				": Info: \\{.*popinjay_session_finished"));
+	g_assert_cmpint(kill(pid, SIGCONT), ==, 0);
+	check_nothing_lost(since, 3, 1);
+	g_usleep(200 * 1000);
+	check_nothing_lost(since, 3, 1);
+}
+
+/* --- a full disk --- */
+
+static void set_file_limit(pid_t pid, const char *size)
+{
+	g_autofree char *arg = g_strdup_printf("--fsize=%s", size);
+	g_autofree char *pid_arg = g_strdup_printf("%d", pid);
+	const char *const argv[] = { "prlimit", "--pid", pid_arg, arg, NULL };
+
+	g_assert_cmpint(fixture_run(f, argv, NULL, NULL, NULL), ==, 0);
+}
+
+/* A file that may not grow beyond 1000 bytes is like a disk that has no more
+   room: the write is cut there. */
+static void test_full_disk(void)
+{
+	g_autofree char *user = NULL, *text = NULL;
+	g_autoptr(GPtrArray) records = NULL;
+	unsigned int lines = 0;
+	gsize since;
+	pid_t pid;
+
+	begin();
+	user = user_with_mail(3);
+	run_session(user);
+	g_ptr_array_unref(records_in_file(log_path, 3));
+	g_assert_cmpint(truncate(log_path, 0), ==, 0);
+	pid = collector_pid(f);
+	set_file_limit(pid, "1000:unlimited");
+	fixture_log_allow(f, "popinjay-log: Error: write\\(.*\\) failed: File "
+			  "too large - records go to this log$");
+	since = fixture_log_size(f);
+	run_session(user);
+	g_free(fixture_log_wait(f, since, "popinjay-log: Info: "
+				"\\{.*popinjay_session_finished"));
+	check_nothing_lost(since, 3, 1);
+	set_file_limit(pid, "unlimited:unlimited");
+	run_session(user);
+	g_free(fixture_log_wait(f, since, "can be written again$"));
+	check_nothing_lost(since, 6, 2);
+	g_assert_true(g_file_get_contents(log_path, &text, NULL, NULL));
+	g_assert_true(g_str_has_suffix(text, "\n"));
+	/* there is nothing in it that is no record */
+	records = records_parse(text, NULL);
+	for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+		lines++;
+	g_assert_cmpuint(records->len, ==, lines);
+	g_assert_cmpint(collector_pid(f), ==, pid);
+}
+
+/* --- forgery --- */
+
+static const char forged[] = "VERSION\tpopinjay-log\t1\t0\n"
+	"L\t1\t{\"event\":\"popinjay_session_finished\",\"user\":\"forged\"}\n";
+
+static gboolean send_forged(const char *socket_path, gboolean orphan)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char reply[64];
+	int fd;
+
+	if (orphan) {
+		/* the child of nobody here */
+		if (fork() != 0)
+			_exit(0);
+		g_usleep(50 * 1000);
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	g_strlcpy(addr.sun_path, socket_path, sizeof(addr.sun_path));
+	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
+		send(fd, forged, sizeof(forged) - 1, MSG_NOSIGNAL) > 0 &&
+		read(fd, reply, sizeof(reply)) <= 0;
+}
+
+static void test_forged(void)
+{
+	g_autofree char *socket_path = g_build_filename(f->dir, "run",
+							"popinjay-log", NULL);
+	g_autofree char *user = NULL, *text = NULL;
+	gid_t gid;
+	uid_t uid;
+
+	begin();
+	user = user_with_mail(1);
+	uid = fixture_user_uid(f, user, &gid);
+	fixture_log_allow(f, "popinjay-log: Error: Refused records of process "
+			  "[0-9]+ of uid [0-9]+: It is not a process of this "
+			  "Dovecot");
+	/* the mail user himself, in a shell; and a process that has lost its
+	   parent */
+	for (unsigned int i = 0; i < 2; i++) {
+		gsize since = fixture_log_size(f);
+		pid_t pid = fork();
+		int status;
+
+		if (pid == 0) {
+			if (geteuid() == 0 &&
+			    (setgid(gid) < 0 || setuid(uid) < 0))
+				_exit(2);
+			_exit(send_forged(socket_path, i == 1) ? 0 : 1);
+		}
+		g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+		g_assert_cmpint(status, ==, 0);
+		if (i == 0) {
+			g_free(fixture_log_wait(f, since, "Refused records of "
+						"process"));
+		}
+	}
+	g_usleep(200 * 1000);
+	run_session(user);
+	g_ptr_array_unref(records_in_file(log_path, 3));
+	g_assert_true(g_file_get_contents(log_path, &text, NULL, NULL));
+	g_assert_null(strstr(text, "forged"));
+}
+
+/* --- no collector --- */
+
+static void test_away(void)
+{
+	g_autofree char *user = NULL, *config = NULL;
+	g_autofree char *nothing = NULL, *dir = NULL;
+	g_autoptr(GPtrArray) records = NULL;
+	gsize since;
+
+	begin();
+	user = user_with_mail(1);
+	config = g_strdup_printf("%spopinjay_access_log = service\n%s",
+				 f->version < 20400 ? "plugin {\n" : "",
+				 f->version < 20400 ? "}\n" : "");
+	fixture_stop(f);
+	fixture_start(f);
+	fixture_reload(f, config);
+	dir = g_build_filename(f->dir, "run", "popinjay-log", NULL);
+	(void)unlink(dir);
+	since = fixture_log_size(f);
+	run_session(user);
+	records = records_of_session(f, since, user);
+	g_assert_cmpuint(records->len, ==, 3);
+}
+
+int main(int argc, char *argv[])
+{
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/service/file", test_file);
+	g_test_add_func("/service/many-uids", test_many_uids);
+	g_test_add_func("/service/many-messages", test_many_messages);
+	g_test_add_func("/service/rotation", test_rotation);
+	g_test_add_func("/service/killed", test_killed);
+	g_test_add_func("/service/hanging", test_hanging);
+	g_test_add_func("/service/full-disk", test_full_disk);
+	g_test_add_func("/service/forged", test_forged);
+	g_test_add_func("/service/away", test_away);
+	ret = g_test_run();
+	g_clear_pointer(&f, fixture_free);
+	g_free(log_path);
+	return ret;
+}
