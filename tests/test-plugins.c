@@ -348,6 +348,7 @@ static void test_failing_policy(void)
 	g_autofree char *all_user = user_with_mails(f, 2);
 	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
 	g_autoptr(GString) reply = NULL;
+	gsize since;
 
 	/* a few messages are shown all the same, with one line in the log */
 	fixture_log_allow(f, error);
@@ -365,9 +366,11 @@ static void test_failing_policy(void)
 	check_no_uidls(f, many_user, "+OK 10 270", failure);
 
 	/* and so it is with all, be they ever so few */
+	since = fixture_log_size(f);
 	pop3 = pop3_session(f, POP3_CLEAR, all_user);
 	pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
 	pop3_quit(pop3, "Logging out, messages deleted.");
+	g_free(fixture_log_wait(f, since, "popinjay_session_finished"));
 	check_no_uidls(f, all_user, "+OK 1 27", failure);
 	fixture_free(f);
 }

@@ -50,6 +50,29 @@ static char *user_with_mail(unsigned int count)
 	return user;
 }
 
+/* Wait until the collector runs, which Dovecot may have put off after it was
+   killed in its first moments. Its file is empty then. Returns its pid. */
+static pid_t collector_wait(void)
+{
+	gint64 end = g_get_monotonic_time() +
+		fixture_timeout_secs() * G_USEC_PER_SEC;
+	g_autofree char *user = fixture_user(f, "maildir");
+	struct stat st;
+
+	do {
+		pop3_quit(pop3_session(f, POP3_CLEAR, user), "Logging out.");
+		/* longer than a session waits for the collector */
+		for (unsigned int i = 0; i < 10; i++) {
+			g_usleep(100 * 1000);
+			if (stat(log_path, &st) == 0 && st.st_size > 0) {
+				g_assert_cmpint(truncate(log_path, 0), ==, 0);
+				return collector_pid(f);
+			}
+		}
+	} while (g_get_monotonic_time() < end);
+	g_error("the collector does not run");
+}
+
 /* A session with three records. */
 static void run_session(const char *user)
 {
@@ -319,7 +342,8 @@ static void test_killed(void)
 
 	begin();
 	fixture_log_allow(f, "service\\(popinjay-log\\): child .* killed with "
-			  "signal 9");
+			  "signal|service\\(popinjay-log\\): command startup "
+			  "failed, throttling");
 	since = fixture_log_size(f);
 	thread = g_thread_new("kill", kill_collector, &killing);
 	for (; sessions < 100 || g_atomic_int_get(&killing.count) < 5;
@@ -341,12 +365,9 @@ static void test_hanging(void)
 	pid_t pid;
 
 	begin();
-	user = user_with_mail(2);
-	run_session(user);
-	g_ptr_array_unref(records_in_file(log_path, 3));
-	pid = collector_pid(f);
+	user = user_with_mail(1);
+	pid = collector_wait();
 	g_assert_cmpint(pid, >, 0);
-	g_assert_cmpint(truncate(log_path, 0), ==, 0);
 	g_assert_cmpint(kill(pid, SIGSTOP), ==, 0);
 	since = fixture_log_size(f);
 	started = g_get_monotonic_time();
@@ -383,11 +404,8 @@ static void test_full_disk(void)
 	pid_t pid;
 
 	begin();
-	user = user_with_mail(3);
-	run_session(user);
-	g_ptr_array_unref(records_in_file(log_path, 3));
-	g_assert_cmpint(truncate(log_path, 0), ==, 0);
-	pid = collector_pid(f);
+	user = user_with_mail(2);
+	pid = collector_wait();
 	set_file_limit(pid, "1000:unlimited");
 	fixture_log_allow(f, "popinjay-log: Error: write\\(.*\\) failed: File "
 			  "too large - records go to this log$");
