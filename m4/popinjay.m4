@@ -133,6 +133,11 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [[#include "settings.h"]],
     [[struct { pool_t pool; } *set; const char *error;
       return settings_get(NULL, NULL, 0, &set, &error);]])
+  POPINJAY_PROBE([LOGIN_CLIENT_SSL_SECURED],
+    [login struct client member ssl_secured],
+    [[#include "login-common.h"
+#include "client-common.h"]],
+    [[struct client *c = NULL; return c->ssl_secured;]])
   POPINJAY_PROBE([SETTINGS_READ_ROOTS],
     [master_service_settings_read_simple() with roots],
     [[#include "master-service.h"
