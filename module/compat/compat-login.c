@@ -5,6 +5,7 @@
 #include "login-common.h"
 #include "client-common.h"
 #include "compat-login.h"
+#include "popinjay-settings.h"
 
 bool popinjay_login_client_is_tls(const struct client *client)
 {
@@ -14,3 +15,66 @@ bool popinjay_login_client_is_tls(const struct client *client)
 	return client->end_client_tls_secured;
 #endif
 }
+
+#ifdef POPINJAY_HAVE_SETTINGS_GET
+
+#include "settings.h"
+#include "settings-info.h"
+
+int popinjay_login_settings_get(const struct popinjay_settings **set_r,
+				const char **error_r)
+{
+	return settings_get(master_service_get_event(master_service),
+			    &popinjay_setting_parser_info, 0, set_r, error_r);
+}
+
+void popinjay_login_settings_free(const struct popinjay_settings **set)
+{
+	settings_free(*set);
+}
+
+#else
+
+/* The environment is written as a list with spaces in dovecot.conf: so commas
+   stand between the words of a value. */
+static const char *
+env_get(pool_t pool, const char *name, const char *default_value)
+{
+	const char *value = getenv(name);
+
+	return p_strdup(pool, value == NULL ? default_value :
+			t_strarray_join(t_strsplit_spaces(value, ","), " "));
+}
+
+int popinjay_login_settings_get(const struct popinjay_settings **set_r,
+				const char **error_r ATTR_UNUSED)
+{
+	struct popinjay_settings *set;
+	pool_t pool;
+
+	pool = pool_alloconly_create("popinjay settings", 512);
+	set = p_new(pool, struct popinjay_settings, 1);
+	set->pool = pool;
+	set->popinjay_access_log = env_get(pool, "POPINJAY_ACCESS_LOG", "log");
+	set->popinjay_access_log_format =
+		env_get(pool, "POPINJAY_ACCESS_LOG_FORMAT", "json");
+	/* of no use here */
+	set->popinjay_access_log_events = "none";
+	set->popinjay_access_log_headers = "none";
+	set->popinjay_access_log_anonymize =
+		env_get(pool, "POPINJAY_ACCESS_LOG_ANONYMIZE", "");
+	set->popinjay_access_log_key_file =
+		env_get(pool, "POPINJAY_ACCESS_LOG_KEY_FILE", "");
+	*set_r = set;
+	return 0;
+}
+
+void popinjay_login_settings_free(const struct popinjay_settings **set)
+{
+	pool_t pool = (*set)->pool;
+
+	*set = NULL;
+	pool_unref(&pool);
+}
+
+#endif

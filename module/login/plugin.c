@@ -16,8 +16,8 @@
 #include "log-service.h"
 #include "log-syslog.h"
 #include "log-writer.h"
-#include "login-settings.h"
 #include "popinjay.h"
+#include "popinjay-settings.h"
 #include "plugin.h"
 #include "record.h"
 
@@ -161,6 +161,23 @@ static void login_client_allocated(struct client *client)
 	MODULE_CONTEXT_SET(client, popinjay_login_module, lclient);
 }
 
+static int config_init(const char **error_r)
+{
+	const struct popinjay_settings *set;
+	int ret;
+
+	if (popinjay_login_settings_get(&set, error_r) < 0)
+		return -1;
+	ret = popinjay_log_config_init(config_pool, set, &config, error_r);
+	popinjay_login_settings_free(&set);
+	if (ret == 0 && *config.files != NULL) {
+		/* files belong to mail users */
+		config.files = NULL;
+		config.log = TRUE;
+	}
+	return ret;
+}
+
 static const struct login_client_hooks login_hooks = {
 	.client_allocated = login_client_allocated
 };
@@ -175,7 +192,7 @@ void popinjay_login_plugin_init(struct module *module)
 	if (strcmp(login_binary->protocol, "pop3") != 0)
 		return;
 	config_pool = pool_alloconly_create("popinjay login", 512);
-	if (popinjay_login_settings_get(config_pool, &config, &error) < 0) {
+	if (config_init(&error) < 0) {
 		i_error("popinjay: %s - records of logins go to this log",
 			error);
 		popinjay_access_log_config_free(&config);

@@ -103,7 +103,8 @@ static void
 add_fingerprint(struct popinjay_record *record, const char *key,
 		const struct popinjay_session *session, uint64_t fingerprint)
 {
-	popinjay_record_add_str(record, key, !session->uidls_listed ? NULL :
+	popinjay_record_add_str(record, key,
+		!session->uidl_fingerprint_known ? NULL :
 		t_strdup_printf("%016"PRIx64, fingerprint));
 }
 

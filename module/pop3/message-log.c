@@ -8,7 +8,6 @@
 #include "array.h"
 #include "hash.h"
 #include "istream.h"
-#include "md5.h"
 #include "str.h"
 #include "message-header-decode.h"
 #include "message-header-parser.h"
@@ -18,8 +17,6 @@
 #include "log-writer.h"
 #include "message-log.h"
 #include "record.h"
-#include "uidl.h"
-#include "uidl-storage.h"
 #include "user.h"
 
 #define MESSAGE_FINISHED_EVENT "popinjay_message_finished"
@@ -85,24 +82,12 @@ message_uid(const struct popinjay_session *session, unsigned int msgnum)
 	return uid;
 }
 
-static const char *
-message_uidl(struct popinjay_session *session, unsigned int msgnum)
-{
-	const struct popinjay_uidl_set *uidls;
-	const struct popinjay_uidl *uidl;
-
-	if (!session->uidls_listed ||
-	    popinjay_uidl_storage_get(session->client->mailbox, &uidls) <= 0)
-		return NULL;
-	uidl = popinjay_listing_find_uidl(session, uidls, msgnum);
-	return uidl == NULL ? NULL : uidl->uidl;
-}
-
 static struct message *
 message_get(struct popinjay_session *session, unsigned int msgnum)
 {
 	struct popinjay_message_log *log = message_log_get(session);
 	uint32_t uid = message_uid(session, msgnum);
+	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
 	struct message *message;
 
 	message = hash_table_lookup(log->messages, POINTER_CAST(uid));
@@ -112,10 +97,9 @@ message_get(struct popinjay_session *session, unsigned int msgnum)
 		message->msgnum = msgnum;
 		hash_table_insert(log->messages, POINTER_CAST(uid), message);
 	}
-	if (message->uidl == NULL) {
-		message->uidl = p_strdup(log->pool,
-					 message_uidl(session, msgnum));
-	}
+	if (message->uidl == NULL &&
+	    popinjay_listing_uidl(session, msgnum, uidl))
+		message->uidl = p_strdup(log->pool, uidl);
 	return message;
 }
 
@@ -260,6 +244,39 @@ message_fetched(struct popinjay_session *session, unsigned int msgnum)
 			      &yes, NULL);
 }
 
+/* --- UIDLs --- */
+
+/* FNV-1a, and a last step so that those of similar UIDLs do not cancel each
+   other out. Nobody gains anything by making two of them equal. */
+static uint64_t uidl_hash(const char *uidl)
+{
+	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+	for (; *uidl != '\0'; uidl++)
+		hash = (hash ^ (unsigned char)*uidl) * UINT64_C(0x100000001b3);
+	hash ^= hash >> 32;
+	hash *= UINT64_C(0xd6e8feb86659fd93);
+	return hash ^ (hash >> 32);
+}
+
+/* The client was shown the UIDLs. */
+static void uidls_finished(struct popinjay_session *session)
+{
+	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
+	unsigned int msgnum, count = session->client->messages_count;
+	uint64_t fingerprint = 0;
+
+	if (session->uidl_fingerprint_known || !session->uidls_listed)
+		return;
+	session->uidl_fingerprint_known = TRUE;
+	for (msgnum = 0; msgnum < count; msgnum++) {
+		if (popinjay_listing_uidl(session, msgnum, uidl))
+			fingerprint ^= uidl_hash(uidl);
+	}
+	session->stats.uidl_fingerprint = fingerprint;
+	session->stats.uidl_fingerprint_left = fingerprint;
+}
+
 /* --- records --- */
 
 static void
@@ -342,6 +359,9 @@ void popinjay_message_log_command(struct popinjay_request *request,
 	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
 	unsigned int msgnum = request->msn - 1;
 
+	if (complete && session->puser->log.session &&
+	    strcmp(request->name, "UIDL") == 0)
+		uidls_finished(session);
 	if (request->msn == 0 ||
 	    (!complete && result->outcome != POPINJAY_OUTCOME_CUT))
 		return;
@@ -394,35 +414,6 @@ void popinjay_message_log_deleted(struct popinjay_session *session,
 }
 
 /* --- the end of the session --- */
-
-static uint64_t uidl_hash(const char *uidl)
-{
-	unsigned char digest[MD5_RESULTLEN];
-	uint64_t hash;
-
-	md5_get_digest(uidl, strlen(uidl), digest);
-	memcpy(&hash, digest, sizeof(hash));
-	return hash;
-}
-
-void popinjay_message_log_uidls(struct popinjay_session *session,
-				const struct popinjay_uidl_set *uidls)
-{
-	const struct popinjay_uidl *all;
-	unsigned int i, count;
-	uint64_t fingerprint = 0;
-
-	if (session->uidls_listed)
-		return;
-	session->uidls_listed = TRUE;
-	if (!session->puser->log.session)
-		return;
-	all = popinjay_uidl_set_get(uidls, &count);
-	for (i = 0; i < count; i++)
-		fingerprint ^= uidl_hash(all[i].uidl);
-	session->stats.uidl_fingerprint = fingerprint;
-	session->stats.uidl_fingerprint_left = fingerprint;
-}
 
 void popinjay_message_log_removed(struct popinjay_session *session,
 				  unsigned int msgnum, uint32_t uid)

@@ -7,7 +7,6 @@ struct mail;
 struct popinjay_request;
 struct popinjay_result;
 struct popinjay_session;
-struct popinjay_uidl_set;
 
 /* A message is about to be sent by request: note what its records will tell of
    it. stream is at its beginning, and stays there. Does nothing if no records
@@ -18,13 +17,10 @@ void popinjay_message_log_opened(struct popinjay_request *request,
 void popinjay_message_log_deleted(struct popinjay_session *session,
 				  unsigned int msgnum);
 
-/* A command has ended: log the message that it was about. */
+/* A command has ended: log the message that it was about, and what it tells of
+   the session. */
 void popinjay_message_log_command(struct popinjay_request *request,
 				  const struct popinjay_result *result);
-
-/* The client is shown these UIDLs. */
-void popinjay_message_log_uidls(struct popinjay_session *session,
-				const struct popinjay_uidl_set *uidls);
 
 /* QUIT has removed a message that this session had marked. */
 void popinjay_message_log_removed(struct popinjay_session *session,

@@ -82,6 +82,8 @@ struct popinjay_session {
 	bool taken_over:1;
 	/* the client has asked for UIDLs: getting them again costs nothing */
 	bool uidls_listed:1;
+	/* the fingerprints in stats are known */
+	bool uidl_fingerprint_known:1;
 	/* what the client sent before its login ended may not be read yet */
 	bool login_input_pending:1;
 	/* the client sends no more, but still reads */

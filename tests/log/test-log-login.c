@@ -53,7 +53,7 @@ static void begin(void)
 static JsonObject *next_login(gsize *since)
 {
 	g_autofree char *line = fixture_log_wait(f, *since,
-		"pop3-login: .*\\{\"event\":\"popinjay_login_finished\",\"time\"");
+		"pop3-login: Info: \\{\"event\":\"popinjay_login_finished\"");
 	g_autofree char *log = fixture_log(f, *since);
 	const char *json = strchr(line, '{');
 	gint64 end = g_get_monotonic_time() +
