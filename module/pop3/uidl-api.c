@@ -406,7 +406,7 @@ static int api_saved_repair(struct mailbox *box, const char **error_r)
 }
 
 const struct popinjay_uidl_api popinjay_uidl_api = {
-	.version = PACKAGE_VERSION,
+	.version = POPINJAY_VERSION,
 	.get = api_get,
 	.is_provisional = popinjay_uidl_storage_is_provisional,
 	.get_other = api_get_other,

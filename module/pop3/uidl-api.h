@@ -31,7 +31,7 @@ struct popinjay_uidl_given {
 };
 
 struct popinjay_uidl_api {
-	/* PACKAGE_VERSION. Of another version than one's own, nothing below
+	/* POPINJAY_VERSION. Of another version than one's own, nothing below
 	   may be called. */
 	const char *version;
 
