@@ -164,6 +164,11 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [[#include "doveadm-mail.h"]],
     [[struct doveadm_mail_cmd_context *c = NULL;
       c->v.init(c, c->args);]])
+  POPINJAY_PROBE([SSL_CLIENT_AUTOCREATE], [io_stream_autocreate_ssl_client()],
+    [[#include "iostream-ssl.h"]],
+    [[const char *error;
+      return io_stream_autocreate_ssl_client(NULL, NULL, NULL, NULL,
+					     &error);]])
 
   dnl The auth process. In 2.3 a passdb has args; in 2.4 it has settings, and
   dnl later parameters too.

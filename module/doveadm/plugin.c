@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Entry points of lib20_doveadm_popinjay_plugin.so: the commands "doveadm
-   popinjay secret ...". */
+   popinjay secret ..." and "doveadm popinjay uidl ...". */
 
 #include "lib.h"
 #include "module-dir.h"
 #include "doveadm-mail.h"
 #include "secret-cmd.h"
+#include "uidl-cmd.h"
 #include "plugin.h"
 
 #define LIMITS_USAGE \
@@ -97,6 +98,7 @@ void doveadm_popinjay_plugin_init(struct module *module ATTR_UNUSED)
 
 	for (i = 0; i < N_ELEMENTS(commands); i++)
 		doveadm_cmd_register_ver2(&commands[i]);
+	popinjay_uidl_commands_register();
 }
 
 void doveadm_popinjay_plugin_deinit(void)

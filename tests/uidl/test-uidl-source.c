@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm popinjay uidl export --from: lists taken from a POP3 server, which is
+   the private Dovecot itself, and who gets a password. Other servers are in
+   test-uidl-move. */
+
+#include "numbered.h"
+#include "uidl-list.h"
+#include "uidl-tool.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define MAIL_COUNT 150
+#define MAIL_BYTES 300
+
+static struct fixture *f;
+
+static void reload(const char *ca_file)
+{
+	g_autofree char *ca = ca_file == NULL ? g_strdup("") :
+		g_strdup_printf("ssl_client_ca_file = %s\n", ca_file);
+	g_autofree char *config = uidl_config("a.%{uid}", NULL, NULL);
+	g_autofree char *all = g_strconcat(config, ca, NULL);
+
+	fixture_reload(f, all);
+}
+
+/* A file of root's that nobody else can read. */
+static char *secret_file(const char *name, const char *text)
+{
+	char *path = g_build_filename(f->dir, name, NULL);
+
+	g_assert_true(g_file_set_contents(path, text, -1, NULL));
+	g_assert_cmpint(chmod(path, 0600), ==, 0);
+	return path;
+}
+
+static char *url(const char *scheme, const char *user)
+{
+	return g_strdup_printf("%s://%s%s127.0.0.1:%u", scheme,
+			       user == NULL ? "" : user,
+			       user == NULL ? "" : "@",
+			       strcmp(scheme, "pop3s") == 0 ? f->pop3s_port :
+			       f->pop3_port);
+}
+
+/* What POP3 tells is what Dovecot itself knows: the hash above all. */
+static void test_same(gconstpointer storage)
+{
+	static const char *const titles[] = {
+		"uidl", "size", "header", "message_id"
+	};
+	g_autofree char *user = NULL, *from = NULL, *by_pop3 = NULL;
+	g_autofree char *own = NULL, *password = NULL;
+
+	reload(f->ca_file);
+	password = secret_file("password", FIXTURE_PASSWORD "\n");
+	user = fixture_user(f, storage);
+	numbered_deliver(f, user, 1, MAIL_COUNT, MAIL_BYTES);
+	from = url("pop3s", NULL);
+	by_pop3 = uidl_tool(f, NULL, 0, "export", "-u", user, "-f", from, "-p",
+			    password, NULL);
+	own = uidl_tool(f, NULL, 0, "export", "-u", user, NULL);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(titles); i++) {
+		g_auto(GStrv) a = uidl_tool_column(by_pop3, titles[i]);
+		g_auto(GStrv) b = uidl_tool_column(own, titles[i]);
+
+		g_assert_cmpuint(g_strv_length(a), ==, MAIL_COUNT);
+		uidl_assert_same(a, b);
+		g_assert_cmpstr(a[0], !=, "");
+	}
+}
+
+/* The user of the URL, STLS, a file with the passwords of many. */
+static void test_stls(void)
+{
+	g_autofree char *user = NULL, *other = NULL, *from = NULL, *out = NULL;
+	g_autofree char *passwords = NULL, *text = NULL;
+	g_auto(GStrv) uidls = NULL;
+	gsize since;
+
+	reload(f->ca_file);
+	user = fixture_user(f, "maildir");
+	other = fixture_user(f, "maildir");
+	numbered_deliver(f, other, 1, 2, MAIL_BYTES);
+	text = g_strdup_printf("nobody:else\n%s:%s\n", other,
+			       FIXTURE_PASSWORD);
+	passwords = secret_file("passwords", text);
+	from = url("pop3", other);
+	since = fixture_log_size(f);
+	out = uidl_tool(f, NULL, 0, "export", "-u", user, "--from", from, "-P",
+			passwords, NULL);
+	uidls = uidl_tool_column(out, "uidl");
+	g_assert_cmpuint(g_strv_length(uidls), ==, 2);
+	g_assert_cmpstr(uidls[1], ==, "a.2");
+	g_free(fixture_log_wait(f, since, "(Login|Logged in): user=.*, TLS, "));
+}
+
+static void expect_error(const char *user, const char *from,
+			 const char *option, const char *file, int status,
+			 const char *error)
+{
+	g_autofree char *err = NULL;
+
+	g_free(uidl_tool_err(f, NULL, status, &err, "export", "-u", user, "-f",
+			     from, option, file, NULL));
+	if (strstr(err, error) == NULL)
+		g_error("%s: no \"%s\" in: %s", from, error, err);
+}
+
+static void test_refused(void)
+{
+	g_autofree char *user = NULL, *password = NULL, *wrong = NULL;
+	g_autofree char *passwords = NULL, *pop3s = NULL, *pop3 = NULL;
+	g_autofree char *secret = NULL, *nothing = NULL;
+	gsize since;
+
+	user = fixture_user(f, "maildir");
+	password = secret_file("password", FIXTURE_PASSWORD);
+	wrong = secret_file("wrong", "not this one\n");
+	passwords = secret_file("passwords", "nobody:else\n");
+	pop3s = url("pop3s", NULL);
+	pop3 = url("pop3", NULL);
+
+	/* a certificate that nobody vouches for gets no password */
+	reload(NULL);
+	since = fixture_log_size(f);
+	expect_error(user, pop3s, "-p", password, 75, "TLS failed: ");
+	expect_error(user, pop3, "-p", password, 75, "TLS failed: ");
+	g_assert_cmpuint(fixture_log_count(f, since,
+					   "(Login|Logged in): user="), ==, 0);
+
+	reload(f->ca_file);
+	expect_error(user, pop3s, "-p", wrong, 75,
+		     "It refuses the password: [AUTH] Authentication failed.");
+	expect_error(user, pop3s, "-P", passwords, 75,
+		     "The passwords file has no line ");
+	expect_error(user, pop3s, "-p", "/nonexistent", 64,
+		     "/nonexistent) failed: ");
+	expect_error(user, pop3s, "-o", "x", 75, "There is no password");
+	secret = g_strdup_printf("pop3s://u:secret@127.0.0.1:%u",
+				 f->pop3s_port);
+	expect_error(user, secret, "-p", password, 75,
+		     "A password does not belong there");
+	expect_error(user, "pop3://127.0.0.1:1", "-p", password, 75,
+		     "connect() failed: Connection refused");
+	expect_error(user, "nonsense", "-p", password, 75, "from=nonsense: Use "
+		     "pop3s://USER@HOST");
+	nothing = g_build_filename("courier:", f->dir, NULL);
+	expect_error(user, nothing, "-p", password, 75,
+		     "failed: No such file or directory");
+}
+
+/* A Maildir of another Dovecot: with the UIDLs that it had stored, and those
+   that its format makes. */
+static void test_dovecot(void)
+{
+	g_autofree char *user = NULL, *dir = NULL, *from = NULL, *out = NULL;
+	g_autofree char *uidlist = NULL, *text = NULL, *stored = NULL;
+	g_autofree char *own = NULL, *old_format = NULL, *made = NULL;
+	g_auto(GStrv) uidls = NULL, headers = NULL, own_headers = NULL;
+	unsigned int validity;
+	const char *second;
+
+	reload(NULL);
+	user = fixture_user(f, "maildir");
+	numbered_deliver(f, user, 1, 3, MAIL_BYTES);
+	own = uidl_tool(f, NULL, 0, "export", "-u", user, NULL);
+	own_headers = uidl_tool_column(own, "header");
+	validity = uidl_validity(f, user);
+	dir = fixture_mail_dir(f, user);
+	uidlist = g_build_filename(dir, "dovecot-uidlist", NULL);
+	g_assert_true(g_file_get_contents(uidlist, &text, NULL, NULL));
+	second = strstr(text, "\n2 ") + 3;
+	stored = g_strdup_printf("%.*sPstored.2 %s", (int)(second - text),
+				 text, second);
+	g_assert_true(g_file_set_contents(uidlist, stored, -1, NULL));
+	fixture_give(f, user, uidlist);
+
+	from = g_strconcat("dovecot:", dir, NULL);
+	old_format = g_strdup(f->version < 20400 ? "%v.%u" :
+			      "%{uidvalidity}.%{uid}");
+	out = uidl_tool(f, NULL, 0, "export", "-u", user, "-f", from, "-o",
+			old_format, NULL);
+	uidls = uidl_tool_column(out, "uidl");
+	headers = uidl_tool_column(out, "header");
+	g_assert_cmpuint(g_strv_length(uidls), ==, 3);
+	made = g_strdup_printf("%u.1", validity);
+	g_assert_cmpstr(uidls[0], ==, made);
+	g_assert_cmpstr(uidls[1], ==, "stored.2");
+	uidl_assert_same(headers, own_headers);
+}
+
+static void test_stop(void)
+{
+	g_clear_pointer(&f, fixture_free);
+}
+
+int main(int argc, char *argv[])
+{
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	for (const char *const *p = fixture_storages; *p != NULL; p++) {
+		g_autofree char *path = g_strconcat("/uidl-source/same/", *p,
+						    NULL);
+
+		g_test_add_data_func(path, *p, test_same);
+	}
+	g_test_add_func("/uidl-source/stls", test_stls);
+	g_test_add_func("/uidl-source/refused", test_refused);
+	g_test_add_func("/uidl-source/dovecot", test_dovecot);
+	g_test_add_func("/stop/uidl-source", test_stop);
+	f = fixture_new(NULL);
+	ret = g_test_run();
+	test_stop();
+	return ret;
+}
