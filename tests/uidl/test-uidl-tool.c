@@ -99,6 +99,30 @@ static void test_list(gconstpointer storage)
 		g_assert_cmpstr(sources[i], ==, "format");
 }
 
+/* Through a doveadm server it is the same. */
+static void test_server(void)
+{
+	g_autofree char *user = NULL, *list = NULL, *by_server = NULL;
+	g_autofree char *socket = g_build_filename(f->dir, "run",
+						   "doveadm-server", NULL);
+	g_autofree char *frozen = NULL, *exported = NULL, *imported = NULL;
+
+	reload("a.%{uid}", NULL);
+	user = user_with_mails("mdbox");
+	list = uidl_tool(f, NULL, 0, "list", "-u", user, NULL);
+	by_server = uidl_tool(f, NULL, 0, "list", "-S", socket, "-u", user,
+			      NULL);
+	g_assert_cmpstr(by_server, ==, list);
+	exported = uidl_tool(f, NULL, 0, "export", "-S", socket, "-u", user,
+			     NULL);
+	frozen = uidl_tool(f, NULL, 0, "freeze", "-S", socket, "-u", user,
+			   NULL);
+	assert_row(frozen, "messages", "5", "saved", "5", NULL);
+	imported = uidl_tool(f, exported, 0, "import", "-n", "-S", socket,
+			     "-u", user, NULL);
+	assert_row(imported, "matched", "5", "saved", "0", NULL);
+}
+
 /* --- freeze --- */
 
 /* Another format changes nothing of what is frozen, and new mail gets it. */
@@ -442,6 +466,29 @@ static void test_diff_users(void)
 		g_free(users[i]);
 }
 
+/* On a terminal it says how far it has come. */
+static void test_progress(void)
+{
+	char *users[] = { NULL, NULL, NULL };
+	g_autofree char *file = NULL, *command = NULL;
+	const char *argv[] = { "script", "-qec", NULL, "/dev/null", NULL };
+	GString *out;
+
+	reload("a.%{uid}", NULL);
+	users[0] = user_with_mails("maildir");
+	users[1] = user_with_mails("sdbox");
+	file = user_file(users);
+	argv[2] = command = g_strdup_printf(
+		"doveadm -c '%s' popinjay uidl diff -F '%s' -f 'b.%%{uid}'",
+		f->config_file, file);
+	g_assert_cmpint(fixture_run(f, argv, NULL, &out, NULL), ==, 0);
+	if (strstr(out->str, "\r2 of 2 users\033[K\r\033[K") == NULL)
+		g_error("no progress in: %s", out->str);
+	g_string_free(out, TRUE);
+	g_free(users[0]);
+	g_free(users[1]);
+}
+
 static void test_diff_bad(void)
 {
 	g_autofree char *user = NULL, *none = NULL, *wrong = NULL;
@@ -476,6 +523,7 @@ int main(int argc, char *argv[])
 
 	g_test_init(&argc, &argv, NULL);
 	add_storage_test("list", test_list);
+	g_test_add_func("/uidl-tool/server", test_server);
 	add_storage_test("freeze", test_freeze);
 	g_test_add_func("/uidl-tool/freeze/at-once", test_freeze_at_once);
 	add_storage_test("import", test_import);
@@ -486,6 +534,7 @@ int main(int argc, char *argv[])
 	add_storage_test("diff", test_diff);
 	g_test_add_func("/uidl-tool/diff/users", test_diff_users);
 	g_test_add_func("/uidl-tool/diff/bad", test_diff_bad);
+	g_test_add_func("/uidl-tool/diff/progress", test_progress);
 	g_test_add_func("/stop/uidl-tool", test_stop);
 	f = fixture_new(NULL);
 	ret = g_test_run();
