@@ -18,6 +18,8 @@ static const struct {
 	const char *module, *symbol;
 } more_symbols[] = {
 	{ "libpopinjay_settings.so", "popinjay_settings_set_infos" },
+	/* for our commands in doveadm */
+	{ PLUGIN, "popinjay_uidl_api" },
 };
 
 static char *output_of(const char *const *argv)
