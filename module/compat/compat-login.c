@@ -18,6 +18,7 @@ bool popinjay_login_client_is_tls(const struct client *client)
 
 #ifdef POPINJAY_HAVE_SETTINGS_GET
 
+#include "master-service.h"
 #include "settings.h"
 #include "settings-info.h"
 

@@ -202,8 +202,8 @@ static void test_rsyslog(void)
 	g_autofree char *conf = g_strdup_printf(
 		"global(workDirectory=\"%s\" maxMessageSize=\"16k\")\n"
 		"module(load=\"imuxsock\" SysSock.Use=\"off\")\n"
-		"input(type=\"imuxsock\" Socket=\"%s\" RateLimit.Interval=\"0\")"
-		"\n%s", f->dir, socket_path, rules);
+		"input(type=\"imuxsock\" Socket=\"%s\" "
+		"RateLimit.Interval=\"0\")\n%s", f->dir, socket_path, rules);
 	g_autofree char *config = g_strdup_printf(
 		"%spopinjay_access_log = syslog:%s\n%s",
 		is_2_3() ? "plugin {\n" : "", socket_path,
