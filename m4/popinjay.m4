@@ -28,6 +28,8 @@ AC_DEFUN([POPINJAY_FIND_DOVECOT], [
   AC_SUBST([programdir])
   dnl libdovecot is in no directory that the run-time linker knows.
   AC_SUBST([LIBDOVECOT_RUN], ["$LIBDOVECOT -R$abs_dovecotdir"])
+  AC_SUBST([LIBDOVECOT_COMPRESS_RUN],
+    ["-L$abs_dovecotdir $LIBDOVECOT_COMPRESS -Wl,-rpath,$abs_dovecotdir"])
   dnl A trial installation must not write to the real Dovecot.
   popinjay_dir="--with-moduledir='\$\${libdir}/dovecot/modules'"
   popinjay_dir="$popinjay_dir --with-programdir='\$\${libexecdir}/dovecot'"

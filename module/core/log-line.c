@@ -1,0 +1,579 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm: finds the record in a line of a log. Millions of lines go through
+   here, most of which are not ours, so a line is read once and nothing is
+   copied. Dovecot's JSON parsers build a value at a time, and 2.3 and 2.4 have
+   different ones.
+
+   A log has lines whose text a client chose, such as the subject of a mail. A
+   record is therefore believed only at the start of a message, after the
+   prefix that Dovecot gives each of its own, and only if it is well formed to
+   the end of the line. */
+
+#include "lib.h"
+#include "str.h"
+#include "unichar.h"
+#include "log-line.h"
+
+#include <ctype.h>
+
+#define LINE_EVENT_PREFIX "popinjay_"
+#define USECS_IN_SEC UINT64_C(1000000)
+/* of a line: the prefix that Dovecot or syslog puts before a record */
+#define PREFIX_MAX_BYTES 1024
+
+struct scanner {
+	const unsigned char *pos, *end;
+	struct popinjay_log_record *record;
+	/* keys seen */
+	uint64_t seen;
+};
+
+#define KEY_INFO(name, str, type) \
+	{ str, sizeof(str) - 1, POPINJAY_LOG_##type },
+static const struct {
+	const char *name;
+	size_t size;
+	enum popinjay_log_value_type type;
+} keys[] = {
+	POPINJAY_LOG_KEYS(KEY_INFO)
+};
+
+/* Number of a key + 1 by hash_key(), 0 where there is none. A key whose place
+   is taken has the next free one. */
+#define KEY_HASH_SIZE 256
+static unsigned char key_hash[KEY_HASH_SIZE];
+static bool key_hash_ready = FALSE;
+
+static unsigned int hash_key(const unsigned char *name, size_t size)
+{
+	return (size * 31 + name[0] * 7 + name[size - 1]) % KEY_HASH_SIZE;
+}
+
+static void key_hash_init(void)
+{
+	unsigned int i, h;
+
+	for (i = 0; i < N_ELEMENTS(keys); i++) {
+		h = hash_key((const unsigned char *)keys[i].name,
+			     keys[i].size);
+		while (key_hash[h] != 0)
+			h = (h + 1) % KEY_HASH_SIZE;
+		key_hash[h] = i + 1;
+	}
+	key_hash_ready = TRUE;
+}
+
+static bool find_key(const unsigned char *name, size_t size,
+		     enum popinjay_log_key *key_r)
+{
+	unsigned int h, i;
+
+	if (size == 0)
+		return FALSE;
+	for (h = hash_key(name, size); key_hash[h] != 0;
+	     h = (h + 1) % KEY_HASH_SIZE) {
+		i = key_hash[h] - 1;
+		if (keys[i].size == size &&
+		    memcmp(keys[i].name, name, size) == 0) {
+			*key_r = i;
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+/* --- values --- */
+
+/* Read a string after its opening quote, and pass its closing one. */
+static bool
+scan_quoted(struct scanner *scan, struct popinjay_log_value *value_r)
+{
+	const unsigned char *p = scan->pos;
+	unsigned int i;
+
+	i_zero(value_r);
+	value_r->data = p;
+	for (; p < scan->end && *p != '"'; p++) {
+		if (*p < 0x20)
+			return FALSE;
+		if (*p != '\\')
+			continue;
+		value_r->escaped = TRUE;
+		if (++p == scan->end ||
+		    memchr("\"\\/bfnrtu", *p, 9) == NULL)
+			return FALSE;
+		if (*p != 'u')
+			continue;
+		if (scan->end - p < 5)
+			return FALSE;
+		for (i = 0; i < 4; i++) {
+			if (!i_isxdigit(*++p))
+				return FALSE;
+		}
+	}
+	if (p == scan->end)
+		return FALSE;
+	value_r->size = p - value_r->data;
+	value_r->type = POPINJAY_LOG_STR;
+	scan->pos = p + 1;
+	return TRUE;
+}
+
+static bool is_word(const unsigned char *data, size_t size, const char *word)
+{
+	return strlen(word) == size && memcmp(data, word, size) == 0;
+}
+
+/* What a value without quotes is; NONE if it is not to be read. */
+static void word_value(const unsigned char *data, size_t size,
+		       struct popinjay_log_value *value_r)
+{
+	uint64_t num = 0;
+	size_t i;
+
+	i_zero(value_r);
+	if (is_word(data, size, "true") || is_word(data, size, "false")) {
+		value_r->type = POPINJAY_LOG_BOOL;
+		value_r->num = data[0] == 't' ? 1 : 0;
+		return;
+	}
+	for (i = 0; i < size && i_isdigit(data[i]); i++) {
+		if (num > (UINT64_MAX - (data[i] - '0')) / 10)
+			return;
+		num = num * 10 + (data[i] - '0');
+	}
+	if (i == 0 || i < size)
+		return;
+	value_r->type = POPINJAY_LOG_NUM;
+	value_r->num = num;
+}
+
+/* Number, as in RFC 8259 section 6, or true, false or null. */
+static bool is_json_word(const unsigned char *data, size_t size)
+{
+	const unsigned char *p = data, *end = data + size, *digits;
+
+	if (is_word(data, size, "true") || is_word(data, size, "false") ||
+	    is_word(data, size, "null"))
+		return TRUE;
+	if (p < end && *p == '-')
+		p++;
+	digits = p;
+	while (p < end && i_isdigit(*p))
+		p++;
+	if (p == digits || (*digits == '0' && p - digits > 1))
+		return FALSE;
+	if (p < end && *p == '.') {
+		for (digits = ++p; p < end && i_isdigit(*p); p++) ;
+		if (p == digits)
+			return FALSE;
+	}
+	if (p < end && (*p == 'e' || *p == 'E')) {
+		p++;
+		if (p < end && (*p == '+' || *p == '-'))
+			p++;
+		for (digits = p; p < end && i_isdigit(*p); p++) ;
+		if (p == digits)
+			return FALSE;
+	}
+	return p == end;
+}
+
+/* Keep a value if it is of a field we read, and of its type. A field that is
+   there twice would be read one way here and another way elsewhere. */
+static bool
+keep_value(struct scanner *scan, const unsigned char *name, size_t size,
+	   const struct popinjay_log_value *value)
+{
+	enum popinjay_log_key key;
+
+	if (!find_key(name, size, &key))
+		return TRUE;
+	if ((scan->seen & (UINT64_C(1) << key)) != 0)
+		return FALSE;
+	scan->seen |= UINT64_C(1) << key;
+	if (value->type == keys[key].type)
+		scan->record->values[key] = *value;
+	return TRUE;
+}
+
+/* --- JSON --- */
+
+static void skip_space(struct scanner *scan)
+{
+	while (scan->pos < scan->end &&
+	       (*scan->pos == ' ' || *scan->pos == '\t'))
+		scan->pos++;
+}
+
+static bool scan_char(struct scanner *scan, unsigned char chr)
+{
+	skip_space(scan);
+	if (scan->pos == scan->end || *scan->pos != chr)
+		return FALSE;
+	scan->pos++;
+	return TRUE;
+}
+
+static bool scan_json_value(struct scanner *scan,
+			    struct popinjay_log_value *value_r)
+{
+	const unsigned char *start;
+
+	skip_space(scan);
+	if (scan->pos < scan->end && *scan->pos == '"') {
+		scan->pos++;
+		return scan_quoted(scan, value_r);
+	}
+	start = scan->pos;
+	while (scan->pos < scan->end &&
+	       (i_isalnum(*scan->pos) || *scan->pos == '-' ||
+		*scan->pos == '+' || *scan->pos == '.'))
+		scan->pos++;
+	if (!is_json_word(start, scan->pos - start))
+		return FALSE;
+	word_value(start, scan->pos - start, value_r);
+	return TRUE;
+}
+
+static bool scan_json(struct scanner *scan)
+{
+	struct popinjay_log_value name, value;
+
+	if (!scan_char(scan, '{'))
+		return FALSE;
+	do {
+		if (!scan_char(scan, '"') || !scan_quoted(scan, &name) ||
+		    !scan_char(scan, ':') || !scan_json_value(scan, &value) ||
+		    !keep_value(scan, name.data, name.size, &value))
+			return FALSE;
+	} while (scan_char(scan, ','));
+	if (!scan_char(scan, '}'))
+		return FALSE;
+	skip_space(scan);
+	return scan->pos == scan->end;
+}
+
+/* --- logfmt --- */
+
+static bool scan_logfmt_value(struct scanner *scan,
+			      const unsigned char *name, size_t size)
+{
+	struct popinjay_log_value value;
+	enum popinjay_log_key key;
+	const unsigned char *start = scan->pos;
+
+	if (scan->pos < scan->end && *scan->pos == '"') {
+		scan->pos++;
+		return scan_quoted(scan, &value) &&
+			keep_value(scan, name, size, &value);
+	}
+	while (scan->pos < scan->end && *scan->pos != ' ') {
+		if (*scan->pos < 0x20 || *scan->pos == '"' ||
+		    *scan->pos == '=')
+			return FALSE;
+		scan->pos++;
+	}
+	word_value(start, scan->pos - start, &value);
+	/* here the field says what the value is */
+	if (find_key(name, size, &key) && keys[key].type == POPINJAY_LOG_STR &&
+	    scan->pos > start && !is_word(start, scan->pos - start, "null")) {
+		value.type = POPINJAY_LOG_STR;
+		value.data = start;
+		value.size = scan->pos - start;
+	}
+	return keep_value(scan, name, size, &value);
+}
+
+static bool scan_logfmt(struct scanner *scan)
+{
+	const unsigned char *name;
+	size_t size;
+
+	for (;;) {
+		name = scan->pos;
+		while (scan->pos < scan->end &&
+		       (i_isalnum(*scan->pos) || *scan->pos == '_'))
+			scan->pos++;
+		size = scan->pos - name;
+		if (size == 0 || scan->pos == scan->end || *scan->pos != '=')
+			return FALSE;
+		scan->pos++;
+		if (!scan_logfmt_value(scan, name, size))
+			return FALSE;
+		if (scan->pos == scan->end)
+			return TRUE;
+		if (*scan->pos++ != ' ')
+			return FALSE;
+	}
+}
+
+/* --- the line --- */
+
+static unsigned int parse_digits(const unsigned char *data, unsigned int count,
+				 bool *ok)
+{
+	unsigned int i, num = 0;
+
+	for (i = 0; i < count; i++) {
+		if (!i_isdigit(data[i]))
+			*ok = FALSE;
+		num = num * 10 + (data[i] - '0');
+	}
+	return num;
+}
+
+/* "2024-02-29T23:59:59.000001Z", the one form that record.h writes; seconds
+   may have fewer digits after the point or none. */
+static bool parse_time(const struct popinjay_log_value *value,
+		       uint64_t *usecs_r)
+{
+	/* days before a month, in a year that is no leap year */
+	static const unsigned int month_days[] = {
+		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365
+	};
+	const unsigned char *p = value->data;
+	unsigned int year, month, day, hour, minute, sec, i;
+	uint64_t days, usecs = 0, unit = USECS_IN_SEC;
+	bool leap, ok = TRUE;
+
+	if (value->type != POPINJAY_LOG_STR || value->size < 20 ||
+	    p[4] != '-' || p[7] != '-' || p[10] != 'T' || p[13] != ':' ||
+	    p[16] != ':' || p[value->size - 1] != 'Z')
+		return FALSE;
+	year = parse_digits(p, 4, &ok);
+	month = parse_digits(p + 5, 2, &ok);
+	day = parse_digits(p + 8, 2, &ok);
+	hour = parse_digits(p + 11, 2, &ok);
+	minute = parse_digits(p + 14, 2, &ok);
+	sec = parse_digits(p + 17, 2, &ok);
+	if (value->size > 20) {
+		if (p[19] != '.' || value->size > 27)
+			return FALSE;
+		for (i = 20; i < value->size - 1; i++) {
+			unit /= 10;
+			usecs += parse_digits(p + i, 1, &ok) * unit;
+		}
+	}
+	if (!ok || year < 1970 || month < 1 || month > 12 || hour > 23 ||
+	    minute > 59 || sec > 60)
+		return FALSE;
+	leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+	if (day < 1 || day > month_days[month] - month_days[month - 1] +
+	    (leap && month == 2 ? 1 : 0))
+		return FALSE;
+	days = (year - 1970) * UINT64_C(365) + (year - 1969) / 4 -
+		(year - 1901) / 100 + (year - 1601) / 400 +
+		month_days[month - 1] + (leap && month > 2 ? 1 : 0) + day - 1;
+	*usecs_r = (((days * 24 + hour) * 60 + minute) * 60 + sec) *
+		USECS_IN_SEC + usecs;
+	return TRUE;
+}
+
+static bool begins_with(const unsigned char *data, const unsigned char *end,
+			const char *str)
+{
+	size_t size = strlen(str);
+
+	return (size_t)(end - data) >= size && memcmp(data, str, size) == 0;
+}
+
+static bool is_record_start(const unsigned char *data,
+			    const unsigned char *end)
+{
+	return begins_with(data, end, "{\"event\":\""LINE_EVENT_PREFIX) ||
+		begins_with(data, end, "event="LINE_EVENT_PREFIX);
+}
+
+/* Is what ends here the name that syslog puts before a message of Dovecot's or
+   ours, such as "dovecot" or "popinjay[123]"? */
+static bool is_syslog_tag(const unsigned char *line, const unsigned char *end)
+{
+	const unsigned char *p = end;
+
+	while (p > line && p[-1] != ' ')
+		p--;
+	if (!begins_with(p, end, "dovecot") &&
+	    !begins_with(p, end, "popinjay"))
+		return FALSE;
+	for (; p < end; p++) {
+		if (!i_isalnum(*p) && memchr("-_.[]", *p, 5) == NULL)
+			return FALSE;
+	}
+	return TRUE;
+}
+
+/* Returns where the message of a line begins: after
+   "Nov 23 14:02:11 pop3(alice)<123><xyz>: Info: " in Dovecot's own files and
+   "Nov 23 14:02:11 host dovecot: pop3(alice)<123><xyz>: " or
+   "Nov 23 14:02:11 host popinjay[123]: " in those of syslog. NULL if there is
+   none. A client has no say before the first ": " of a
+   Dovecot message. */
+static const unsigned char *
+find_message(const unsigned char *line, const unsigned char *line_end)
+{
+	const unsigned char *p = line, *end = line_end;
+	bool tag_seen = FALSE;
+
+	if (end - line > PREFIX_MAX_BYTES)
+		end = line + PREFIX_MAX_BYTES;
+	for (;;) {
+		p = memchr(p, ':', end - p);
+		if (p == NULL || end - p < 2)
+			return NULL;
+		if (p[1] != ' ') {
+			p++;
+			continue;
+		}
+		if (tag_seen || !is_syslog_tag(line, p))
+			break;
+		tag_seen = TRUE;
+		p += 2;
+		if (is_record_start(p, line_end))
+			return p;
+	}
+	p += 2;
+	if (begins_with(p, line_end, "Info: "))
+		p += strlen("Info: ");
+	return p;
+}
+
+static enum popinjay_log_event
+record_event(const struct popinjay_log_record *record)
+{
+	const struct popinjay_log_value *event =
+		&record->values[POPINJAY_LOG_EVENT];
+
+	if (is_word(event->data, event->size, LINE_EVENT_PREFIX
+		    "message_finished"))
+		return POPINJAY_LOG_MESSAGE;
+	if (is_word(event->data, event->size, LINE_EVENT_PREFIX
+		    "session_finished"))
+		return POPINJAY_LOG_SESSION;
+	if (is_word(event->data, event->size, LINE_EVENT_PREFIX
+		    "login_finished"))
+		return POPINJAY_LOG_LOGIN;
+	return POPINJAY_LOG_OTHER_EVENT;
+}
+
+enum popinjay_log_line
+popinjay_log_line_read(const unsigned char *line, size_t size,
+		       struct popinjay_log_record *record_r)
+{
+	struct scanner scan = {
+		.pos = line, .end = line + size, .record = record_r
+	};
+	bool ok;
+
+	while (scan.end > scan.pos && scan.end[-1] == '\r')
+		scan.end--;
+	if (!is_record_start(scan.pos, scan.end)) {
+		scan.pos = find_message(scan.pos, scan.end);
+		if (scan.pos == NULL || !is_record_start(scan.pos, scan.end))
+			return POPINJAY_LOG_LINE_OTHER;
+	}
+	if (!key_hash_ready)
+		key_hash_init();
+	i_zero(record_r);
+	ok = *scan.pos == '{' ? scan_json(&scan) : scan_logfmt(&scan);
+	if (!ok || !parse_time(&record_r->values[POPINJAY_LOG_TIME],
+			       &record_r->time_usecs))
+		return POPINJAY_LOG_LINE_DAMAGED;
+	record_r->event = record_event(record_r);
+	return POPINJAY_LOG_LINE_RECORD;
+}
+
+/* --- fields --- */
+
+static unsigned int hex_digit(unsigned char chr)
+{
+	return i_isdigit(chr) ? chr - '0' : (chr | 0x20) - 'a' + 10;
+}
+
+static void append_escape(string_t *dest, const unsigned char **p)
+{
+	unichar_t chr = 0;
+	unsigned int i;
+
+	switch (*++*p) {
+	case 'b':
+		str_append_c(dest, '\b');
+		return;
+	case 'f':
+		str_append_c(dest, '\f');
+		return;
+	case 'n':
+		str_append_c(dest, '\n');
+		return;
+	case 'r':
+		str_append_c(dest, '\r');
+		return;
+	case 't':
+		str_append_c(dest, '\t');
+		return;
+	case 'u':
+		for (i = 0; i < 4; i++)
+			chr = chr * 16 + hex_digit(*++*p);
+		/* record.h writes characters above U+FFFF as they are; NUL
+		   would end the string */
+		if (chr == 0 || UTF16_VALID_HIGH_SURROGATE(chr) ||
+		    UTF16_VALID_LOW_SURROGATE(chr))
+			chr = UNICODE_REPLACEMENT_CHAR;
+		uni_ucs4_to_utf8_c(chr, dest);
+		return;
+	default:
+		str_append_c(dest, **p);
+	}
+}
+
+const char *
+popinjay_log_record_str(const struct popinjay_log_record *record,
+			enum popinjay_log_key key)
+{
+	const struct popinjay_log_value *value = &record->values[key];
+	const unsigned char *p, *end = value->data + value->size;
+	string_t *str;
+
+	if (value->type != POPINJAY_LOG_STR)
+		return NULL;
+	if (!value->escaped)
+		return t_strdup_until(value->data, end);
+	str = t_str_new(value->size);
+	for (p = value->data; p < end; p++) {
+		if (*p == '\\')
+			append_escape(str, &p);
+		else
+			str_append_c(str, *p);
+	}
+	return str_c(str);
+}
+
+uint64_t popinjay_log_record_num(const struct popinjay_log_record *record,
+				 enum popinjay_log_key key)
+{
+	return record->values[key].num;
+}
+
+bool popinjay_log_record_has(const struct popinjay_log_record *record,
+			     enum popinjay_log_key key)
+{
+	return record->values[key].type != POPINJAY_LOG_NONE;
+}
+
+bool popinjay_log_record_str_equals(const struct popinjay_log_record *record,
+				    enum popinjay_log_key key,
+				    const char *str)
+{
+	const struct popinjay_log_value *value = &record->values[key];
+	bool equal;
+
+	if (value->type != POPINJAY_LOG_STR)
+		return FALSE;
+	if (!value->escaped)
+		return is_word(value->data, value->size, str);
+	T_BEGIN {
+		equal = strcmp(popinjay_log_record_str(record, key), str) == 0;
+	} T_END;
+	return equal;
+}

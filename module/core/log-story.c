@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm: keeps the records of one user, and says what is common to what is
+   told of a message and of a mailbox. */
+
+#include "lib.h"
+#include "time-util.h"
+#include "log-story-private.h"
+#include "log-text.h"
+
+#include <time.h>
+
+#define USECS_IN_SEC UINT64_C(1000000)
+#define SECS_IN_DAY (24 * 60 * 60)
+/* a time to come may be the clock of another server */
+#define FUTURE_SECS SECS_IN_DAY
+
+#define STR(key) popinjay_log_record_str(record, POPINJAY_LOG_##key)
+#define NUM(key) popinjay_log_record_num(record, POPINJAY_LOG_##key)
+
+struct popinjay_log_story *
+popinjay_log_story_init(const struct popinjay_log_story_settings *set)
+{
+	struct popinjay_log_story *story;
+
+	story = i_new(struct popinjay_log_story, 1);
+	story->set = *set;
+	i_array_init(&story->records, 128);
+	hash_table_create(&story->sessions, default_pool, 0, str_hash, strcmp);
+	return story;
+}
+
+static void session_unref(struct popinjay_log_story *story,
+			  struct story_session *session)
+{
+	if (--session->refcount > 0)
+		return;
+	hash_table_remove(story->sessions, session->id);
+	i_free(session->id);
+	i_free(session->label);
+	i_free(session->mechanism);
+	i_free(session->address);
+	i_free(session->end);
+	i_free(session);
+}
+
+static void record_free(struct popinjay_log_story *story,
+			struct story_record *record)
+{
+	i_free(record->guid);
+	i_free(record->uidl);
+	i_free(record->message_id);
+	i_free(record->subject);
+	i_free(record->reason);
+	session_unref(story, record->session);
+}
+
+void popinjay_log_story_deinit(struct popinjay_log_story **_story)
+{
+	struct popinjay_log_story *story = *_story;
+	struct story_record *record;
+
+	*_story = NULL;
+	array_foreach_modifiable(&story->records, record)
+		record_free(story, record);
+	array_free(&story->records);
+	hash_table_destroy(&story->sessions);
+	i_free(story);
+}
+
+/* --- records --- */
+
+static struct story_session *
+get_session(struct popinjay_log_story *story,
+	    const struct popinjay_log_record *record)
+{
+	const char *id = STR(SESSION_ID);
+	struct story_session *session;
+
+	/* those that are not known by name are one each */
+	if (id == NULL) {
+		id = t_strdup_printf("\t%"PRIu64"-%u", record->time_usecs,
+				     array_count(&story->records));
+	}
+	session = hash_table_lookup(story->sessions, id);
+	if (session == NULL) {
+		session = i_new(struct story_session, 1);
+		session->id = i_strdup(id);
+		session->label = i_strdup(STR(SECRET_LABEL));
+		session->mechanism = i_strdup(STR(MECHANISM));
+		session->address = i_strdup(STR(REMOTE_IP));
+		hash_table_insert(story->sessions, session->id, session);
+	}
+	session->refcount++;
+	return session;
+}
+
+static void drop_oldest(struct popinjay_log_story *story)
+{
+	unsigned int i, count = array_count(&story->records) / 2;
+	struct story_record *record;
+
+	for (i = 0; i < count; i++) {
+		record = array_idx_modifiable(&story->records, i);
+		record_free(story, record);
+	}
+	array_delete(&story->records, 0, count);
+	story->dropped += count;
+}
+
+static bool get_action(const struct popinjay_log_record *record,
+		       enum story_action *action_r)
+{
+	const char *action;
+
+	switch (record->event) {
+	case POPINJAY_LOG_SESSION:
+		*action_r = STORY_SESSION;
+		return TRUE;
+	case POPINJAY_LOG_LOGIN:
+		*action_r = STORY_LOGIN_REFUSED;
+		return popinjay_log_record_str_equals(record,
+				POPINJAY_LOG_RESULT, "refused");
+	case POPINJAY_LOG_MESSAGE:
+		break;
+	case POPINJAY_LOG_OTHER_EVENT:
+		return FALSE;
+	}
+	action = STR(ACTION);
+	if (null_strcmp(action, "retr") == 0)
+		*action_r = STORY_RETR;
+	else if (null_strcmp(action, "top") == 0)
+		*action_r = STORY_TOP;
+	else if (null_strcmp(action, "dele") == 0)
+		*action_r = STORY_DELE;
+	else if (null_strcmp(action, "expunge") == 0)
+		*action_r = STORY_EXPUNGE;
+	else
+		return FALSE;
+	return TRUE;
+}
+
+static void keep_record(struct popinjay_log_story *story,
+			const struct popinjay_log_record *record,
+			enum story_action action)
+{
+	struct story_record *kept;
+
+	if (array_count(&story->records) == POPINJAY_LOG_STORY_RECORDS_MAX)
+		drop_oldest(story);
+	kept = array_append_space(&story->records);
+	kept->usecs = record->time_usecs;
+	kept->action = action;
+	kept->number = NUM(RECORD);
+	kept->session = get_session(story, record);
+	switch (action) {
+	case STORY_SESSION:
+		kept->messages = NUM(MESSAGES);
+		kept->downloaded = NUM(RETR_COUNT);
+		kept->deleted = NUM(EXPUNGED_COUNT);
+		kept->again = NUM(REFETCH_COUNT);
+		kept->session->last_record = kept->number;
+		if (kept->session->end == NULL)
+			kept->session->end = i_strdup(STR(END));
+		break;
+	case STORY_LOGIN_REFUSED:
+		kept->reason = i_strdup(STR(REASON));
+		break;
+	default:
+		kept->complete = NUM(COMPLETE) != 0;
+		kept->broken = popinjay_log_record_str_equals(record,
+				POPINJAY_LOG_CUT_BY, "storage");
+		kept->uid = NUM(UID);
+		kept->size = NUM(SIZE);
+		kept->bytes = NUM(BYTES);
+		kept->lines = NUM(LINES);
+		kept->guid = i_strdup(STR(GUID));
+		kept->uidl = i_strdup(STR(UIDL));
+		kept->message_id = i_strdup(STR(MESSAGE_ID));
+		kept->subject = i_strdup(STR(SUBJECT));
+		kept->session->records++;
+	}
+}
+
+void popinjay_log_story_add(struct popinjay_log_story *story,
+			    const struct popinjay_log_record *record)
+{
+	const struct popinjay_log_value *user =
+		&record->values[POPINJAY_LOG_USER];
+	enum story_action action;
+
+	if (story->first_usecs == 0 || record->time_usecs < story->first_usecs)
+		story->first_usecs = record->time_usecs;
+	if (record->event == POPINJAY_LOG_MESSAGE)
+		story->message_seen = TRUE;
+	if (record->time_usecs < story->set.since_usecs)
+		return;
+	if (user->type == POPINJAY_LOG_STR && user->size > 0) {
+		if (user->data[0] == '@')
+			story->cut_user_seen = TRUE;
+		else if (user->size > 5 &&
+			 memcmp(user->data, "hmac:", 5) == 0)
+			story->hashed_user_seen = TRUE;
+	}
+	if (!popinjay_log_record_str_equals(record, POPINJAY_LOG_USER,
+					    story->set.user) &&
+	    (story->set.user_hash == NULL ||
+	     !popinjay_log_record_str_equals(record, POPINJAY_LOG_USER,
+					     story->set.user_hash)))
+		return;
+	T_BEGIN {
+		if (get_action(record, &action))
+			keep_record(story, record, action);
+	} T_END;
+}
+
+/* --- telling --- */
+
+const char *story_client(pool_t pool, const struct story_session *session)
+{
+	const char *address = session->address != NULL ? session->address :
+		"unknown address";
+
+	if (session->label != NULL) {
+		return popinjay_log_text_clean(pool, session->mechanism != NULL ?
+			t_strdup_printf("'%s' (%s, %s)", session->label,
+					session->mechanism, address) :
+			t_strdup_printf("'%s' (%s)", session->label, address));
+	}
+	return popinjay_log_text_clean(pool, session->mechanism != NULL ?
+		t_strdup_printf("%s (%s)", address, session->mechanism) :
+		address);
+}
+
+static const char *clean_or_null(pool_t pool, const char *str)
+{
+	return str == NULL ? NULL : popinjay_log_text_clean(pool, str);
+}
+
+struct popinjay_log_story_line *
+story_add_line(struct popinjay_log_story_result *result, pool_t pool,
+	       const struct story_record *record, const char *action,
+	       const char *text)
+{
+	struct popinjay_log_story_line *line =
+		array_append_space(&result->lines);
+	const struct story_session *session = record->session;
+
+	line->usecs = record->usecs;
+	line->action = action;
+	line->text = popinjay_log_text_clean(pool, text);
+	line->label = clean_or_null(pool, session->label);
+	line->mechanism = clean_or_null(pool, session->mechanism);
+	line->address = clean_or_null(pool, session->address);
+	line->session = session->id[0] == '\t' ? NULL :
+		clean_or_null(pool, session->id);
+	line->count = 1;
+	return line;
+}
+
+void story_add_note(struct popinjay_log_story_result *result, pool_t pool,
+		    const char *note)
+{
+	note = popinjay_log_text_clean(pool, note);
+	array_push_back(&result->notes, &note);
+}
+
+const char *story_not_deleted(const struct story_session *session)
+{
+	if (session->end == NULL)
+		return "and the log does not say how that session ended";
+	if (strcmp(session->end, "lost") == 0)
+		return "but kept, for the connection was lost before QUIT";
+	if (strcmp(session->end, "timeout") == 0)
+		return "but kept, for the client fell silent before QUIT";
+	if (strcmp(session->end, "quit") == 0)
+		return "but kept, for the mark was taken back, or this server "
+			"only marks";
+	return "but kept, for the server ended the session before QUIT";
+}
+
+bool story_same_message(const struct story_record *record1,
+			const struct story_record *record2)
+{
+	/* a copy in mdbox has the GUID of the original */
+	if (record1->guid != NULL && record2->guid != NULL &&
+	    strcmp(record1->guid, record2->guid) != 0)
+		return FALSE;
+	return record1->uid == record2->uid;
+}
+
+const char *popinjay_log_story_time(uint64_t usecs, time_t now)
+{
+	time_t time = usecs / USECS_IN_SEC;
+	struct tm tm = *localtime(&time), now_tm = *localtime(&now);
+
+	if (time > now - 6 * SECS_IN_DAY && time <= now + FUTURE_SECS)
+		return t_strflocaltime("%a %H:%M", time);
+	if (tm.tm_year == now_tm.tm_year)
+		return t_strflocaltime("%a %e %b %H:%M", time);
+	return t_strflocaltime("%e %b %Y %H:%M", time);
+}
+
+static int record_cmp(const struct story_record *record1,
+		      const struct story_record *record2)
+{
+	if (record1->usecs != record2->usecs)
+		return record1->usecs < record2->usecs ? -1 : 1;
+	if (record1->number != record2->number)
+		return record1->number < record2->number ? -1 : 1;
+	return 0;
+}
+
+static int line_cmp(const struct popinjay_log_story_line *line1,
+		    const struct popinjay_log_story_line *line2)
+{
+	if (line1->usecs != line2->usecs)
+		return line1->usecs > line2->usecs ? -1 : 1;
+	return 0;
+}
+
+static void
+add_common_notes(struct popinjay_log_story *story, pool_t pool,
+		 struct popinjay_log_story_result *result)
+{
+	const struct story_record *record;
+	uint64_t lost = 0;
+
+	array_foreach(&story->records, record) {
+		const struct story_session *session = record->session;
+
+		/* one of them is the session's own; where commands are logged
+		   as well the numbers say nothing here */
+		if (record->action == STORY_SESSION &&
+		    session->last_record > 1 && session->records == 0)
+			lost++;
+	}
+	if (lost > 0 && story->message_seen) {
+		story_add_note(result, pool, t_strdup_printf(
+			"Of %s the log has no single messages, though there "
+			"were some.", popinjay_log_text_count(lost,
+							      "session")));
+	}
+	if (array_count(&story->records) == 0 && story->cut_user_seen) {
+		story_add_note(result, pool, "This log names no users, only "
+			"their domains (popinjay_access_log_anonymize), so "
+			"nobody can tell what is about whom.");
+	}
+	if (array_count(&story->records) == 0 && story->hashed_user_seen &&
+	    story->set.user_hash == NULL) {
+		story_add_note(result, pool, "This log names users by keyed "
+			"hashes, and the key file "
+			"(popinjay_access_log_key_file) is not known here.");
+	}
+	if (story->dropped > 0) {
+		story_add_note(result, pool, t_strdup_printf(
+			"There is more: the oldest %"PRIu64" records of this "
+			"user are left out.", story->dropped));
+	}
+}
+
+struct popinjay_log_story_result *
+popinjay_log_story_tell(struct popinjay_log_story *story, pool_t pool)
+{
+	struct popinjay_log_story_result *result;
+
+	result = p_new(pool, struct popinjay_log_story_result, 1);
+	p_array_init(&result->lines, pool, 64);
+	p_array_init(&result->notes, pool, 4);
+	array_sort(&story->records, record_cmp);
+	if (story->set.uidl != NULL || story->set.message_id != NULL)
+		story_tell_message(story, pool, result);
+	else
+		story_tell_mailbox(story, pool, result);
+	array_sort(&result->lines, line_cmp);
+	add_common_notes(story, pool, result);
+	return result;
+}
