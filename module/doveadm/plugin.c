@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Entry points of lib20_doveadm_popinjay_plugin.so: the commands "doveadm
-   popinjay secret ..." and "doveadm popinjay uidl ...". */
+   popinjay log ...", "doveadm popinjay secret ..." and "doveadm popinjay
+   uidl ...". */
 
 #include "lib.h"
 #include "module-dir.h"
 #include "doveadm-mail.h"
+#include "log-cmd.h"
 #include "secret-cmd.h"
 #include "uidl-cmd.h"
 #include "plugin.h"
@@ -23,6 +25,32 @@ DOVEADM_CMD_PARAM('t', "tls", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('r', "read-only", CMD_PARAM_STR, 0)
 
 static struct doveadm_cmd_ver2 commands[] = {
+	{
+		.name = "popinjay log explain",
+		.cmd = popinjay_log_cmd_explain,
+		.usage = "-u <user> [--uidl <uidl>] "
+			"[--message-id <message-id>] [-s <since>] "
+			"[<log file> ...]",
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_PARAM('u', "user", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('U', "uidl", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('m', "message-id", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('s', "since", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('\0', "file", CMD_PARAM_ARRAY, CMD_PARAM_FLAG_POSITIONAL)
+DOVEADM_CMD_PARAMS_END
+	}, {
+		.name = "popinjay log report",
+		.cmd = popinjay_log_cmd_report,
+		.usage = "[-s <since>] [--top <n>] [--poll-secs <n>] "
+			"[--html <file>] [<log file> ...]",
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_PARAM('s', "since", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('t', "top", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('p', "poll-secs", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('H', "html", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('\0', "file", CMD_PARAM_ARRAY, CMD_PARAM_FLAG_POSITIONAL)
+DOVEADM_CMD_PARAMS_END
+	},
 	{
 		.name = "popinjay secret add",
 		.mail_cmd = popinjay_secret_cmd_add_alloc,

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm: what the commands that read the log have in common. */
+
+#include "lib.h"
+#include "array.h"
+#include "ioloop.h"
+#include "time-util.h"
+#include "doveadm-print.h"
+#include "log-cmd.h"
+#include "log-text.h"
+#include "log-when.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+/* how often the bar on the terminal moves */
+#define PROGRESS_USECS (200 * 1000)
+/* records between two looks at the clock */
+#define PROGRESS_RECORDS 2000
+#define PROGRESS_WIDTH 40
+
+/* where syslog usually has what mail programs say; the first that is there */
+static const char *const syslog_paths[] = {
+	"/var/log/mail.log", "/var/log/maillog", "/var/log/mail",
+	"/var/log/syslog", "/var/log/messages", NULL
+};
+
+void log_cmd_fail(int exit_code, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	i_error("%s", t_strdup_vprintf(fmt, args));
+	va_end(args);
+	doveadm_exit_code = exit_code;
+}
+
+void log_cmd_print_line(const char *line)
+{
+	doveadm_print(line);
+}
+
+/* --- which files --- */
+
+static bool begins(const char *str, const char *start)
+{
+	return strncmp(str, start, strlen(start)) == 0;
+}
+
+static const char *find_syslog(void)
+{
+	const char *const *pathp;
+
+	for (pathp = syslog_paths; *pathp != NULL; pathp++) {
+		if (access(*pathp, R_OK) == 0)
+			return *pathp;
+	}
+	return NULL;
+}
+
+/* A file of ours has all there is; what goes to Dovecot's log is the same. */
+static int find_path(struct log_cmd *cmd, const char **path_r,
+		     const char **error_r)
+{
+	const char *const *words = t_strsplit_spaces(cmd->set.access_log, " ");
+	bool log = FALSE, syslog = FALSE;
+
+	for (; *words != NULL; words++) {
+		if (begins(*words, "file:")) {
+			*path_r = *words + strlen("file:");
+			return 0;
+		}
+		log = log || strcmp(*words, "log") == 0;
+		syslog = syslog || begins(*words, "syslog");
+	}
+	if (log && *cmd->set.dovecot_log == '/' &&
+	    !begins(cmd->set.dovecot_log, "/dev/")) {
+		*path_r = cmd->set.dovecot_log;
+		return 0;
+	}
+	if (log || syslog) {
+		*path_r = find_syslog();
+		if (*path_r != NULL)
+			return 0;
+	}
+	*error_r = t_strdup_printf("popinjay_access_log=%s tells no file to "
+				   "read: name the log files",
+				   cmd->set.access_log);
+	return -1;
+}
+
+static int find_files(struct log_cmd *cmd, const char **error_r)
+{
+	const char *path;
+
+	if (popinjay_log_settings_read(cmd->cctx, cmd->pool, &cmd->set,
+				       error_r) < 0 ||
+	    find_path(cmd, &path, error_r) < 0)
+		return -1;
+	if (strchr(path, '%') != NULL) {
+		*error_r = t_strdup_printf("popinjay_access_log=%s has "
+			"variables: name the log files", cmd->set.access_log);
+		return -1;
+	}
+	return popinjay_log_files_open_rotated(cmd->pool, path, cmd->since,
+					       &cmd->files, error_r);
+}
+
+static int open_files(struct log_cmd *cmd, const char **error_r)
+{
+	const char *const *paths;
+
+	p_array_init(&cmd->files, cmd->pool, 16);
+	if (!doveadm_cmd_param_array(cmd->cctx, "file", &paths)) {
+		if (find_files(cmd, error_r) < 0)
+			return -1;
+	} else for (; *paths != NULL; paths++) {
+		if (popinjay_log_files_open(cmd->pool, *paths, &cmd->files,
+					    error_r) < 0)
+			return -1;
+	}
+	popinjay_log_files_sort(&cmd->files);
+	return 0;
+}
+
+int log_cmd_init(struct log_cmd *cmd, struct doveadm_cmd_context *cctx)
+{
+	const char *since, *error;
+
+	i_zero(cmd);
+	cmd->cctx = cctx;
+	cmd->pool = pool_alloconly_create("popinjay log", 16 * 1024);
+	cmd->for_people = !doveadm_print_is_initialized();
+	if (doveadm_cmd_param_str(cctx, "since", &since) &&
+	    popinjay_log_when_parse(since, ioloop_time, &cmd->since,
+				    &error) < 0) {
+		log_cmd_fail(EX_USAGE, "--since: %s", error);
+		return -1;
+	}
+	if (open_files(cmd, &error) < 0) {
+		log_cmd_fail(EX_NOINPUT, "%s", error);
+		return -1;
+	}
+	return 0;
+}
+
+void log_cmd_deinit(struct log_cmd *cmd)
+{
+	if (array_is_created(&cmd->files))
+		popinjay_log_files_close(&cmd->files);
+	pool_unref(&cmd->pool);
+}
+
+/* --- reading --- */
+
+static void
+show_progress(const struct popinjay_log_counts *counts)
+{
+	unsigned int filled;
+
+	if (counts->bytes_total == 0)
+		return;
+	filled = counts->bytes_read * PROGRESS_WIDTH / counts->bytes_total;
+	fprintf(stderr, "\r[%.*s%*s] %3u%% of %s ", (int)filled,
+		"########################################",
+		(int)(PROGRESS_WIDTH - filled), "",
+		(unsigned int)(counts->bytes_read * 100 /
+			       counts->bytes_total),
+		popinjay_log_text_bytes(counts->bytes_total));
+	fflush(stderr);
+}
+
+void log_cmd_read(struct log_cmd *cmd,
+		  void (*func)(void *context,
+			       const struct popinjay_log_record *record),
+		  void *context)
+{
+	bool cli = cmd->cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI;
+	bool progress = cli && isatty(STDERR_FILENO) > 0;
+	const struct popinjay_log_record *record;
+	struct popinjay_log_reader *reader;
+	struct sigaction old_int, old_term, act;
+	uint64_t next_usecs = i_microseconds() + PROGRESS_USECS;
+	unsigned int records = 0;
+	const char *error;
+	int ret;
+
+	/* doveadm handles signals in its ioloop only, which does not run here;
+	   reading changes nothing, so it may be ended anywhere */
+	if (cli) {
+		i_zero(&act);
+		act.sa_handler = SIG_DFL;
+		(void)sigaction(SIGINT, &act, &old_int);
+		(void)sigaction(SIGTERM, &act, &old_term);
+	}
+	reader = popinjay_log_reader_init(&cmd->files);
+	while ((ret = popinjay_log_reader_next(reader, &record,
+					       &error)) != 0) {
+		if (ret < 0) {
+			log_cmd_fail(EX_IOERR, "%s", error);
+			continue;
+		}
+		func(context, record);
+		if (progress && ++records % PROGRESS_RECORDS == 0 &&
+		    i_microseconds() >= next_usecs) T_BEGIN {
+			next_usecs = i_microseconds() + PROGRESS_USECS;
+			show_progress(popinjay_log_reader_counts(reader));
+		} T_END;
+	}
+	cmd->counts = *popinjay_log_reader_counts(reader);
+	popinjay_log_reader_deinit(&reader);
+	if (progress)
+		fprintf(stderr, "\r\033[K");
+	if (cli) {
+		(void)sigaction(SIGINT, &old_int, NULL);
+		(void)sigaction(SIGTERM, &old_term, NULL);
+	}
+}
+
+const char *log_cmd_coverage(const struct log_cmd *cmd)
+{
+	const char *begins;
+
+	if (cmd->counts.records == 0)
+		return "There is no record in this log.";
+	begins = t_strdup_printf("The log begins on %s",
+		t_strflocaltime("%a %e %b %Y at %H:%M",
+			cmd->counts.first_usecs / 1000000));
+	if (cmd->counts.damaged == 0)
+		return t_strconcat(begins, ".", NULL);
+	return t_strdup_printf("%s; %s in it cannot be read.", begins,
+		popinjay_log_text_count(cmd->counts.damaged,
+					"damaged record"));
+}

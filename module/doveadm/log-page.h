@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_LOG_PAGE_H
+#define POPINJAY_LOG_PAGE_H
+
+#include "log-report.h"
+
+/* Append a report as one HTML page that needs nothing else: tables, and charts
+   of them if the browser runs scripts. It runs none but its own, and asks no
+   server for anything, whatever names are in the report. */
+void popinjay_log_page_append(string_t *page,
+	const ARRAY_TYPE(popinjay_log_section) *sections, const char *title,
+	const char *coverage);
+
+#endif
