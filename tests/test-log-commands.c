@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm popinjay log: explain and report, of real sessions and of logs made
+   up. */
+
+#include "access-record.h"
+#include "pop3.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#define MAIL "Message-ID: <%s@example.org>\r\nSubject: mail\r\n\r\nRead it.\r\n"
+
+
+/* of 2024-02-29, alice's */
+#define MESSAGE(time, number, action, rest) \
+	"{\"event\":\"popinjay_message_finished\"," \
+	"\"time\":\"2024-02-29T" time "Z\",\"session\":\"s\"," \
+	"\"record\":" #number ",\"user\":\"alice\"," \
+	"\"remote_ip\":\"198.51.100.7\",\"mechanism\":\"APOP\"," \
+	"\"secret_id\":\"k3f9\",\"secret_label\":\"office printer\"," \
+	"\"action\":\"" action "\"," rest "\"uid\":1,\"guid\":\"g1\"," \
+	"\"uidl\":\"u1\",\"size\":850,\"message_id\":\"<a@example.org>\"}\n"
+#define RETR MESSAGE("13:59:00", 1, "retr", "\"complete\":true,\"bytes\":9,")
+#define EXPUNGE MESSAGE("14:02:00", 2, "expunge", "")
+#define SESSION(time, user, rest) \
+	"{\"event\":\"popinjay_session_finished\"," \
+	"\"time\":\"" time "Z\",\"user\":\"" user "\"," \
+	"\"remote_ip\":\"198.51.100.7\",\"tls\":false," \
+	"\"mechanism\":\"PLAIN\",\"messages\":3,\"retr_count\":2," \
+	"\"bytes_out\":5000" rest ",\"end\":\"quit\"}\n"
+
+/* for the cases that only read files */
+static struct fixture *reader;
+static char *dir;
+
+static char *dir_file(const char *name)
+{
+	return g_build_filename(dir, name, NULL);
+}
+
+static char *dir_write(const char *name, const char *text)
+{
+	char *path = dir_file(name);
+
+	g_assert_true(g_file_set_contents(path, text, -1, NULL));
+	return path;
+}
+
+/* A user whose mails 1 and 2 are downloaded in one session, and 1 is deleted in
+   the next. */
+static char *run_sessions(struct fixture *f)
+{
+	char *user = fixture_user(f, "maildir");
+	g_autofree char *first = g_strdup_printf(MAIL, "first");
+	g_autofree char *second = g_strdup_printf(MAIL, "second");
+	gsize since = fixture_log_size(f);
+	struct pop3 *pop3;
+
+	fixture_deliver(f, user, first, strlen(first));
+	fixture_deliver(f, user, second, strlen(second));
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	g_free(pop3_ask(pop3, "RETR 1"));
+	pop3_close(pop3);
+	/* the order of the records is that of the sessions */
+	json_object_unref(fixture_record(f, since, user));
+	since = fixture_log_size(f);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+	json_object_unref(fixture_record(f, since, user));
+	return user;
+}
+
+static void assert_has(const char *text, const char *regex)
+{
+	if (!g_regex_match_simple(regex, text, G_REGEX_MULTILINE, 0))
+		g_error("no %s in: %s", regex, text);
+}
+
+static void assert_has_not(const char *text, const char *regex)
+{
+	if (g_regex_match_simple(regex, text, G_REGEX_MULTILINE, 0))
+		g_error("%s in: %s", regex, text);
+}
+
+/* The log is found in the settings: Dovecot's own. */
+static void test_real_sessions(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	g_autofree char *user = run_sessions(f);
+	g_autoptr(GString) out = NULL, report = NULL;
+
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"log", "explain", "-u", user, "-s",
+					"1h", NULL), ==, 0);
+	assert_has(out->str, "^\\w{3} \\d\\d:\\d\\d 1 message deleted by "
+		   "127\\.0\\.0\\.1");
+	assert_has(out->str, "^\\w{3} \\d\\d:\\d\\d 1 message downloaded by "
+		   "127\\.0\\.0\\.1");
+	g_assert_true(strstr(out->str, "deleted") <
+		      strstr(out->str, "downloaded by"));
+	assert_has(out->str, "^The log begins on ");
+
+	g_assert_cmpint(fixture_doveadm(f, NULL, &report, NULL, "popinjay",
+					"log", "report", "--since", "today",
+					NULL), ==, 0);
+	assert_has(report->str, "^sessions +2$");
+	assert_has(report->str, "^messages downloaded +1$");
+	assert_has(report->str, "^messages deleted +1$");
+	assert_has(report->str, "^sessions not ended by QUIT +1$");
+	assert_has(report->str, user);
+	fixture_free(f);
+}
+
+/* The file that the setting names, and what logrotate made of it. */
+static void test_file_of_settings(void)
+{
+	g_autofree char *sink = g_strdup_printf("file:%s/access.log", dir);
+	const char *const settings[] = { "popinjay_access_log", sink, NULL };
+	const struct fixture_options options = { .settings = settings };
+	struct fixture *f = fixture_new(&options);
+	g_autofree char *path = dir_write("access.log.1", RETR);
+	g_autofree char *log = dir_write("access.log", EXPUNGE);
+	g_autofree char *gzip = g_strdup_printf("gzip %s", path);
+	g_autoptr(GString) out = NULL;
+	int status;
+
+	g_assert_true(g_spawn_command_line_sync(gzip, NULL, NULL, &status,
+						NULL));
+	g_assert_cmpint(status, ==, 0);
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"log", "explain", "-u", "alice",
+					"--uidl", "u1", NULL), ==, 0);
+	g_assert_cmpstr(out->str, ==,
+		"29 Feb 2024 14:02 deleted by 'office printer' (APOP, "
+		"198.51.100.7), 3 min after it was downloaded\n"
+		"29 Feb 2024 13:59 downloaded by 'office printer' (APOP, "
+		"198.51.100.7), 850 bytes\n"
+		"\n"
+		"The log begins on Thu 29 Feb 2024 at 13:59.\n");
+	fixture_free(f);
+}
+
+/* doveadm popinjay log ... of the file that text is written to. */
+#define read_log(text, out, ...) \
+	G_STMT_START { \
+		g_autofree char *read_path = dir_write("read.log", text); \
+		g_assert_cmpint(fixture_doveadm(reader, NULL, out, NULL, \
+			__VA_ARGS__, read_path, NULL), ==, 0); \
+	} G_STMT_END
+
+static void test_message_id(void)
+{
+	g_autoptr(GString) out = NULL, other = NULL;
+
+	read_log(RETR EXPUNGE, &out, "popinjay", "log", "explain", "-u",
+		 "alice", "--message-id", "<a@example.org>");
+	assert_has(out->str, "^29 Feb 2024 14:02 deleted by 'office printer'");
+	/* as people copy it */
+	read_log(RETR EXPUNGE, &other, "popinjay", "log", "explain", "-u",
+		 "alice", "--message-id", "a@example.org");
+	g_assert_cmpstr(other->str, ==, out->str);
+}
+
+static void test_formatters(void)
+{
+	g_autoptr(GString) out = NULL;
+	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonArray *rows;
+	JsonObject *row;
+
+	read_log(RETR EXPUNGE, &out, "-f", "json", "popinjay", "log",
+		 "explain", "-u", "alice");
+	g_assert_true(json_parser_load_from_data(parser, out->str, -1, NULL));
+	rows = json_node_get_array(json_parser_get_root(parser));
+	g_assert_cmpuint(json_array_get_length(rows), ==, 2);
+	row = json_array_get_object_element(rows, 0);
+	record_expect_str(row, "time", "2024-02-29T14:02:00.000000Z");
+	record_expect_str(row, "action", "deleted");
+	record_expect_str(row, "uid", "1");
+	record_expect_str(row, "uidl", "u1");
+	record_expect_str(row, "message-id", "<a@example.org>");
+	record_expect_str(row, "label", "office printer");
+	record_expect_str(row, "mechanism", "APOP");
+	record_expect_str(row, "address", "198.51.100.7");
+	record_expect_str(row, "session", "s");
+}
+
+static void test_report_json(void)
+{
+	g_autoptr(GString) out = NULL;
+	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonArray *rows;
+	gboolean seen = FALSE;
+
+	read_log(SESSION("2024-02-29T14:02:00", "bob", "")
+		 SESSION("2024-02-29T14:03:00", "bob", ""), &out, "-f",
+		 "json", "popinjay", "log", "report");
+	g_assert_true(json_parser_load_from_data(parser, out->str, -1, NULL));
+	rows = json_node_get_array(json_parser_get_root(parser));
+	for (guint i = 0; i < json_array_get_length(rows); i++) {
+		JsonObject *row = json_array_get_object_element(rows, i);
+
+		if (strcmp(json_object_get_string_member(row, "section"),
+			   "no-tls") != 0)
+			continue;
+		seen = TRUE;
+		record_expect_str(row, "name", "bob");
+		record_expect_str(row, "address", "198.51.100.7");
+		record_expect_str(row, "detail", "PLAIN");
+		/* numbers, not strings */
+		record_expect(row, { "sessions", 2 }, { "count", 2 },
+			      { "bytes", 0 });
+	}
+	g_assert_true(seen);
+}
+
+static void test_since(void)
+{
+	g_autoptr(GString) out = NULL;
+
+	read_log(SESSION("2024-02-28T14:02:00", "bob", "")
+		 SESSION("2024-02-29T14:02:00", "carol", ""), &out,
+		 "popinjay", "log", "report", "--since",
+		 "2024-02-29T00:00:00Z");
+	assert_has(out->str, "^sessions +1$");
+	assert_has(out->str, "^carol ");
+	assert_has_not(out->str, "^bob ");
+}
+
+static void test_stdin(void)
+{
+	g_autoptr(GBytes) input = g_bytes_new_static(RETR EXPUNGE,
+						     strlen(RETR EXPUNGE));
+	g_autoptr(GString) out = NULL;
+
+	g_assert_cmpint(fixture_doveadm(reader, input, &out, NULL, "popinjay",
+					"log", "explain", "-u", "alice", "-",
+					NULL), ==, 0);
+	assert_has(out->str, "^29 Feb 2024 14:02 1 message deleted by "
+		   "'office printer' \\(APOP, 198\\.51\\.100\\.7\\), 3 min "
+		   "after it was downloaded$");
+}
+
+/* What is wrong is said, and the exit status is sysexits'. */
+static void test_errors(void)
+{
+	g_autofree char *empty = dir_write("empty.log", "");
+	g_autofree char *missing = dir_file("missing.log");
+	const struct {
+		const char *args[4];
+		int status;
+		const char *error;
+	} errors[] = {
+		{ { "explain", empty }, EX_USAGE, "-u <user>" },
+		{ { "explain", "-u", "alice", missing }, EX_NOINPUT,
+		  "missing.log" },
+		{ { "explain", "-u", "alice", empty }, EX_NOHOST, NULL },
+		{ { "report", "-s", "soon", empty }, EX_USAGE,
+		  "'soon' is no time: use a time such as 7d" },
+		{ { "report", "-s", "2099-01-01", empty }, EX_USAGE,
+		  "is in the future" },
+		{ { "report", "--top", "0", empty }, EX_USAGE, "--top" },
+		{ { "report", "--html", "/nosuch/page.html", empty },
+		  EX_CANTCREAT, "/nosuch/page.html" },
+	};
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(errors); i++) {
+		g_autoptr(GString) out = NULL, err = NULL;
+		const char *const *args = errors[i].args;
+
+		g_assert_cmpint(fixture_doveadm(reader, NULL, &out, &err,
+			"popinjay", "log", args[0], args[1], args[2],
+			args[2] == NULL ? NULL : args[3], NULL), ==,
+			errors[i].status);
+		if (errors[i].error != NULL)
+			g_assert_nonnull(strstr(err->str, errors[i].error));
+	}
+}
+
+/* A log that ends in the middle of a compressed file: what there is, and an
+   error. */
+static void test_damaged(void)
+{
+	g_autofree char *path = dir_file("damaged.log.gz");
+	g_autofree char *log = dir_write("whole.log", RETR);
+	g_autoptr(GString) out = NULL, err = NULL;
+
+	g_assert_true(g_file_set_contents(path, "\x1f\x8b\x08\0\0\0\0\0\0\3x",
+					  11, NULL));
+	g_assert_cmpint(fixture_doveadm(reader, NULL, &out, &err, "popinjay",
+					"log", "explain", "-u", "alice", log,
+					path, NULL), ==, EX_IOERR);
+	assert_has(out->str, "1 message downloaded");
+	g_assert_nonnull(strstr(err->str, path));
+}
+
+static void test_page(void)
+{
+	g_autofree char *path = dir_file("page.html");
+	g_autofree char *page = NULL;
+	g_autoptr(GString) out = NULL;
+	const char *data;
+	struct stat st;
+
+	read_log(SESSION("2024-02-29T14:02:00",
+			 "</script><img src=x onerror=alert(1)>&\\\"'", ""),
+		 &out, "popinjay", "log", "report", "--html", path);
+	g_assert_cmpstr(out->str, ==, "");
+	g_assert_cmpint(g_stat(path, &st), ==, 0);
+	g_assert_cmpint(st.st_mode & 07777, ==, 0600);
+	g_assert_true(g_file_get_contents(path, &page, NULL, NULL));
+	g_assert_true(g_str_has_prefix(page, "<!DOCTYPE html>\n"));
+	g_assert_true(g_str_has_suffix(page, "</html>\n"));
+	g_assert_null(strstr(page, "<img"));
+	g_assert_nonnull(strstr(page, "<td>&lt;/script&gt;&lt;img src=x "
+		"onerror=alert(1)&gt;&amp;&quot;&#39;</td>"));
+	data = strstr(page, "id=\"data\">");
+	g_assert_nonnull(data);
+	g_assert_nonnull(strstr(data, "\"\\u003c/script\\u003e\\u003cimg "
+		"src=x onerror=alert(1)\\u003e\\u0026\\u0022\\u0027\""));
+	/* nothing is asked for from anywhere */
+	g_assert_nonnull(strstr(page, "default-src 'none'"));
+	assert_has_not(page, "(src|href) *= *[\"']?(https?:|//)");
+	g_assert_null(strstr(page, "sourceMappingURL"));
+}
+
+int main(int argc, char *argv[])
+{
+	g_autofree char *rm = NULL;
+	int ret, status;
+
+	/* what people read is in local time */
+	g_setenv("TZ", "UTC0", TRUE);
+	g_test_init(&argc, &argv, NULL);
+	dir = g_dir_make_tmp("popinjay-log-XXXXXX", NULL);
+	g_assert_cmpint(g_chmod(dir, 0755), ==, 0);
+	reader = fixture_new(NULL);
+#define ADD(name, func) g_test_add_func("/log-commands/" name, func)
+	ADD("real-sessions", test_real_sessions);
+	ADD("file-of-settings", test_file_of_settings);
+	ADD("message-id", test_message_id);
+	ADD("formatters", test_formatters);
+	ADD("report-json", test_report_json);
+	ADD("since", test_since);
+	ADD("stdin", test_stdin);
+	ADD("errors", test_errors);
+	ADD("damaged", test_damaged);
+	ADD("page", test_page);
+	ret = g_test_run();
+	fixture_free(reader);
+	rm = g_strdup_printf("rm -r %s", dir);
+	g_assert_true(g_spawn_command_line_sync(rm, NULL, NULL, &status,
+						NULL));
+	g_assert_cmpint(status, ==, 0);
+	return ret;
+}
