@@ -73,7 +73,7 @@ static void append_head(string_t *page, const char *title)
 		   "<meta charset=\"utf-8\">\n"
 		   "<meta http-equiv=\"Content-Security-Policy\" content=\""
 		   "default-src 'none'; base-uri 'none'; form-action 'none'; "
-		   "style-src");
+		   "img-src data:; style-src");
 	append_source(page, &popinjay_page_style);
 	str_append(page, "; script-src");
 	append_source(page, &popinjay_page_library);
