@@ -532,11 +532,12 @@ popinjay_log_record_str(const struct popinjay_log_record *record,
 			enum popinjay_log_key key)
 {
 	const struct popinjay_log_value *value = &record->values[key];
-	const unsigned char *p, *end = value->data + value->size;
+	const unsigned char *p, *end;
 	string_t *str;
 
 	if (value->type != POPINJAY_LOG_STR)
 		return NULL;
+	end = value->data + value->size;
 	if (!value->escaped)
 		return t_strdup_until(value->data, end);
 	str = t_str_new(value->size);

@@ -220,16 +220,18 @@ const char *story_client(pool_t pool, const struct story_session *session)
 {
 	const char *address = session->address != NULL ? session->address :
 		"unknown address";
+	const char *mechanism = session->mechanism, *client;
 
-	if (session->label != NULL) {
-		return popinjay_log_text_clean(pool, session->mechanism != NULL ?
-			t_strdup_printf("'%s' (%s, %s)", session->label,
-					session->mechanism, address) :
-			t_strdup_printf("'%s' (%s)", session->label, address));
-	}
-	return popinjay_log_text_clean(pool, session->mechanism != NULL ?
-		t_strdup_printf("%s (%s)", address, session->mechanism) :
-		address);
+	if (session->label != NULL && mechanism != NULL) {
+		client = t_strdup_printf("'%s' (%s, %s)", session->label,
+					 mechanism, address);
+	} else if (session->label != NULL)
+		client = t_strdup_printf("'%s' (%s)", session->label, address);
+	else if (mechanism != NULL)
+		client = t_strdup_printf("%s (%s)", address, mechanism);
+	else
+		client = address;
+	return popinjay_log_text_clean(pool, client);
 }
 
 static const char *clean_or_null(pool_t pool, const char *str)
