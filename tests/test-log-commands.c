@@ -98,7 +98,8 @@ static void test_real_sessions(void)
 					"log", "explain", "-u", user, "-s",
 					"1h", NULL), ==, 0);
 	assert_has(out->str, "^\\w{3} \\d\\d:\\d\\d 1 message deleted by "
-		   "127\\.0\\.0\\.1");
+		   "127\\.0\\.0\\.1 \\(PLAIN\\), \\d+ s after it was "
+		   "downloaded\n +- <first@example\\.org>, \\d+ bytes$");
 	assert_has(out->str, "^\\w{3} \\d\\d:\\d\\d 1 message downloaded by "
 		   "127\\.0\\.0\\.1");
 	g_assert_true(strstr(out->str, "deleted") <
@@ -142,6 +143,36 @@ static void test_file_of_settings(void)
 		"198.51.100.7), 850 bytes\n"
 		"\n"
 		"The log begins on Thu 29 Feb 2024 at 13:59.\n");
+	fixture_free(f);
+}
+
+/* The name is hashed as the log's are. */
+static void test_anonymized(void)
+{
+	g_autofree char *key = dir_write("log.key", "0123456789abcdef0123");
+	const char *const settings[] = {
+		"popinjay_access_log_anonymize", "user=hash",
+		"popinjay_access_log_key_file", key, NULL
+	};
+	const struct fixture_options options = { .settings = settings };
+	struct fixture *f = fixture_new(&options);
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *mail = g_strdup_printf(MAIL, "first");
+	g_autoptr(GString) out = NULL;
+	struct pop3 *pop3;
+
+	/* the mail user's process reads it, too */
+	g_assert_cmpint(g_chmod(key, 0644), ==, 0);
+	fixture_deliver(f, user, mail, strlen(mail));
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+	g_free(fixture_log_wait(f, 0, "\"user\":\"hmac:.*\"end\":\"quit\""));
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"log", "explain", "-u", user, NULL),
+			==, 0);
+	assert_has(out->str, "^\\w{3} \\d\\d:\\d\\d 1 message deleted by "
+		   "127\\.0\\.0\\.1");
 	fixture_free(f);
 }
 
@@ -343,6 +374,7 @@ int main(int argc, char *argv[])
 #define ADD(name, func) g_test_add_func("/log-commands/" name, func)
 	ADD("real-sessions", test_real_sessions);
 	ADD("file-of-settings", test_file_of_settings);
+	ADD("anonymized", test_anonymized);
 	ADD("message-id", test_message_id);
 	ADD("formatters", test_formatters);
 	ADD("report-json", test_report_json);

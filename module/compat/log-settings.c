@@ -32,7 +32,7 @@ int popinjay_log_settings_read(struct doveadm_cmd_context *cctx, pool_t pool,
 			 SETTINGS_GET_FLAG_NO_EXPAND, &set, error_r) < 0)
 		return -1;
 	set_r->access_log = p_strdup(pool, set->popinjay_access_log);
-	set_r->key_file = "";
+	set_r->key_file = p_strdup(pool, set->popinjay_access_log_key_file);
 	settings_free(set);
 	set_r->dovecot_log = dovecot_info_log(pool,
 		master_service_get_service_settings(master_service));

@@ -40,17 +40,27 @@ static char *message_key(const struct story_record *record)
 		record->guid == NULL ? "" : record->guid, record->uid));
 }
 
+/* What the message is called. DELE reads no header, but the download, which
+   may be NULL, did. */
 static const char *message_text(struct teller *t,
-				const struct story_record *record)
+				const struct story_record *record,
+				const struct story_record *download)
 {
-	return popinjay_log_text_clean(t->pool, t_strdup_printf(
-		"%s%s%s%s, %s",
-		record->message_id != NULL ? record->message_id :
-		t_strdup_printf("message %"PRIu64, record->uid),
-		record->subject != NULL ? " \"" : "",
-		record->subject != NULL ? record->subject : "",
-		record->subject != NULL ? "\"" : "",
-		popinjay_log_text_bytes(record->size)));
+	const char *message_id = record->message_id;
+	const char *subject = record->subject;
+
+	if (message_id == NULL && download != NULL)
+		message_id = download->message_id;
+	if (subject == NULL && download != NULL)
+		subject = download->subject;
+	if (message_id == NULL)
+		message_id = t_strdup_printf("message %"PRIu64, record->uid);
+	if (subject != NULL) {
+		message_id = t_strdup_printf("%s \"%s\"", message_id,
+					     subject);
+	}
+	return popinjay_log_text_clean(t->pool, t_strdup_printf("%s, %s",
+		message_id, popinjay_log_text_bytes(record->size)));
 }
 
 /* --- what a session did with messages --- */
@@ -91,7 +101,7 @@ static void work_add(struct teller *t, struct story_work *work,
 						      after_usecs);
 		}
 		if (work->deletions <= DETAILS_MAX) {
-			text = message_text(t, record);
+			text = message_text(t, record, download);
 			array_push_back(&work->details, &text);
 		}
 		break;

@@ -7,6 +7,8 @@
 #include "ioloop.h"
 #include "time-util.h"
 #include "doveadm-print.h"
+#include "access-log-config.h"
+#include "key-file.h"
 #include "log-cmd.h"
 #include "log-story.h"
 #include "log-text.h"
@@ -115,6 +117,28 @@ static void explain(struct log_cmd *cmd,
 	popinjay_log_story_deinit(&story);
 }
 
+/* Returns what an anonymized log has for the user, or NULL. */
+static const char *hash_user(struct log_cmd *cmd, const char *user)
+{
+	struct popinjay_access_log_config config = {
+		.user = POPINJAY_ANONYMIZE_HASH
+	};
+	const char *hash = NULL, *error;
+
+	if (*cmd->set.key_file == '\0')
+		return NULL;
+	config.key = buffer_create_dynamic(default_pool, 64);
+	if (popinjay_key_file_read(cmd->set.key_file, config.key,
+				   &error) < 0) {
+		log_cmd_fail(EX_NOPERM, "popinjay_access_log_key_file=%s: %s",
+			     cmd->set.key_file, error);
+	} else
+		hash = p_strdup(cmd->pool,
+				popinjay_anonymize_user(&config, user));
+	popinjay_access_log_config_free(&config);
+	return hash;
+}
+
 void popinjay_log_cmd_explain(struct doveadm_cmd_context *cctx)
 {
 	struct popinjay_log_story_settings set;
@@ -131,6 +155,7 @@ void popinjay_log_cmd_explain(struct doveadm_cmd_context *cctx)
 		set.message_id = t_strdup_printf("<%s>", set.message_id);
 	if (log_cmd_init(&cmd, cctx) == 0) {
 		set.since_usecs = cmd.since * USECS_IN_SEC;
+		set.user_hash = hash_user(&cmd, set.user);
 		explain(&cmd, &set);
 	}
 	log_cmd_deinit(&cmd);

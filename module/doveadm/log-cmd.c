@@ -96,9 +96,7 @@ static int find_files(struct log_cmd *cmd, const char **error_r)
 {
 	const char *path;
 
-	if (popinjay_log_settings_read(cmd->cctx, cmd->pool, &cmd->set,
-				       error_r) < 0 ||
-	    find_path(cmd, &path, error_r) < 0)
+	if (find_path(cmd, &path, error_r) < 0)
 		return -1;
 	if (strchr(path, '%') != NULL) {
 		*error_r = t_strdup_printf("popinjay_access_log=%s has "
@@ -112,9 +110,17 @@ static int find_files(struct log_cmd *cmd, const char **error_r)
 static int open_files(struct log_cmd *cmd, const char **error_r)
 {
 	const char *const *paths;
+	bool named = doveadm_cmd_param_array(cmd->cctx, "file", &paths);
 
 	p_array_init(&cmd->files, cmd->pool, 16);
-	if (!doveadm_cmd_param_array(cmd->cctx, "file", &paths)) {
+	if (popinjay_log_settings_read(cmd->cctx, cmd->pool, &cmd->set,
+				       error_r) < 0) {
+		/* another machine's logs need no settings */
+		if (!named)
+			return -1;
+		cmd->set.key_file = "";
+	}
+	if (!named) {
 		if (find_files(cmd, error_r) < 0)
 			return -1;
 	} else for (; *paths != NULL; paths++) {

@@ -172,6 +172,17 @@ static const struct story_case cases[] = {
 	    "they were downloaded; of 1 the log shows no whole download",
 	    "- <m1@example.org>, 850 bytes", "- message 2, 850 bytes",
 	    "13:59 1 message downloaded by 198.51.100.7 (PLAIN)" } },
+	/* DELE in a session of its own reads no header */
+	{ "mailbox-named-by-download", NULL, NULL,
+	  { R("13:59:00", "message", "a", 1,
+	      RETR(PHONE, NAMED(1) ",\"subject\":\"Hello\"")),
+	    R("13:59:00", "session", "a", 2, END(PHONE, "quit")),
+	    R("14:02:01", "message", "b", 1, EXPUNGE(PHONE, MESSAGE(1))),
+	    R("14:02:01", "session", "b", 2, END(PHONE, "quit")) },
+	  { "14:02 1 message deleted by 198.51.100.7 (PLAIN), 3 min after "
+	    "it was downloaded",
+	    "- <m1@example.org> \"Hello\", 850 bytes",
+	    "13:59 1 message downloaded by 198.51.100.7 (PLAIN)" } },
 	{ "mailbox-once-more", NULL, NULL,
 	  { R("13:59:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
 	    R("13:59:01", "session", "a", 2,
