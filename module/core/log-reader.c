@@ -35,17 +35,41 @@ struct popinjay_log_reader {
 	uint64_t *seen;
 };
 
+/* A compressed file is known by its first bytes, not by its name. doveadm has
+   the streams itself, so the module is not linked with their library. Returns
+   NULL for a file that is not compressed, or in a way that is not known. */
+static const struct compression_handler *
+find_compression(struct istream *input)
+{
+	const struct compression_handler *handler;
+
+	for (handler = compression_handlers; handler->name != NULL;
+	     handler++) {
+		if (handler->is_compressed != NULL &&
+		    handler->create_istream != NULL &&
+		    handler->is_compressed(input))
+			return handler;
+	}
+	return NULL;
+}
+
 static void open_fd(struct popinjay_log_reader *reader, const char *path,
 		    int *fd, bool autoclose)
 {
+	const struct compression_handler *handler;
+
 	reader->path = path;
 	reader->file_input = autoclose ?
 		i_stream_create_fd_autoclose(fd, BLOCK_BYTES) :
 		i_stream_create_fd(*fd, BLOCK_BYTES);
 	i_stream_set_name(reader->file_input, path);
-	/* a compressed file is known by its first bytes, not by its name */
-	reader->input = i_stream_create_decompress(reader->file_input,
-					ISTREAM_DECOMPRESS_FLAG_TRY);
+	handler = find_compression(reader->file_input);
+	if (handler != NULL)
+		reader->input = handler->create_istream(reader->file_input);
+	else {
+		reader->input = reader->file_input;
+		i_stream_ref(reader->input);
+	}
 	reader->line_size = 0;
 	reader->in_long_line = FALSE;
 }
