@@ -20,6 +20,9 @@
 #define QUEUE_MAX_BYTES (16 * 1024 * 1024)
 /* A service that is not there is not asked again for so long. */
 #define RECONNECT_USECS (1000 * 1000)
+/* Lines are sent together: so many, or what there is after so long. */
+#define FLUSH_LINES 32
+#define FLUSH_MSECS 20
 /* How long the end of the process waits for an answer, and for one to what the
    service has claimed and cannot write at once. */
 #define DEINIT_WAIT_MSECS 500
@@ -40,6 +43,8 @@ static struct {
 	char *path;
 	int fd;
 	struct io *io;
+	struct timeout *to_flush;
+	unsigned int lines_since_flush;
 	uint64_t connect_failed_usecs;
 
 	/* Lines not answered yet. Those before next_unsent have been sent in
@@ -225,6 +230,8 @@ static void service_give_up_all(void)
 /* A process that lives on after its session is to read the answers, too. */
 static void service_flush(void *context ATTR_UNUSED)
 {
+	timeout_remove(&service.to_flush);
+	service.lines_since_flush = 0;
 	if (!service_pump()) {
 		service_give_up_all();
 	} else if (service.head == NULL) {
@@ -253,7 +260,12 @@ bool popinjay_log_service_send(const char *text, bool logged)
 	if (service.next_unsent == NULL)
 		service.next_unsent = line;
 	service.queued_bytes += len;
-	service_flush(NULL);
+	if (++service.lines_since_flush >= FLUSH_LINES)
+		service_flush(NULL);
+	else if (service.to_flush == NULL && current_ioloop != NULL) {
+		service.to_flush = timeout_add_short_to(io_loop_get_root(),
+			FLUSH_MSECS, service_flush, (void *)NULL);
+	}
 	return TRUE;
 }
 
@@ -287,6 +299,7 @@ static void service_take_back(void)
 
 void popinjay_log_service_deinit(void)
 {
+	timeout_remove(&service.to_flush);
 	while (service.head != NULL) {
 		bool claimed;
 

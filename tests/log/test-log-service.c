@@ -146,7 +146,8 @@ static void test_many_uids(void)
 
 static void test_many_messages(void)
 {
-	const unsigned int count = 10000;
+	/* to delete them all takes a disk much longer */
+	const unsigned int count = 10000, deleted = 500;
 	g_autofree char *user = NULL;
 	g_autoptr(GPtrArray) records = NULL;
 	struct pop3 *pop3;
@@ -164,8 +165,9 @@ static void test_many_messages(void)
 					     i);
 
 		g_ptr_array_add(mails, g_bytes_new_take(text, strlen(text)));
-		g_string_append_printf(commands, "RETR %u\r\nDELE %u\r\n", i,
-				       i);
+		g_string_append_printf(commands, "RETR %u\r\n", i);
+		if (i <= deleted)
+			g_string_append_printf(commands, "DELE %u\r\n", i);
 	}
 	fixture_deliver_all(f, user, (GBytes *const *)mails->pdata, count);
 	g_ptr_array_unref(mails);
@@ -175,14 +177,15 @@ static void test_many_messages(void)
 	g_assert_true(pop3_send_bytes(pop3, commands->str, commands->len,
 				      NULL));
 	all = pop3_read_to_eof(pop3, NULL);
+	g_assert_nonnull(all);
 	g_assert_true(g_str_has_suffix(all->str, "messages deleted.\r\n"));
 	g_string_free(all, TRUE);
 	pop3_close(pop3);
 
 	/* RETR, DELE and its removal, each once for each message */
-	records = records_in_file(log_path, 3 * count + 1);
+	records = records_in_file(log_path, count + 2 * deleted + 1);
 	g_assert_cmpuint(records_check_sessions(records), ==, 1);
-	for (unsigned int i = 0; i < 3 * count; i++) {
+	for (unsigned int i = 0; i < count + 2 * deleted; i++) {
 		JsonObject *record = record_at(records, i, "message");
 		const char *action =
 			json_object_get_string_member(record, "action");
@@ -196,7 +199,7 @@ static void test_many_messages(void)
 		record_expect_str(record, "message_id", id);
 	}
 	for (unsigned int i = 1; i <= count; i++)
-		g_assert_cmpint(seen[i], ==, 7);
+		g_assert_cmpint(seen[i], ==, i <= deleted ? 7 : 1);
 	g_assert_cmpuint(fixture_log_count(f, since, RECORD_IN_LOG), ==, 0);
 }
 
