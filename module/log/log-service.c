@@ -149,14 +149,12 @@ static void service_handle_answer(const char *answer)
 /* Returns FALSE if the connection has ended. */
 static bool service_read(void)
 {
-	char buf[1024], *lf;
+	char buf[1024], *start, *lf;
 	ssize_t ret;
 
 	while ((ret = recv(service.fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0) {
-		const char *start;
-
 		str_append_data(service.input, buf, ret);
-		start = str_c(service.input);
+		start = str_c_modifiable(service.input);
 		while ((lf = strchr(start, '\n')) != NULL) {
 			*lf = '\0';
 			service_handle_answer(start);
