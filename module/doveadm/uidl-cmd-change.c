@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "hash.h"
 #include "istream.h"
+#include "str-sanitize.h"
 #include "mail-user.h"
 #include "doveadm-print.h"
 #include "popinjay.h"
@@ -316,10 +317,33 @@ static int import_do(struct import *import)
 	return import_save(import);
 }
 
+/* With doveadm -v: which rows are of no use, and why. */
+static void import_tell_unmatched(const struct import *import)
+{
+	static const char *const reasons[] = {
+		[POPINJAY_UIDL_MATCH_NONE] = "There is no such message",
+		[POPINJAY_UIDL_MATCH_AMBIGUOUS] =
+			"It is not clear which message it is",
+		[POPINJAY_UIDL_MATCH_INVALID] =
+			"No client may be shown such a UIDL",
+		[POPINJAY_UIDL_MATCH_DOUBLE] = "It is listed twice"
+	};
+	unsigned int i;
+
+	for (i = 0; i < import->row_count; i++) {
+		if (popinjay_uidl_match_is_found(import->matches[i]))
+			continue;
+		i_info("UIDL %s: %s", str_sanitize(import->rows[i].uidl, 100),
+		       reasons[import->matches[i]]);
+	}
+}
+
 static void import_print(const struct import *import)
 {
 	const unsigned int *counts = import->counts;
 
+	if (doveadm_verbose)
+		import_tell_unmatched(import);
 	doveadm_print_num(array_count(&import->messages));
 	doveadm_print_num(import->row_count);
 	doveadm_print_num(counts[POPINJAY_UIDL_MATCH_GUID] +

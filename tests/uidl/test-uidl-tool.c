@@ -309,9 +309,16 @@ static void test_import_kept(void)
 static void test_import_left(void)
 {
 	static const char twin[] = "Subject: twin\n\nThe same.\n";
+	static const char *const told[] = {
+		"UIDL old.4: There is no such message",
+		"UIDL old.6: It is not clear which message it is",
+		"UIDL not valid: No client may be shown such a UIDL"
+	};
 	g_autofree char *from = NULL, *to = NULL, *list = NULL, *all = NULL;
 	g_autofree char *out = NULL;
 	g_auto(GStrv) before = NULL, after = NULL;
+	g_autoptr(GBytes) bytes = NULL;
+	GString *verbose;
 
 	reload("old.%{uid}", NULL);
 	from = user_with_mails("maildir");
@@ -326,6 +333,14 @@ static void test_import_left(void)
 	fixture_deliver(f, to, twin, strlen(twin));
 	fixture_deliver(f, to, twin, strlen(twin));
 	before = uidl_list(f, to);
+	bytes = g_bytes_new(all, strlen(all));
+	g_assert_cmpint(fixture_doveadm(f, bytes, NULL, &verbose, "-v",
+		"popinjay", "uidl", "import", "-n", "-u", to, NULL), ==, 0);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(told); i++) {
+		if (strstr(verbose->str, told[i]) == NULL)
+			g_error("no \"%s\" in: %s", told[i], verbose->str);
+	}
+	g_string_free(verbose, TRUE);
 	out = uidl_tool(f, all, 0, "import", "-u", to, NULL);
 	assert_row(out, "messages", "5", "listed", "8", "matched", "3",
 		   "saved", "3", "ambiguous", "2", "invalid", "1", "left", "2",
