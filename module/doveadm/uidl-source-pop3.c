@@ -364,10 +364,23 @@ static int client_begin_tls(struct pop3_client *client)
 	return 0;
 }
 
+/* Returns TRUE if all is known already: how it says good-bye does not
+   matter. */
+static bool client_is_leaving(struct pop3_client *client)
+{
+	if (client->command != POP3_QUIT)
+		return FALSE;
+	client->done = TRUE;
+	io_loop_stop(current_ioloop);
+	return TRUE;
+}
+
 static void client_lost(struct pop3_client *client)
 {
 	const char *error = NULL;
 
+	if (client_is_leaving(client))
+		return;
 	if (client->ssl != NULL)
 		error = ssl_iostream_get_last_error(client->ssl);
 	if (error == NULL && client->input->stream_errno != 0)
@@ -419,7 +432,9 @@ static void client_input(struct pop3_client *client)
 
 static void client_timeout(struct pop3_client *client)
 {
-	client_fail(client, "It did not answer for %u seconds", TIMEOUT_SECS);
+	if (!client_is_leaving(client))
+		client_fail(client, "It did not answer for %u seconds",
+			    TIMEOUT_SECS);
 }
 
 static void client_connected(struct pop3_client *client)

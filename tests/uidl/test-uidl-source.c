@@ -7,8 +7,10 @@
 #include "numbered.h"
 #include "uidl-list.h"
 #include "uidl-tool.h"
+#include "servers-private.h"
 
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #define MAIL_COUNT 150
@@ -152,6 +154,115 @@ static void test_refused(void)
 		     "failed: No such file or directory");
 }
 
+/* --- A server that says whatever the test wants --- */
+
+struct script_line {
+	/* "" for the greeting; a line that is not here ends the connection */
+	const char *command, *reply;
+};
+
+static gboolean
+script_run(GThreadedSocketService *service G_GNUC_UNUSED,
+	   GSocketConnection *connection, GObject *source G_GNUC_UNUSED,
+	   gpointer data)
+{
+	const struct script_line *script = data, *line = script;
+	int fd = g_socket_get_fd(g_socket_connection_get_socket(connection));
+	char command[512], byte;
+	gsize len = 0;
+
+	servers_set_blocking(fd);
+	do {
+		(void)send(fd, line->reply, strlen(line->reply), MSG_NOSIGNAL);
+		for (len = 0; recv(fd, &byte, 1, 0) == 1 && byte != '\n';) {
+			if (len < sizeof(command) - 1 && byte != '\r')
+				command[len++] = byte;
+		}
+		command[len] = '\0';
+		for (line = script; line->command != NULL; line++) {
+			if (strcmp(line->command, command) == 0)
+				break;
+		}
+	} while (len > 0 && line->command != NULL);
+	return TRUE;
+}
+
+#define LOGIN(capa) \
+	{ "", "+OK\r\n" }, { "CAPA", capa }, { "USER u", "+OK\r\n" }, \
+	{ "PASS " FIXTURE_PASSWORD, "+OK\r\n" }
+
+/* No CAPA, no PIPELINING, a TOP that fails, and no answer to QUIT. */
+static const struct script_line plain_script[] = {
+	LOGIN("-ERR what?\r\n"),
+	{ "UIDL", "+OK\r\n1 a\r\n3 b\r\n.\r\n" },
+	{ "LIST", "+OK\r\n1 10\r\n2 5\r\n3 20 more\r\n.\r\n" },
+	{ "TOP 1 0", "+OK\r\nMessage-ID: <1@x>\r\n..dot: x\r\n\r\n.\r\n" },
+	{ "TOP 3 0", "-ERR not now\r\n" },
+	{ NULL, NULL }
+};
+/* Somebody in between adds a reply to what comes behind STLS. */
+static const struct script_line stls_script[] = {
+	{ "", "+OK\r\n" }, { "CAPA", "+OK\r\nSTLS\r\n.\r\n" },
+	{ "STLS", "+OK\r\n+OK\r\n.\r\n" }, { NULL, NULL }
+};
+static const struct script_line imap_script[] = {
+	{ "", "* OK IMAP4rev1\r\n" }, { NULL, NULL }
+};
+static const struct script_line order_script[] = {
+	LOGIN("-ERR\r\n"), { "UIDL", "+OK\r\n2 a\r\n1 b\r\n.\r\n" },
+	{ NULL, NULL }
+};
+static const struct script_line lost_script[] = {
+	LOGIN("-ERR\r\n"), { "UIDL", "+OK\r\n1 a\r\n.\r\n" }, { NULL, NULL }
+};
+static const struct script_line no_uidl_script[] = {
+	LOGIN("-ERR\r\n"), { "UIDL", "-ERR no \x01 UIDL\r\n" }, { NULL, NULL }
+};
+
+static void test_script(void)
+{
+	static const struct {
+		const struct script_line *script;
+		/* NULL: all goes well */
+		const char *error;
+	} cases[] = {
+		{ plain_script, NULL },
+		{ stls_script, "It sent more than its reply to STLS" },
+		{ imap_script, "It does not speak POP3" },
+		{ order_script, "Its reply to UIDL makes no sense" },
+		{ lost_script, "Connection lost: " },
+		{ no_uidl_script, "It refuses the UIDL: no ? UIDL" }
+	};
+	g_autofree char *user = fixture_user(f, "maildir"), *password = NULL;
+
+	reload(NULL);
+	password = secret_file("password", FIXTURE_PASSWORD "\n");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+		guint16 port;
+		GSocketService *service = servers_service_new(
+			G_CALLBACK(script_run), (void *)cases[i].script,
+			&port);
+		g_autofree char *from = g_strdup_printf(
+			"pop3://u@127.0.0.1:%u", port);
+		g_autofree char *out = NULL, *err = NULL;
+
+		out = uidl_tool_err(f, NULL, cases[i].error == NULL ? 0 : 75,
+				    &err, "export", "-u", user, "-f", from,
+				    "-p", password, NULL);
+		if (cases[i].error != NULL &&
+		    strstr(err, cases[i].error) == NULL)
+			g_error("no \"%s\" in: %s", cases[i].error, err);
+		if (cases[i].error == NULL) {
+			g_assert_nonnull(strstr(out, "\na\t10\t"));
+			g_assert_nonnull(strstr(out, "\t<1@x>\t\n"));
+			g_assert_nonnull(strstr(out, "\nb\t20\t\t\t\n"));
+			g_assert_nonnull(strstr(err, "The header of 1 of 2 "
+						"messages could not be had"));
+		}
+		servers_service_free(service);
+	}
+}
+
 /* A Maildir of another Dovecot: with the UIDLs that it had stored, and those
    that its format makes. */
 static void test_dovecot(void)
@@ -210,6 +321,7 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/uidl-source/stls", test_stls);
 	g_test_add_func("/uidl-source/refused", test_refused);
+	g_test_add_func("/uidl-source/script", test_script);
 	g_test_add_func("/uidl-source/dovecot", test_dovecot);
 	g_test_add_func("/stop/uidl-source", test_stop);
 	f = fixture_new(NULL);
