@@ -45,6 +45,41 @@ static const struct bad bad_settings[] = {
 	{ "policy-case", FALSE, { "popinjay_uidl_policy", "FORMAT" },
 	  "popinjay_uidl_policy=FORMAT: There is no such policy; there are: "
 	  "format" },
+	{ "sources-unknown", FALSE,
+	  { "popinjay_uidl_sources", "saved nobodys" },
+	  "popinjay_uidl_sources=saved nobodys: There is no source nobodys; "
+	  "there are: saved, xuidl, old, format" },
+	{ "sources-twice", FALSE,
+	  { "popinjay_uidl_sources", "format saved format" },
+	  "popinjay_uidl_sources=format saved format: format is there twice" },
+	{ "sources-save", FALSE,
+	  { "popinjay_uidl_sources", "xuidl saved",
+	    "popinjay_uidl_save", "yes" },
+	  "popinjay_uidl_sources=xuidl saved: With popinjay_uidl_save=yes the "
+	  "source saved must be the first" },
+	{ "old-without-until", FALSE, { "popinjay_uidl_old_format", "%{uid}" },
+	  "The UIDL source old needs popinjay_uidl_old_format and "
+	  "popinjay_uidl_old_until" },
+	{ "old-until", FALSE,
+	  { "popinjay_uidl_old_format", "%{uid}",
+	    "popinjay_uidl_old_until", "tomorrow" },
+	  "popinjay_uidl_old_until=tomorrow: Invalid value: use a date "
+	  "\\(2026-01-02\\), a time \\(2026-01-02T03:04:05Z\\) or a uid" },
+	{ "old-template", FALSE,
+	  { "popinjay_uidl_old_format", "mail",
+	    "popinjay_uidl_old_until", "7" },
+	  "popinjay_uidl_old_format=mail: " ALIKE },
+	{ "old-not-a-source", FALSE,
+	  { "popinjay_uidl_old_format", "%{uid}",
+	    "popinjay_uidl_sources", "saved format" },
+	  "popinjay_uidl_sources=saved format: popinjay_uidl_old_format needs "
+	  "the source old among them" },
+	{ "drift-limit", TRUE, { "popinjay_uidl_drift_limit", "101" },
+	  "plugin \\{ popinjay_uidl_drift_limit=101 \\}: Invalid value: use a "
+	  "number of percent, 0 to 100, where 0 is off" },
+	{ "save", TRUE, { "popinjay_uidl_save", "maybe" },
+	  "plugin \\{ popinjay_uidl_save=maybe \\}: Invalid value: use yes or "
+	  "no" },
 	{ "sink-word", FALSE, { "popinjay_access_log", "log printer" },
 	  "popinjay_access_log=log printer: Invalid value: 'printer' is no "
 	  "sink; " SINKS },

@@ -8,6 +8,7 @@
    for each call is killed when strace sees it. */
 
 #include "numbered.h"
+#include "traced.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -23,92 +24,30 @@
 	"rename,renameat,renameat2,unlink,unlinkat,link,linkat,symlink," \
 	"symlinkat,mkdir,mkdirat,rmdir,openat"
 
-/* A call to be killed before. */
-struct call {
-	char *name;
-	/* its number among the calls of its name, from 1 */
-	unsigned int when;
-	char *line;
-};
-
 struct setup {
+	struct traced *traced;
 	struct fixture *f;
-	/* arguments for strace; pop3 runs without strace while it is empty */
-	char *args_file;
-	char *trace_file;
 	/* a session of this storage has met a lock file of a dead process */
 	gboolean waited_for_lock;
 };
 
 static struct setup *the_setup;
 
-static void write_file(const char *path, const char *text, mode_t mode)
-{
-	g_autoptr(GError) error = NULL;
-
-	if (!g_file_set_contents(path, text, -1, &error))
-		g_error("%s", error->message);
-	g_assert_cmpint(chmod(path, mode), ==, 0);
-}
-
-static char *libexec_dir(struct fixture *f)
-{
-	const char *const argv[] = {
-		"doveconf", "-c", f->config_file, "-h", "libexec_dir", NULL
-	};
-	GString *out = NULL;
-
-	g_assert_cmpint(fixture_run(f, argv, NULL, &out, NULL), ==, 0);
-	return g_strstrip(g_string_free(out, FALSE));
-}
-
-/* A Dovecot whose pop3 processes run under strace when a test wants so. */
 static struct setup *get_setup(void)
 {
-	g_autofree char *libexec = NULL, *wrapper = NULL, *script = NULL;
-	g_autofree char *config = NULL;
 	struct setup *setup;
 
 	if (the_setup != NULL)
 		return the_setup;
 	the_setup = setup = g_new0(struct setup, 1);
-	setup->f = fixture_new(NULL);
-	setup->args_file = g_build_filename(setup->f->dir, "args", NULL);
-	setup->trace_file = g_build_filename(setup->f->dir, "trace", NULL);
-	wrapper = g_build_filename(setup->f->dir, "pop3-wrapper", NULL);
-	libexec = libexec_dir(setup->f);
-	script = g_strdup_printf(
-		"#!/bin/sh\n"
-		"args=$(cat %s)\n"
-		"[ -z \"$args\" ] ||\n"
-		"set -- -D -qq -y -o %s $args %s/pop3 \"$@\"\n"
-		"[ -z \"$args\" ] || exec strace \"$@\"\n"
-		"exec %s/pop3 \"$@\"\n", setup->args_file, setup->trace_file,
-		libexec, libexec);
-	write_file(wrapper, script, 0755);
-	write_file(setup->args_file, "", 0644);
-	/* one at a time: Dovecot starts another process when one is slow to
-	   start, and that would get the next session with old arguments */
-	config = g_strdup_printf("service pop3 {\n  executable = %s\n"
-				 "  process_limit = 1\n}\n", wrapper);
-	fixture_reload(setup->f, config);
+	setup->traced = traced_new(NULL);
+	setup->f = setup->traced->f;
 	/* an mdbox is rebuilt; 2.4 says more about it */
 	fixture_log_allow(setup->f, "killed with signal 9|"
 			  "Deleting corrupted cache: reset_id mismatch|"
 			  "map.index corrupted: map_uid=\\d+ refcount too low|"
 			  "mdbox\\(.*\\): Inconsistency in map index \\(");
 	return setup;
-}
-
-static void wait_process_end(pid_t pid)
-{
-	gint64 end = g_get_monotonic_time() +
-		(gint64)fixture_timeout_secs() * G_USEC_PER_SEC;
-
-	while (kill(pid, 0) == 0) {
-		g_assert_cmpint(g_get_monotonic_time(), <, end);
-		g_usleep(1000);
-	}
 }
 
 /* Delete by POP3. Returns what came after QUIT was sent, when the process is
@@ -129,17 +68,8 @@ static GString *delete_and_quit(struct setup *setup, const char *user)
 	reply = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(reply);
 	pop3_close(pop3);
-	wait_process_end(fixture_session_pid(setup->f, since, user));
+	traced_wait_end(setup->traced, since, user);
 	return reply;
-}
-
-static void call_free(gpointer data)
-{
-	struct call *call = data;
-
-	g_free(call->name);
-	g_free(call->line);
-	g_free(call);
 }
 
 /* Does the call, a line of strace, change nothing, or can nothing be done about
@@ -157,38 +87,9 @@ static gboolean is_harmless(const char *line)
 		strstr(line, "/Mail/inbox>") != NULL;
 }
 
-/* The calls after QUIT was read, and how many there are of each name. */
-static GPtrArray *read_trace(struct setup *setup)
+static gboolean is_wanted(const char *line)
 {
-	GPtrArray *calls = g_ptr_array_new_with_free_func(call_free);
-	g_autoptr(GHashTable) counts =
-		g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	g_autofree char *text = NULL;
-	g_auto(GStrv) lines = NULL;
-	gboolean quit_seen = FALSE;
-
-	g_assert_true(g_file_get_contents(setup->trace_file, &text, NULL,
-					  NULL));
-	lines = g_strsplit(text, "\n", -1);
-	for (char **p = lines; *p != NULL; p++) {
-		char *name = g_strndup(*p, strcspn(*p, "("));
-		gpointer before = g_hash_table_lookup(counts, name);
-		unsigned int count = GPOINTER_TO_UINT(before) + 1;
-
-		if (quit_seen && strchr(*p, '(') != NULL &&
-		    !is_harmless(*p)) {
-			struct call *call = g_new0(struct call, 1);
-
-			call->name = g_strdup(name);
-			call->line = g_strdup(*p);
-			call->when = count;
-			g_ptr_array_add(calls, call);
-		}
-		if (strstr(*p, "\"QUIT\\r\\n\"") != NULL)
-			quit_seen = TRUE;
-		g_hash_table_insert(counts, name, GUINT_TO_POINTER(count));
-	}
-	return calls;
+	return !is_harmless(line);
 }
 
 /* What is in the INBOX now: all that was not deleted, and of the deleted ones
@@ -280,7 +181,8 @@ purge(struct setup *setup, const char *user, unsigned int left)
 }
 
 static void
-test_call(struct setup *setup, const char *template, const struct call *call)
+test_call(struct setup *setup, const char *template,
+	  const struct traced_call *call)
 {
 	g_autofree char *user = fixture_user(setup->f,
 					     fixture_user_storage(template));
@@ -293,12 +195,12 @@ test_call(struct setup *setup, const char *template, const struct call *call)
 
 	g_test_message("killed before: %s", call->line);
 	fixture_user_copy(setup->f, template, setup->f, user);
-	write_file(setup->args_file, args, 0644);
+	traced_set(setup->traced, args);
 	reply = delete_and_quit(setup, user);
 	g_free(fixture_log_wait(setup->f, since, "killed with signal 9"));
 
 	remove_locks(setup, user);
-	write_file(setup->args_file, "", 0644);
+	traced_set(setup->traced, "");
 	left = check_inbox(setup, user);
 	if (reply->len > 0) {
 		g_assert_cmpstr(reply->str, ==,
@@ -323,14 +225,14 @@ static void test_storage(gconstpointer storage)
 	g_assert_cmpuint(check_inbox(setup, template), >, 0);
 
 	fixture_user_copy(setup->f, template, setup->f, user);
-	write_file(setup->args_file, "-e trace=" CALLS, 0644);
+	traced_set(setup->traced, "-e trace=" CALLS);
 	reply = delete_and_quit(setup, user);
 	g_assert_cmpstr(reply->str, ==,
 			"+OK Logging out, messages deleted.\r\n");
-	write_file(setup->args_file, "", 0644);
+	traced_set(setup->traced, "");
 	g_assert_cmpuint(check_inbox(setup, user), ==, 0);
 
-	calls = read_trace(setup);
+	calls = traced_calls(setup->traced, "QUIT", is_wanted);
 	g_test_message("%u calls", calls->len);
 	g_assert_cmpuint(calls->len, >, 10);
 	for (unsigned int i = 0; i < calls->len; i++)
@@ -343,9 +245,7 @@ static void test_stop(void)
 
 	if (setup == NULL)
 		return;
-	fixture_free(setup->f);
-	g_free(setup->args_file);
-	g_free(setup->trace_file);
+	traced_free(setup->traced);
 	g_free(setup);
 }
 
