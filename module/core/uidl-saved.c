@@ -41,7 +41,8 @@ struct popinjay_uidl_saved *popinjay_uidl_saved_create(void)
 	saved = p_new(pool, struct popinjay_uidl_saved, 1);
 	saved->pool = pool;
 	i_array_init(&saved->entries, 128);
-	hash_table_create(&saved->by_key, default_pool, 0, str_hash, strcmp);
+	hash_table_create(&saved->by_key, default_pool, 0,
+			  popinjay_uidl_hash, strcmp);
 	return saved;
 }
 

@@ -96,13 +96,18 @@ void popinjay_uidl_fallback(string_t *dest, const char *guid,
 }
 
 /* FNV-1a from a start that nobody outside knows: str_hash() makes it easy to
-   send many X-UIDLs with one hash, and each lookup would walk along all. */
-static unsigned int uidl_hash(const char *uidl)
+   send many X-UIDLs with one hash, and each lookup would walk along all. It
+   also sees little more than the end of a text, which is the host's name in all
+   GUIDs of a Maildir. */
+unsigned int popinjay_uidl_hash(const char *text)
 {
-	uint32_t hash = hash_seed;
+	uint32_t hash;
 
-	for (; *uidl != '\0'; uidl++)
-		hash = (hash ^ (unsigned char)*uidl) * 16777619U;
+	if (hash_seed == 0)
+		hash_seed = i_rand() | 1;
+	hash = hash_seed;
+	for (; *text != '\0'; text++)
+		hash = (hash ^ (unsigned char)*text) * 16777619U;
 	return hash;
 }
 
@@ -112,9 +117,6 @@ popinjay_uidl_set_create(unsigned int message_count, uint32_t uidvalidity,
 {
 	struct popinjay_uidl_set *set;
 	pool_t pool;
-
-	if (hash_seed == 0)
-		hash_seed = i_rand() | 1;
 
 	pool = pool_alloconly_create("popinjay uidls", 16*1024);
 	set = p_new(pool, struct popinjay_uidl_set, 1);
@@ -258,7 +260,7 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 	set->claim_pool = pool_alloconly_create("popinjay uidl claims",
 						64*1024);
 	hash_table_create(&set->claims, set->claim_pool,
-			  array_count(&set->messages), uidl_hash, strcmp);
+			  array_count(&set->messages), popinjay_uidl_hash, strcmp);
 	i_array_init(&set->losers, 128);
 	i_array_init(&raised, 128);
 

@@ -66,6 +66,10 @@ popinjay_uidl_get_guid_t(void *context, uint32_t uid);
    Returns TRUE if a client may be shown it. */
 bool popinjay_uidl_is_valid(const char *uidl);
 
+/* Returns a hash of a UIDL or GUID for hash tables; it is another one in each
+   process. */
+unsigned int popinjay_uidl_hash(const char *text);
+
 /* Append the fallback of a level, 1 or above, to dest: 35 characters, always
    valid. Level 1 depends on the GUID alone, the others on GUID and uid. If guid
    is NULL or "", all depend on uidvalidity and uid. */
