@@ -7,12 +7,14 @@
 #include "../fixture/numbered.h"
 #include "../fixture/uidl-list.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define MAIL_BYTES 200
+#define CHUNK 20
 #define ROUNDS 5
 
 struct side {
@@ -91,6 +93,39 @@ static double file_bytes(struct side *side, const char *storage)
 	return st.st_size;
 }
 
+/* Let the names of a Maildir's files tell their sizes, as those that Dovecot
+   makes do: it needs long to tell names apart that end alike. */
+static void name_sizes(struct fixture *f, const char *user)
+{
+	static const char *const folders[] = { "new", "cur" };
+	g_autofree char *mail_dir = fixture_mail_dir(f, user);
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(folders); i++) {
+		g_autofree char *path = g_build_filename(mail_dir, folders[i],
+							 NULL);
+		g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+		g_autoptr(GPtrArray) names =
+			g_ptr_array_new_with_free_func(g_free);
+		const char *name;
+
+		while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+			g_ptr_array_add(names, g_strdup(name));
+		for (unsigned int j = 0; j < names->len; j++) {
+			g_autofree char *from = g_build_filename(path,
+				names->pdata[j], NULL);
+			g_autofree char *to = NULL;
+			struct stat st;
+
+			g_assert_cmpint(stat(from, &st), ==, 0);
+			if (strchr(from, ':') != NULL)
+				continue;
+			to = g_strdup_printf("%s,S=%"PRId64, from,
+					     (gint64)st.st_size);
+			g_assert_cmpint(rename(from, to), ==, 0);
+		}
+	}
+}
+
 static void measure(const char *storage, unsigned int messages)
 {
 	g_autofree char *config = uidl_settings("popinjay_uidl_save", "yes",
@@ -107,8 +142,12 @@ static void measure(const char *storage, unsigned int messages)
 	sides[0].user = fixture_user(sides[0].f, storage);
 	sides[1].user = fixture_user(sides[1].f, storage);
 	from = fixture_user(sides[0].f, "maildir");
-	numbered_deliver(sides[0].f, from, 1, messages, MAIL_BYTES);
-	/* so that files have Dovecot's own names */
+	for (unsigned int i = 0; i < messages; i += CHUNK) {
+		numbered_deliver(sides[0].f, from, i + 1,
+				 MIN(i + CHUNK, messages),
+				 MAIL_BYTES + i / CHUNK * 7 % 1999);
+	}
+	name_sizes(sides[0].f, from);
 	numbered_import(sides[0].f, sides[0].user, from);
 	/* with index and caches, as a mailbox in use has them */
 	(void)measure_uidl(&sides[0], &sides[0].first_kb);
