@@ -260,7 +260,8 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 	set->claim_pool = pool_alloconly_create("popinjay uidl claims",
 						64*1024);
 	hash_table_create(&set->claims, set->claim_pool,
-			  array_count(&set->messages), popinjay_uidl_hash, strcmp);
+			  array_count(&set->messages), popinjay_uidl_hash,
+			  strcmp);
 	i_array_init(&set->losers, 128);
 	i_array_init(&raised, 128);
 
