@@ -254,7 +254,7 @@ int popinjay_secrets_parse(const char *value, pool_t pool,
 	}
 	parts = t_strsplit(value + strlen(HEADER), " ");
 	if (parts[0] == NULL || str_to_uint(parts[0], &count) < 0 ||
-	    count > SECRETS_MAX) {
+	    count > SECRETS_MAX || strcmp(parts[0], dec2str(count)) != 0) {
 		*error_r = "its count is invalid";
 		return -1;
 	}

@@ -223,6 +223,7 @@ static const struct value_case value_cases[] = {
 	{ "version", "popinjay-secrets:2:0",
 	  "it does not begin with popinjay-secrets:1:" },
 	{ "count", "popinjay-secrets:1:x", "its count is invalid" },
+	{ "long-count", "popinjay-secrets:1:00", "its count is invalid" },
 	{ "huge-count", "popinjay-secrets:1:4294967296",
 	  "its count is invalid" },
 	{ "too-few", "popinjay-secrets:1:2 "GOOD, "it has 1 of 2 records" },
