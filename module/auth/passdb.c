@@ -20,6 +20,9 @@
 #include "used.h"
 
 #define DUMMY_USER "nobody"
+/* A store that does not answer by then has failed, whatever Dovecot's dict
+   waits for. */
+#define STORE_TIMEOUT_SECS 5
 
 struct lookup {
 	struct auth_request *request;
@@ -31,6 +34,8 @@ struct lookup {
 	struct popinjay_attempt attempt;
 	/* whose secrets are looked for */
 	const char *user;
+	/* while the store is asked; NULL when the answer comes too late */
+	struct timeout *to;
 };
 
 static struct event_category event_category_popinjay = {
@@ -150,9 +155,11 @@ lookup_value(struct lookup *lookup, int ret, const char *value,
 	}
 	if (ret == 0 || array_count(&secrets) == 0) {
 		/* the same work as for a user who has a secret */
-		if (array_is_created(&db->dummies)) {
+		if (db->dummy_value != NULL &&
+		    popinjay_secrets_parse(db->dummy_value, pool, &secrets,
+					   &error) == 0) {
 			popinjay_find_secret(db, DUMMY_USER, &lookup->attempt,
-					     &db->dummies, &finding);
+					     &secrets, &finding);
 		}
 		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
 		return;
@@ -175,10 +182,26 @@ static void
 lookup_callback(int ret, const char *value, const char *error, void *context)
 {
 	struct lookup *lookup = context;
+	struct auth_request *request = lookup->request;
 
+	if (lookup->to == NULL) {
+		auth_request_unref(&request);
+		return;
+	}
+	timeout_remove(&lookup->to);
 	T_BEGIN {
 		lookup_value(lookup, ret, value, error);
 	} T_END;
+}
+
+static void lookup_timeout(struct lookup *lookup)
+{
+	timeout_remove(&lookup->to);
+	/* the store may still answer */
+	auth_request_ref(lookup->request);
+	log_store_failed(lookup, t_strdup_printf(
+		"the store did not answer in %u seconds", STORE_TIMEOUT_SECS));
+	finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
 }
 
 /* --- the start of a lookup --- */
@@ -232,8 +255,12 @@ static void lookup_start(struct lookup *lookup)
 		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
 	} else if (!popinjay_secret_store_user_is_valid(lookup->user)) {
 		/* A name that no store takes: nobody has it. */
-		lookup_callback(0, NULL, NULL, lookup);
+		T_BEGIN {
+			lookup_value(lookup, 0, NULL, NULL);
+		} T_END;
 	} else {
+		lookup->to = timeout_add(STORE_TIMEOUT_SECS * 1000,
+					 lookup_timeout, lookup);
 		popinjay_secret_store_lookup_async(db->store, lookup->user,
 						   lookup_callback, lookup);
 	}
@@ -287,8 +314,9 @@ passdb_popinjay_lookup_credentials(struct auth_request *request,
 
 /* --- the database --- */
 
-static void dummies_init(struct popinjay_passdb *db, pool_t pool)
+static void dummy_init(struct popinjay_passdb *db, pool_t pool)
 {
+	ARRAY_TYPE(popinjay_secret) secrets;
 	struct popinjay_secret secret;
 	const char *error;
 
@@ -301,8 +329,9 @@ static void dummies_init(struct popinjay_passdb *db, pool_t pool)
 	if (popinjay_secret_seal(&secret, pool, db->keys, DUMMY_USER,
 				 popinjay_secret_text_generate(), &error) < 0)
 		i_fatal("popinjay: %s", error);
-	p_array_init(&db->dummies, pool, 1);
-	array_push_back(&db->dummies, &secret);
+	t_array_init(&secrets, 1);
+	array_push_back(&secrets, &secret);
+	db->dummy_value = p_strdup(pool, popinjay_secrets_format(&secrets));
 }
 
 /* Runs as root, so the key file need not be readable for anybody else. What is
@@ -326,7 +355,7 @@ passdb_create(pool_t pool, struct event *event, const char *args)
 					     &error) < 0) {
 		i_error("popinjay: key_file: %s", error);
 	} else {
-		dummies_init(db, pool);
+		dummy_init(db, pool);
 	}
 	return &db->module;
 }

@@ -16,8 +16,9 @@ struct popinjay_passdb {
 	/* NULL if the key file is not right, which the log said at start: then
 	   nothing opens */
 	struct popinjay_secret_keys *keys;
-	/* a secret of nobody's, for users who are unknown */
-	ARRAY_TYPE(popinjay_secret) dummies;
+	/* what the store could have of nobody, for users who are unknown;
+	   NULL if there are no keys */
+	const char *dummy_value;
 
 	struct popinjay_secret_store *store;
 	struct popinjay_apop_replay *replay;
