@@ -162,6 +162,10 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [struct dict_op_settings member no_slowness_warning],
     [[#include "dict.h"]],
     [[struct dict_op_settings *s = NULL; return s->no_slowness_warning;]])
+  POPINJAY_PROBE([DICT_HIDE_LOG_VALUES],
+    [dict_transaction_set_hide_log_values()],
+    [[#include "dict.h"]],
+    [[dict_transaction_set_hide_log_values(NULL, TRUE);]])
   POPINJAY_PROBE([DOVEADM_MAIL_ARGS], [doveadm commands with args],
     [[#include "doveadm-mail.h"]],
     [[struct doveadm_mail_cmd_context *c = NULL;

@@ -88,6 +88,14 @@ int popinjay_secret_dict_init(const char *uri, const char *base_dir,
 
 #endif
 
+void popinjay_secret_dict_hide_values(
+	struct dict_transaction_context *trans ATTR_UNUSED)
+{
+#ifdef POPINJAY_HAVE_DICT_HIDE_LOG_VALUES
+	dict_transaction_set_hide_log_values(trans, TRUE);
+#endif
+}
+
 void popinjay_secret_dict_set_async(struct dict *dict, const char *key,
 				    const char *value)
 {

@@ -40,6 +40,11 @@ int popinjay_secret_dict_init(const char *uri, const char *base_dir,
 			      struct event *event, struct dict **dict_r,
 			      const char **error_r);
 
+struct dict_transaction_context;
+
+/* Keep the values that are set out of debug logs, where Dovecot can. */
+void popinjay_secret_dict_hide_values(struct dict_transaction_context *trans);
+
 /* Set a key without waiting for it, and without a warning if it takes long. */
 void popinjay_secret_dict_set_async(struct dict *dict, const char *key,
 				    const char *value);

@@ -14,7 +14,7 @@
 
 #define LIMITS_USAGE \
 	"[-l <label>] [-m <mechanisms>] [-n <networks>] " \
-	"[-e <expiry>] [-t yes|no] [-r yes|no]"
+	"[-e <expiry>] [-t yes|no] [-r yes|no] [-w <days>]"
 
 #define LIMITS_PARAMS \
 DOVEADM_CMD_PARAM('l', "label", CMD_PARAM_STR, 0) \
@@ -22,7 +22,8 @@ DOVEADM_CMD_PARAM('m', "mechanisms", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('n', "networks", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('e', "expires", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('t', "tls", CMD_PARAM_STR, 0) \
-DOVEADM_CMD_PARAM('r', "read-only", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('r', "read-only", CMD_PARAM_STR, 0) \
+DOVEADM_CMD_PARAM('w', "window", CMD_PARAM_STR, 0)
 
 static struct doveadm_cmd_ver2 commands[] = {
 	{

@@ -267,7 +267,8 @@ static int read_passwords(struct secret_cmd *cmd)
 		return -1;
 	hash_table_create(&cmd->passwords, cmd->ctx.pool, 0, str_hash, strcmp);
 	for (linep = t_strsplit(text, "\n"); *linep != NULL; linep++) {
-		const char *const *fields = t_strsplit(*linep, ":");
+		const char *const *fields =
+			t_strsplit(t_str_rtrim(*linep, "\r"), ":");
 
 		if (str_array_length(fields) < 2 || *fields[0] == '#')
 			continue;

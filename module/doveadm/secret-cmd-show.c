@@ -135,7 +135,9 @@ static int cmd_verify_user(struct secret_cmd *cmd)
 	if (cmd->text == NULL) {
 		if (secret_cmd_read_input(cmd, TEXT_MAX_BYTES, &text) < 0)
 			return -1;
-		cmd->text = p_strdup(cmd->ctx.pool, t_strcut(text, '\n'));
+		/* the doveadm protocol may have made CRLF of LF */
+		text = t_str_rtrim(t_strcut(text, '\n'), "\r");
+		cmd->text = p_strdup(cmd->ctx.pool, text);
 	}
 	array_foreach(&cmd->secrets, secret) {
 		if (popinjay_secret_open(secret, cmd->keys, cmd->user, &opened,

@@ -52,6 +52,7 @@ static void get_params(struct secret_cmd *cmd)
 		{ "expires", &cmd->expires },
 		{ "tls", &cmd->tls },
 		{ "read-only", &cmd->read_only },
+		{ "window", &cmd->window },
 		{ "secret", &cmd->secret }
 	};
 	unsigned int i;
@@ -143,6 +144,12 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 				     &secret->expires) < 0) {
 		*error_r = "expires takes never, days as in 90d, or a day to "
 			"come as in 2030-12-31";
+		return -1;
+	}
+	if (cmd->window != NULL) {
+		/* rather than a secret that shows more than somebody thinks */
+		*error_r = "A window of days is not available yet: the "
+			"session cannot hide older mail";
 		return -1;
 	}
 	if (cmd->tls != NULL &&

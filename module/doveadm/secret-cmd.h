@@ -11,7 +11,8 @@ struct secret_cmd {
 	struct doveadm_mail_cmd_context ctx;
 
 	/* options as they were given, or NULL */
-	const char *label, *mechs, *nets, *expires, *tls, *read_only;
+	const char *label, *mechs, *nets, *expires, *tls, *read_only,
+		*window;
 	/* id or label that stands behind them, or NULL */
 	const char *secret;
 

@@ -113,6 +113,7 @@ set_or_unset(struct popinjay_secret_store *store, const char *key,
 	struct dict_transaction_context *trans;
 
 	trans = dict_transaction_begin(store->dict, &op_settings);
+	popinjay_secret_dict_hide_values(trans);
 	if (value == NULL)
 		dict_unset(trans, key);
 	else
