@@ -264,17 +264,24 @@ static char *continuation(const char *line)
 	return g_strndup((char *)data, size);
 }
 
+char *secrets_cram_md5_response(const char *challenge, const char *user,
+				const char *text)
+{
+	g_autofree char *digest = g_compute_hmac_for_string(G_CHECKSUM_MD5,
+		(const guchar *)text, strlen(text), challenge, -1);
+
+	return g_strdup_printf("%s %s", user, digest);
+}
+
 static char *cram_md5(struct pop3 *pop3, const char *user, const char *text)
 {
 	g_autofree char *line = pop3_ask(pop3, "AUTH CRAM-MD5");
 	g_autofree char *challenge = continuation(line);
-	g_autofree char *digest = NULL, *reply = NULL, *encoded = NULL;
+	g_autofree char *reply = NULL, *encoded = NULL;
 
 	if (challenge == NULL)
 		return g_steal_pointer(&line);
-	digest = g_compute_hmac_for_string(G_CHECKSUM_MD5, (guchar *)text,
-					   strlen(text), challenge, -1);
-	reply = g_strdup_printf("%s %s", user, digest);
+	reply = secrets_cram_md5_response(challenge, user, text);
 	encoded = base64(reply);
 	return pop3_ask(pop3, "%s", encoded);
 }

@@ -66,6 +66,9 @@ void secrets_store_stop(struct secrets *s);
 /* As above. */
 void secrets_store_start(struct secrets *s);
 
+/* The first block of the man page that has text in it. */
+char *secrets_man_block(const char *text);
+
 /* Write a file of that mode. */
 void secrets_write_file(const char *path, const char *text, mode_t mode);
 /* Remove a directory with all in it. */
@@ -98,6 +101,10 @@ void secrets_set_value(struct secrets *s, const char *user, const char *value);
 char *secrets_login(struct secrets *s, enum pop3_security security,
 		    const char *mech, const char *user, const char *text,
 		    struct pop3 **session_r);
+
+/* What a client answers to a challenge of CRAM-MD5 (RFC 2195). */
+char *secrets_cram_md5_response(const char *challenge, const char *user,
+				const char *text);
 
 /* The argument of APOP for a greeting. */
 char *secrets_apop_digest(const struct pop3 *pop3, const char *text);

@@ -17,52 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* as popinjay-secret(7) has it */
-#define SCHEMA \
-	"CREATE TABLE popinjay_secrets (username VARCHAR(255) NOT NULL " \
-	"PRIMARY KEY, value TEXT NOT NULL);\n" \
-	"CREATE TABLE popinjay_used (username VARCHAR(255) NOT NULL, " \
-	"id CHAR(8) NOT NULL, value VARCHAR(128) NOT NULL, " \
-	"PRIMARY KEY (username, id));\n"
-#define MAPS_2_3 \
-	"map {\n" \
-	"  pattern = shared/popinjay/secrets/$user\n" \
-	"  table = popinjay_secrets\n" \
-	"  value_field = value\n" \
-	"  fields {\n" \
-	"    username = $user\n" \
-	"  }\n" \
-	"}\n" \
-	"map {\n" \
-	"  pattern = shared/popinjay/used/$user/$id\n" \
-	"  table = popinjay_used\n" \
-	"  value_field = value\n" \
-	"  fields {\n" \
-	"    username = $user\n" \
-	"    id = $id\n" \
-	"  }\n" \
-	"}\n"
-#define MAPS_2_4 \
-	"dict_map shared/popinjay/secrets/$user {\n" \
-	"  sql_table = popinjay_secrets\n" \
-	"  value_field value {\n" \
-	"  }\n" \
-	"  key_field username {\n" \
-	"    value = $user\n" \
-	"  }\n" \
-	"}\n" \
-	"dict_map shared/popinjay/used/$user/$id {\n" \
-	"  sql_table = popinjay_used\n" \
-	"  value_field value {\n" \
-	"  }\n" \
-	"  key_field username {\n" \
-	"    value = $user\n" \
-	"  }\n" \
-	"  key_field id {\n" \
-	"    value = $id\n" \
-	"  }\n" \
-	"}\n"
-
 static char *path_of(const struct secrets *s, const char *name)
 {
 	return g_build_filename(s->dir, name, NULL);
@@ -75,6 +29,42 @@ void secrets_write_file(const char *path, const char *text, mode_t mode)
 	if (!g_file_set_contents(path, text, -1, &error))
 		g_error("%s", error->message);
 	g_assert_cmpint(g_chmod(path, mode), ==, 0);
+}
+
+/* The first block of the man page, from .nf to .fi, that has text in it; as it
+   is shown, without its indentation. */
+char *secrets_man_block(const char *text)
+{
+	g_autofree char *page = NULL;
+	g_auto(GStrv) lines = NULL;
+	g_autoptr(GString) block = g_string_new(NULL);
+	gboolean in_block = FALSE;
+
+	if (!g_file_get_contents(POPINJAY_SRCDIR"/doc/popinjay-secret.7",
+				 &page, NULL, NULL))
+		g_error("doc/popinjay-secret.7 cannot be read");
+	lines = g_strsplit(page, "\n", -1);
+	for (char **p = lines; *p != NULL; p++) {
+		if (strcmp(*p, ".nf") == 0) {
+			in_block = TRUE;
+			g_string_truncate(block, 0);
+		} else if (strcmp(*p, ".fi") == 0) {
+			if (strstr(block->str, text) != NULL)
+				return g_string_free(g_steal_pointer(&block),
+						     FALSE);
+			in_block = FALSE;
+		} else if (in_block) {
+			g_string_append_printf(block, "%s\n",
+				g_str_has_prefix(*p, "    ") ? *p + 4 : *p);
+			g_string_replace(block, "\\-", "-", 0);
+		}
+	}
+	g_error("doc/popinjay-secret.7 has no block with %s", text);
+}
+
+static char *schema(void)
+{
+	return secrets_man_block("CREATE TABLE popinjay_secrets");
 }
 
 /* A server must not outlive the test, however that ends, and PostgreSQL
@@ -235,9 +225,10 @@ static void pgsql_init(struct secrets *s)
 		initdb, "-D", data, "-U", "popinjay", "-A", "trust", "-N",
 		"-E", "UTF8", "--locale=C", NULL
 	};
+	g_autofree char *sql = schema();
 	const char *const tables[] = {
 		psql, "-h", "127.0.0.1", "-p", port, "-U", "popinjay", "-d",
-		"postgres", "-c", SCHEMA, NULL
+		"postgres", "-c", sql, NULL
 	};
 
 	run(s->store, make);
@@ -250,9 +241,10 @@ static void pgsql_init(struct secrets *s)
 static void sqlite_init(struct secrets *s)
 {
 	g_autofree char *db = path_of(s, "store/db");
-	const char *const argv[] = {
-		"sqlite3", db, "PRAGMA journal_mode=WAL;\n"SCHEMA, NULL
-	};
+	g_autofree char *tables = schema();
+	g_autofree char *sql = g_strconcat("PRAGMA journal_mode=WAL;\n",
+					   tables, NULL);
+	const char *const argv[] = { "sqlite3", db, sql, NULL };
 
 	run(s->store, argv);
 	g_assert_cmpint(g_chmod(db, 0666), ==, 0);
@@ -283,12 +275,13 @@ void secrets_store_init(struct secrets *s)
 static char *config_2_3(const struct secrets *s)
 {
 	g_autofree char *conf = path_of(s, "sql.conf");
+	g_autofree char *maps = secrets_man_block("map {");
 	g_autofree char *text = NULL;
 
 	switch (s->store) {
 	case SECRETS_SQLITE:
-		text = g_strdup_printf("connect = %s/store/db\n"MAPS_2_3,
-				       s->dir);
+		text = g_strdup_printf("connect = %s/store/db\n%s", s->dir,
+				       maps);
 		secrets_write_file(conf, text, 0644);
 		return g_strdup_printf("  popinjay = sqlite:%s\n", conf);
 	case SECRETS_FS:
@@ -299,8 +292,8 @@ static char *config_2_3(const struct secrets *s)
 				       "port=%u\n", s->server_port);
 	case SECRETS_PGSQL:
 		text = g_strdup_printf("connect = host=127.0.0.1 port=%u "
-				       "user=popinjay dbname=postgres\n"
-				       MAPS_2_3, s->server_port);
+				       "user=popinjay dbname=postgres\n%s",
+				       s->server_port, maps);
 		secrets_write_file(conf, text, 0644);
 		return g_strdup_printf("  popinjay = pgsql:%s\n", conf);
 	}
@@ -309,12 +302,15 @@ static char *config_2_3(const struct secrets *s)
 
 static char *config_2_4(const struct secrets *s)
 {
+	g_autofree char *sqlite = secrets_man_block("sql_driver = sqlite");
+	g_autofree char *db = path_of(s, "store/db");
+	g_autoptr(GString) text = g_string_new(sqlite);
+	const char *maps = strstr(sqlite, "dict_map ");
+
 	switch (s->store) {
 	case SECRETS_SQLITE:
-		return g_strdup_printf(
-			"driver = sql\n"
-			"sql_driver = sqlite\n"
-			"sqlite_path = %s/store/db\n"MAPS_2_4, s->dir);
+		g_string_replace(text, "/var/lib/popinjay/db", db, 1);
+		return g_string_free(g_steal_pointer(&text), FALSE);
 	case SECRETS_FS:
 		return g_strdup_printf(
 			"driver = fs\n"
@@ -336,7 +332,7 @@ static char *config_2_4(const struct secrets *s)
 			"    user = popinjay\n"
 			"    dbname = postgres\n"
 			"  }\n"
-			"}\n"MAPS_2_4, s->server_port);
+			"}\n%s", s->server_port, maps);
 	}
 	g_assert_not_reached();
 }

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* What the documentation says of app secrets is true: each way to set them up
+   that README.md, the man page and the example configuration have lets somebody
+   log in, as it stands there. */
+
+#include "secrets/secrets.h"
+
+#include <glib/gstdio.h>
+
+#define EXAMPLE_KEY_FILE "/etc/dovecot/popinjay.keys"
+#define EXAMPLE_STORE "/var/lib/popinjay/"
+#define EXAMPLE_FILE "/etc/dovecot/popinjay-secret.conf.ext"
+
+static gboolean is_2_3(void)
+{
+	return fixture_dovecot_version() < 20400;
+}
+
+static char *read_doc(const char *name)
+{
+	g_autofree char *path = g_build_filename(POPINJAY_SRCDIR, name, NULL);
+	g_autoptr(GError) error = NULL;
+	char *text;
+
+	if (!g_file_get_contents(path, &text, NULL, &error))
+		g_error("%s", error->message);
+	return text;
+}
+
+/* The block of README.md whose fence says name. */
+static char *readme_block(const char *name)
+{
+	g_autofree char *text = read_doc("README.md");
+	g_autofree char *fence = g_strdup_printf("\n```%s\n", name);
+	const char *start = strstr(text, fence), *end;
+
+	g_assert_nonnull(start);
+	start += strlen(fence);
+	end = strstr(start, "```");
+	g_assert_nonnull(end);
+	return g_strndup(start, end - start);
+}
+
+/* Use paths of the test's own. */
+static char *localize(const char *text, const char *dir)
+{
+	g_autofree char *key_file = g_build_filename(dir, "keys", NULL);
+	g_autofree char *store = g_strconcat(dir, "/store/", NULL);
+	g_autofree char *file = g_build_filename(dir, "secret.conf", NULL);
+	const char *const names[][2] = {
+		{ EXAMPLE_KEY_FILE, key_file },
+		{ EXAMPLE_STORE, store },
+		{ EXAMPLE_FILE, file }
+	};
+	g_autoptr(GString) s = g_string_new(text);
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(names); i++)
+		g_string_replace(s, names[i][0], names[i][1], 0);
+	return g_string_free(g_steal_pointer(&s), FALSE);
+}
+
+/* Run a private Dovecot with the passdb of the text, and the file of 2.3. */
+static void
+try_configuration(const char *passdb, const char *file, const char *mechs)
+{
+	g_autofree char *dir = g_dir_make_tmp("popinjay-docs-XXXXXX", NULL);
+	g_autofree char *store = g_build_filename(dir, "store", NULL);
+	g_autofree char *keys = g_build_filename(dir, "keys", NULL);
+	g_autofree char *conf = g_build_filename(dir, "secret.conf", NULL);
+	g_autofree char *local_file = localize(file, dir);
+	g_autoptr(GString) head = g_string_new(NULL);
+	g_autofree char *text = NULL, *local = localize(passdb, dir);
+	const char *settings[] = { "popinjay_secret_config", conf, NULL };
+	struct fixture_options options = {
+		.password = FIXTURE_PASSWORD_HASH, .config = mechs
+	};
+	struct secrets s = { .dir = dir };
+
+	g_assert_cmpint(g_chmod(dir, 0755), ==, 0);
+	g_assert_cmpint(g_mkdir(store, 0777), ==, 0);
+	g_assert_cmpint(g_chmod(store, 0777), ==, 0);
+	secrets_write_file(keys, "k1 000102030405060708090a0b0c0d0e0f"
+			   "101112131415161718191a1b1c1d1e1f current\n", 0600);
+	secrets_write_file(conf, local_file, 0644);
+	g_string_append(head, local);
+	if (is_2_3()) {
+		options.settings = settings;
+		/* the default path is not this test's */
+		if (strstr(head->str, "args = ") == NULL) {
+			g_autofree char *args = g_strdup_printf(
+				"driver = popinjay\n  args = %s", conf);
+
+			g_string_replace(head, "driver = popinjay", args, 1);
+		}
+	}
+	options.config_head = head->str;
+	s.f = fixture_new(&options);
+	fixture_user_add(s.f, "joe");
+	text = secrets_add(&s, "joe", NULL, "-l", "phone", "-m",
+			   "plain,apop,scram-sha-256", NULL);
+	for (unsigned int i = 0; i < 3; i++) {
+		static const char *const names[] = {
+			"PLAIN", "APOP", "SCRAM-SHA-256"
+		};
+		g_autofree char *reply = secrets_login(&s, POP3_STLS, names[i],
+						       "joe", text, NULL);
+
+		g_assert_cmpstr(reply, ==, "+OK Logged in.");
+	}
+	fixture_free(s.f);
+	secrets_remove(dir);
+}
+
+static void test_readme(void)
+{
+	g_autofree char *passdb = readme_block(is_2_3() ?
+		"dovecot-2.3-secrets" : "dovecot-2.4-secrets");
+	g_autofree char *file = readme_block("secrets-2.3-file");
+	g_autofree char *mechs = readme_block("secrets-mechanisms");
+
+	try_configuration(passdb, file, mechs);
+}
+
+static void test_man(void)
+{
+	g_autofree char *mechs = readme_block("secrets-mechanisms");
+	g_autofree char *passdb = secrets_man_block(is_2_3() ?
+		"args = "EXAMPLE_FILE : "passdb popinjay {");
+	g_autofree char *file = secrets_man_block("dict = proxy::popinjay");
+
+	try_configuration(passdb, file, mechs);
+}
+
+static void test_file(void)
+{
+	g_autofree char *text = read_doc(is_2_3() ? "doc/dovecot-2.3.conf.ext" :
+					 "doc/dovecot-2.4.conf.ext");
+	g_autofree char *mechs = readme_block("secrets-mechanisms");
+	g_autofree char *file = readme_block("secrets-2.3-file");
+	const char *start = strstr(text, "\n#passdb ");
+	g_auto(GStrv) lines = NULL;
+	g_autofree char *passdb = NULL;
+
+	g_assert_nonnull(start);
+	lines = g_strsplit(start + 1, "\n", -1);
+	for (char **p = lines; *p != NULL; p++) {
+		if (**p == '#')
+			memmove(*p, *p + 1, strlen(*p));
+	}
+	passdb = g_strjoinv("\n", lines);
+	try_configuration(passdb, file, mechs);
+}
+
+int main(int argc, char *argv[])
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/docs/readme", test_readme);
+	g_test_add_func("/docs/man", test_man);
+	g_test_add_func("/docs/file", test_file);
+	return g_test_run();
+}
