@@ -337,6 +337,8 @@ static void test_doveadm_errors(void)
 					"x", "-e", "2020-01-01", NULL), ==, 64);
 	g_assert_cmpint(secrets_doveadm(sqlite, "add", user, NULL, NULL, "-l",
 					"x", "-t", "maybe", NULL), ==, 64);
+	g_assert_cmpint(secrets_doveadm(sqlite, "add", user, NULL, NULL, "-l",
+					"x", "-w", "30", NULL), ==, 64);
 	assert_accepted(sqlite, POP3_STLS, "PLAIN", user, text);
 }
 
@@ -381,6 +383,49 @@ static void test_doveadm_import(void)
 					NULL), ==, 67);
 }
 
+/* By way of the doveadm server, as from another host. */
+static void test_doveadm_server(void)
+{
+	g_autofree char *user = fixture_user(sqlite->f, "maildir");
+	g_autofree char *path = g_build_filename(sqlite->f->dir, "run",
+						 "doveadm-server", NULL);
+	g_autofree char *id = NULL, *out = NULL, *line = NULL, *shown = NULL;
+	g_autofree char *file = g_strdup_printf("%s:{PLAIN}Typed-1\n", user);
+	g_autofree char *text = secrets_add(sqlite, user, &id, "-S", path,
+					    "-l", "phone", NULL);
+
+	assert_accepted(sqlite, POP3_STLS, "PLAIN", user, text);
+	line = g_strconcat(text, "\n", NULL);
+	g_assert_cmpint(secrets_doveadm(sqlite, "verify", user, line, &out,
+					"-S", path, NULL), ==, 0);
+	shown = g_strdup_printf("id\tlabel\n%s\tphone\n", id);
+	g_assert_cmpstr(out, ==, shown);
+	g_assert_cmpint(secrets_doveadm(sqlite, "import", user, file, NULL,
+					"-S", path, NULL), ==, 0);
+	assert_accepted(sqlite, POP3_STLS, "PLAIN", user, "Typed-1");
+	g_assert_cmpint(secrets_doveadm(sqlite, "revoke", user, NULL, NULL,
+					"-S", path, "imported", NULL), ==, 0);
+	assert_refused(sqlite, POP3_STLS, "PLAIN", user, "Typed-1");
+	g_free(out);
+	g_assert_cmpint(secrets_doveadm(sqlite, "list", user, NULL, &out, "-S",
+					path, NULL), ==, 0);
+	g_assert_nonnull(strstr(out, "\tphone\t"));
+	g_assert_null(strstr(out, "imported"));
+	/* what is wrong comes back, too */
+	g_assert_cmpint(secrets_doveadm(sqlite, "show", user, NULL, NULL, "-S",
+					path, "imported", NULL), !=, 0);
+}
+
+static void test_cram_md5_vector(void)
+{
+	/* RFC 2195 section 2: the secret that the server has to look up */
+	g_autofree char *response = secrets_cram_md5_response(
+		"<1896.697170952@postoffice.reston.mci.net>", "tim",
+		"tanstaaftanstaaf");
+
+	g_assert_cmpstr(response, ==, "tim b913a602c7eda7a495b4e6e7334d3890");
+}
+
 /* --- secrets in the log --- */
 
 static void test_log(void)
@@ -389,12 +434,12 @@ static void test_log(void)
 	struct secrets *s = secrets_new(SECRETS_FS, FALSE,
 		"auth_mechanisms = plain login apop cram-md5 scram-sha-1 "
 		"scram-sha-256\n"
-		"log_debug = category=auth or category=dict or "
-		"category=popinjay\n");
+		"log_debug = event=* or category=*\n");
 	g_autofree char *user = fixture_user(s->f, "maildir");
 	g_autofree char *text = secrets_add(s, user, NULL, "-l", "phone", "-m",
 					    ALL_MECHS, NULL);
-	g_autofree char *log = NULL, *encoded = NULL;
+	g_autofree char *log = NULL, *encoded = NULL, *whole = NULL;
+	g_autoptr(GString) err = NULL;
 	g_autoptr(GString) hex = g_string_new(NULL);
 
 	for (const char *p = text; *p != '\0'; p++)
@@ -405,7 +450,15 @@ static void test_log(void)
 		assert_refused(s, POP3_STLS, mechs[i], user, "wrong");
 	}
 	g_free(fixture_log_wait(s->f, 0, "popinjay: accepted: .*SCRAM-SHA-25"));
+	/* nor by doveadm, but where it prints a new one */
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, &err, "-Dv",
+					"popinjay", "secret", "set", "-u", user,
+					"-e", "90d", "phone", NULL), ==, 0);
+	g_assert_nonnull(strstr(err->str, "Debug"));
 	log = fixture_log(s->f, 0);
+	whole = g_strconcat(log, err->str, NULL);
+	g_free(log);
+	log = g_steal_pointer(&whole);
 	g_assert_null(strstr(log, text));
 	g_assert_null(strstr(log, hex->str));
 	g_assert_null(strstr(log, encoded));
@@ -447,6 +500,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/doveadm/errors", test_doveadm_errors);
 	g_test_add_func("/doveadm/verify", test_doveadm_verify);
 	g_test_add_func("/doveadm/import", test_doveadm_import);
+	g_test_add_func("/doveadm/server", test_doveadm_server);
+	g_test_add_func("/mechanism/rfc2195", test_cram_md5_vector);
 	g_test_add_func("/log/no-secret", test_log);
 	ret = g_test_run();
 	secrets_free(sqlite);

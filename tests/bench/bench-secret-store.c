@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Measures stores of app secrets at 100,000 users with three secrets each, as
-   the auth process sees them: through Dovecot's dict process, and in batches of
-   one lookup and of 50. usage: bench-secret-store [USERS] */
+   the auth process of Dovecot 2.3 sees them: through its dict process, and in
+   batches of one lookup and of 50.
+
+   usage: bench-secret-store [USERS [STORE...]] */
 
 #include "../secrets/secrets.h"
 
@@ -12,6 +14,7 @@
 #include "dict.h"
 #include "secret-key.h"
 #include "secret-record.h"
+#include "secret-settings.h"
 #include "secret-text.h"
 
 #include <stdio.h>
@@ -22,7 +25,9 @@
 
 static const char *const store_names[] = {
 	[SECRETS_SQLITE] = "sqlite",
-	[SECRETS_FS] = "fs"
+	[SECRETS_FS] = "fs",
+	[SECRETS_REDIS] = "redis",
+	[SECRETS_PGSQL] = "pgsql"
 };
 
 struct batch {
@@ -122,14 +127,14 @@ static void measure(enum secrets_store store, unsigned int users)
 	struct secrets *s = secrets_new(store, FALSE, NULL);
 	g_autofree char *base_dir = g_build_filename(s->f->dir, "run", NULL);
 	g_autofree char *value = value_of_user();
-	struct dict_settings set = { .base_dir = base_dir };
 	struct ioloop *ioloop = io_loop_create();
 	struct dict *dict;
 	const char *error;
 	gint64 start;
 
 	fixture_log_allow(s->f, "dict");
-	if (dict_init("proxy::popinjay", &set, &dict, &error) < 0)
+	if (popinjay_secret_dict_init("proxy::popinjay", base_dir, NULL, &dict,
+				      &error) < 0)
 		g_error("%s", error);
 	set_users(dict, value, 0, users, 1000);
 	(void)measure_lookups(dict, users, 1);
@@ -141,6 +146,7 @@ static void measure(enum secrets_store store, unsigned int users)
 	set_users(dict, value, 0, CHANGES, 1);
 	printf(", change %.0f us\n",
 	       (double)(g_get_monotonic_time() - start) / CHANGES);
+	fflush(stdout);
 	dict_deinit(&dict);
 	io_loop_destroy(&ioloop);
 	secrets_free(s);
@@ -150,10 +156,16 @@ int main(int argc, char *argv[])
 {
 	unsigned int users = argc > 1 ? atoi(argv[1]) : 100000;
 
+	if (fixture_dovecot_version() >= 20400)
+		g_error("this needs the dict URIs of Dovecot 2.3");
 	lib_init();
 	dict_drivers_register_builtin();
-	measure(SECRETS_SQLITE, users);
-	measure(SECRETS_FS, users);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(store_names); i++) {
+		const char *const *wanted = (const char *const *)argv + 2;
+
+		if (argc <= 2 || g_strv_contains(wanted, store_names[i]))
+			measure(i, users);
+	}
 	dict_drivers_unregister_builtin();
 	lib_deinit();
 	return 0;
