@@ -12,6 +12,8 @@
 
 #define BLOCK_BYTES (64 * 1024)
 #define PEEK_MAX_BYTES (1024 * 1024)
+/* what tells a compressed file */
+#define MAGIC_MAX_BYTES 16
 /* A power of two. One that comes again within about so many records is
    found. */
 #define SEEN_COUNT (1024 * 1024)
@@ -42,7 +44,11 @@ static const struct compression_handler *
 find_compression(struct istream *input)
 {
 	const struct compression_handler *handler;
+	const unsigned char *data;
+	size_t size;
 
+	/* since 2.4.2 they look at what has been read, and read nothing */
+	(void)i_stream_read_bytes(input, &data, &size, MAGIC_MAX_BYTES);
 	for (handler = compression_handlers; handler->name != NULL;
 	     handler++) {
 		if (handler->is_compressed != NULL &&
