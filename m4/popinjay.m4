@@ -130,6 +130,10 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [popinjay_pop3],
     [[struct mail_user *u = NULL; return u->conn.end_client_tls_secured;]])
   m4_popdef([popinjay_pop3])
+  POPINJAY_PROBE([OSTREAM_NO_DELAY_ENABLED],
+    [struct file_ostream member no_delay_enabled],
+    [[#include "ostream-file-private.h"]],
+    [[struct file_ostream *s = NULL; return s->no_delay_enabled;]])
 
   POPINJAY_PROBE([SETTINGS_GET], [settings_get() in settings.h],
     [[#include "settings.h"]],

@@ -104,7 +104,9 @@ static void request_end_more(struct popinjay_request *request)
 	if (request->free_context != NULL)
 		request->free_context(request->context);
 	if (request->outcome == POPINJAY_OUTCOME_OK && request->multiline)
-		client_send_line(client, ".");
+		(void)popinjay_request_send_last(request, "", 0);
+	else if (request->status_line != NULL && !client->output->closed)
+		(void)popinjay_request_send(request, "", 0);
 	request_end(request);
 }
 
@@ -120,7 +122,11 @@ static void request_continue(struct client *client)
 		request->outcome = POPINJAY_OUTCOME_CUT;
 	else do T_BEGIN {
 		request->outcome = request->more(request, request->context);
-		if (request->outcome == POPINJAY_OUTCOME_MORE)
+		if (request->outcome != POPINJAY_OUTCOME_MORE)
+			;
+		else if (request->status_line != NULL)
+			ret = popinjay_request_send(request, "", 0);
+		else
 			ret = o_stream_flush(client->output);
 	} T_END; while (request->outcome == POPINJAY_OUTCOME_MORE && ret > 0);
 
@@ -264,17 +270,44 @@ int popinjay_request_run_native(struct popinjay_request *request)
 					       request->name, request->args);
 }
 
+static int request_send(struct popinjay_request *request, const void *data,
+			size_t size, bool last)
+{
+	struct client *client = request->session->client;
+	struct ostream *output = client->output;
+	struct const_iovec iov[3];
+	unsigned int count = 0;
+
+	if (request->status_line != NULL) {
+		iov[count].iov_base = request->status_line;
+		iov[count++].iov_len = strlen(request->status_line);
+		request->status_line = NULL;
+	}
+	if (size > 0) {
+		iov[count].iov_base = data;
+		iov[count++].iov_len = size;
+	}
+	if (last) {
+		iov[count].iov_base = ".\r\n";
+		iov[count++].iov_len = 3;
+		request->multiline = FALSE;
+	}
+	if (count > 0 && o_stream_sendv(output, iov, count) < 0)
+		return -1;
+	client->last_output = ioloop_time;
+	return popinjay_session_can_send(request->session);
+}
+
 int popinjay_request_send(struct popinjay_request *request, const void *data,
 			  size_t size)
 {
-	struct ostream *output = request->session->client->output;
+	return request_send(request, data, size, FALSE);
+}
 
-	if (o_stream_send(output, data, size) < 0)
-		return -1;
-	if (o_stream_get_buffer_used_size(output) <
-	    POPINJAY_OUTPUT_THROTTLE_BYTES)
-		return 1;
-	return o_stream_flush(output);
+int popinjay_request_send_last(struct popinjay_request *request,
+			       const void *data, size_t size)
+{
+	return request_send(request, data, size, TRUE);
 }
 
 enum popinjay_outcome
@@ -316,7 +349,12 @@ reply(struct popinjay_request *request, const char *status, const char *code,
 		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			*p = ' ';
 	}
-	client_send_line(request->session->client, "%s", str_c(line));
+	if (request->multiline) {
+		str_append(line, "\r\n");
+		request->status_line = p_strdup(request->pool, str_c(line));
+	} else {
+		client_send_line(request->session->client, "%s", str_c(line));
+	}
 }
 
 /* --- include/popinjay.h --- */

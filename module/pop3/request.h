@@ -18,8 +18,11 @@ struct popinjay_request {
 
 	enum popinjay_outcome outcome;
 	bool replied;
-	/* the reply ends with a line of "." */
+	/* the reply ends with a line of ".", which is not sent yet */
 	bool multiline;
+	/* the line that begins a reply of several lines, until it is sent
+	   together with what follows; or NULL */
+	const char *status_line;
 
 	/* the message that RETR, TOP or DELE is about, 0 if there is none, and
 	   how many lines of it TOP wants */
@@ -61,5 +64,10 @@ popinjay_request_wait(struct popinjay_request *request,
    more, 0 if the client has to read first, -1 if the connection is lost. */
 int popinjay_request_send(struct popinjay_request *request, const void *data,
 			  size_t size);
+
+/* The same for the end of the reply: the line of "." goes with it. Nothing may
+   be sent after it. */
+int popinjay_request_send_last(struct popinjay_request *request,
+			       const void *data, size_t size);
 
 #endif

@@ -6,7 +6,7 @@
    connection is dropped instead. */
 
 #include "session.h"
-#include "istream.h"
+#include "istream-private.h"
 #include "ostream.h"
 #include "mail-storage-private.h"
 #include "command.h"
@@ -16,10 +16,12 @@
 
 #include <ctype.h>
 
-/* How much of a message is read and sent at a time. A session holds at most
-   this much in its mail stream, twice this in its output, and twice this in
-   wire_buffer, which is the process's. */
+/* How much of a message is read, and sent, at a time. A session holds at most
+   this much in its mail stream and this much in its output; wire_buffer is the
+   process's. */
 #define RETRIEVE_PIECE_BYTES (64 * 1024)
+/* Reading begins with this much, for messages that are smaller. */
+#define RETRIEVE_MIN_READ_BYTES (4 * 1024)
 
 struct retrieve {
 	struct popinjay_session *session;
@@ -32,7 +34,8 @@ struct retrieve {
 	uoff_t start_offset;
 };
 
-static unsigned char wire_buffer[RETRIEVE_PIECE_BYTES * 2];
+/* What is to be sent of a message: used only while retrieve_more() runs. */
+static unsigned char wire_buffer[RETRIEVE_PIECE_BYTES];
 
 static void retrieve_free(void *context)
 {
@@ -74,11 +77,14 @@ static const char *get_known_guid(struct mail *mail)
 }
 
 static enum popinjay_outcome
-retrieve_failed(struct retrieve *retrieve, const char *error)
+retrieve_failed(struct popinjay_request *request, struct retrieve *retrieve,
+		size_t unsent_size, const char *error)
 {
 	struct popinjay_session *session = retrieve->session;
 	struct mail *mail = retrieve->mail;
 
+	/* what there is can do no harm, and may be of use */
+	(void)popinjay_request_send(request, wire_buffer, unsent_size);
 	mark_unreadable(session, retrieve->msgnum);
 	e_error(popinjay_client_event(session->client),
 		"popinjay: %s of message UID %u (GUID %s) failed: %s - "
@@ -117,13 +123,14 @@ static void mark_seen(struct retrieve *retrieve)
 	client->seen_change_count++;
 }
 
+/* Send the end of the message, of which unsent_size bytes are in wire_buffer
+   already, with room for what has to follow. */
 static enum popinjay_outcome
-retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
+retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
+		size_t unsent_size)
 {
 	struct client *client = retrieve->session->client;
-	unsigned char end[POPINJAY_WIRE_FINISH_MAX_BYTES];
 	uoff_t size = client->message_sizes[retrieve->msgnum];
-	size_t end_size;
 
 	if (!popinjay_wire_is_done(&retrieve->wire)) {
 		if (retrieve->stream->stream_errno != 0) {
@@ -131,59 +138,77 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve)
 			if (retrieve->stream->stream_errno == EINVAL ||
 			    retrieve->stream->stream_errno == EPIPE)
 				forget_size(retrieve, MAIL_FETCH_PHYSICAL_SIZE);
-			return retrieve_failed(retrieve, t_strdup_printf(
-				"read(%s) failed: %s",
-				i_stream_get_name(retrieve->stream),
-				i_stream_get_error(retrieve->stream)));
+			return retrieve_failed(request, retrieve, unsent_size,
+				t_strdup_printf("read(%s) failed: %s",
+					i_stream_get_name(retrieve->stream),
+					i_stream_get_error(retrieve->stream)));
 		}
 		/* the size is the one that STAT and LIST have told */
 		if (retrieve->wire.virtual_bytes < size) {
 			forget_size(retrieve, MAIL_FETCH_VIRTUAL_SIZE);
-			return retrieve_failed(retrieve, t_strdup_printf(
-				"The message ends after %"PRIuUOFF_T" of "
-				"%"PRIuUOFF_T" bytes",
-				retrieve->wire.virtual_bytes, size));
+			return retrieve_failed(request, retrieve, unsent_size,
+				t_strdup_printf("The message ends after "
+					"%"PRIuUOFF_T" of %"PRIuUOFF_T" bytes",
+					retrieve->wire.virtual_bytes, size));
 		}
 	}
 
-	end_size = popinjay_wire_finish(&retrieve->wire,
+	unsent_size += popinjay_wire_finish(&retrieve->wire,
 		(client->set->parsed_workarounds & WORKAROUND_OE_NS_EOH) != 0,
-		end);
-	if (popinjay_request_send(request, end, end_size) < 0)
+		wire_buffer + unsent_size);
+	if (popinjay_request_send_last(request, wire_buffer, unsent_size) < 0)
 		return POPINJAY_OUTCOME_CUT;
 	if (retrieve->whole)
 		mark_seen(retrieve);
 	return POPINJAY_OUTCOME_OK;
 }
 
+/* Get what was read and not yet encoded, or read more. Returns as
+   i_stream_read_bytes(), with *size_r 0 at the end and on errors. */
+static int retrieve_read(struct retrieve *retrieve,
+			 const unsigned char **data_r, size_t *size_r)
+{
+	*data_r = i_stream_get_data(retrieve->stream, size_r);
+	if (*size_r > 0)
+		return 1;
+	return i_stream_read_bytes(retrieve->stream, data_r, size_r,
+				   RETRIEVE_PIECE_BYTES);
+}
+
 static enum popinjay_outcome
 retrieve_more(struct popinjay_request *request, void *context)
 {
+	const size_t max_size = sizeof(wire_buffer) -
+		POPINJAY_WIRE_FINISH_MAX_BYTES;
 	struct retrieve *retrieve = context;
 	const unsigned char *data;
-	size_t size, used;
+	size_t unsent_size = 0, size, used;
 	int ret;
 
 	while (!popinjay_wire_is_done(&retrieve->wire)) {
-		ret = i_stream_read_more(retrieve->stream, &data, &size);
-		if (ret < 0)
-			break;
-		if (ret == 0) {
-			return retrieve_failed(retrieve,
+		ret = retrieve_read(retrieve, &data, &size);
+		if (size == 0) {
+			if (ret < 0)
+				break;
+			return retrieve_failed(request, retrieve, unsent_size,
 				"The storage gave a stream that doesn't block");
 		}
-
 		size = popinjay_wire_encode(&retrieve->wire, data, size,
-					    wire_buffer, sizeof(wire_buffer),
-					    &used);
+					    wire_buffer + unsent_size,
+					    max_size - unsent_size, &used);
 		i_stream_skip(retrieve->stream, size);
-		ret = popinjay_request_send(request, wire_buffer, used);
+		unsent_size += used;
+		if (unsent_size < max_size)
+			continue;
+
+		ret = popinjay_request_send(request, wire_buffer, unsent_size);
 		if (ret <= 0) {
 			return ret < 0 ? POPINJAY_OUTCOME_CUT :
 				POPINJAY_OUTCOME_MORE;
 		}
+		unsent_size = 0;
 	}
-	return retrieve_finish(request, retrieve);
+	return retrieve_finish(request, retrieve, unsent_size);
 }
 
 static enum popinjay_outcome
@@ -205,6 +230,19 @@ retrieve_open_failed(struct popinjay_request *request,
 		request->name, mail->uid, get_known_guid(mail), errstr);
 	return popinjay_reply_err(request, "SYS/TEMP",
 		"Message %u can't be read now.", retrieve->msgnum + 1);
+}
+
+/* Let the storage's streams read a small message at once, and a large one in
+   large pieces. */
+static void set_read_size(struct istream *stream, uoff_t message_size)
+{
+	/* one more byte is read to see the end */
+	size_t init_size = I_MAX(I_MIN(message_size + 1, RETRIEVE_PIECE_BYTES),
+				 RETRIEVE_MIN_READ_BYTES);
+
+	i_stream_set_max_buffer_size(stream, RETRIEVE_PIECE_BYTES);
+	for (; stream != NULL; stream = stream->real_stream->parent)
+		i_stream_set_init_buffer_size(stream, init_size);
 }
 
 static enum popinjay_outcome
@@ -238,7 +276,7 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 		mail_free(&retrieve->mail);
 		return outcome;
 	}
-	i_stream_set_max_buffer_size(retrieve->stream, RETRIEVE_PIECE_BYTES);
+	set_read_size(retrieve->stream, client->message_sizes[msgnum]);
 	request->msn = msgnum + 1;
 	request->top_lines = body_lines;
 	popinjay_message_log_opened(request, retrieve->mail, retrieve->stream);

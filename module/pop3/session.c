@@ -110,6 +110,16 @@ void popinjay_session_expunged(struct mailbox *box, uint32_t uid)
 		popinjay_message_log_removed(session, msgnum, uid);
 }
 
+int popinjay_session_can_send(struct popinjay_session *session)
+{
+	struct ostream *output = session->client->output;
+
+	if (o_stream_get_buffer_used_size(output) <
+	    POPINJAY_OUTPUT_THROTTLE_BYTES)
+		return 1;
+	return o_stream_flush(output);
+}
+
 static void session_touch(struct client *client)
 {
 	timeout_reset(client->to_idle);
@@ -150,6 +160,11 @@ static bool session_handle_input(struct popinjay_session *session)
 		uint64_t bytes_in;
 		size_t line_size;
 
+		if (popinjay_session_can_send(session) == 0) {
+			o_stream_set_flush_pending(client->output, TRUE);
+			client->waiting_input = TRUE;
+			break;
+		}
 		line = i_stream_next_line(input);
 		if (line == NULL)
 			break;
@@ -203,8 +218,8 @@ static void session_input(struct client *client)
 {
 	struct popinjay_session *session = SESSION_CONTEXT(client);
 
-	if (client->cmd != NULL) {
-		/* the running command comes first */
+	if (client->cmd != NULL || popinjay_session_can_send(session) == 0) {
+		/* the running command, or its reply, comes first */
 		io_remove(&client->io);
 		client->waiting_input = TRUE;
 		return;
@@ -369,6 +384,7 @@ static void session_take_over(struct popinjay_session *session)
 					    client);
 	}
 	o_stream_set_flush_callback(client->output, session_output, client);
+	popinjay_client_set_nodelay(client);
 	/* Commands that came together with the password are in a buffer, about
 	   which no event of the socket will tell. */
 	session->login_input_pending = TRUE;

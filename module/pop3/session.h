@@ -99,6 +99,10 @@ void popinjay_session_created(struct client *client);
    done and its mailbox is about to be opened. */
 void popinjay_session_take_over(struct mail_user *user);
 
+/* Returns 1 if the client has read so much of our output that it may get more,
+   0 if it has to read first, -1 if the connection is lost. */
+int popinjay_session_can_send(struct popinjay_session *session);
+
 /* Returns the session of client. */
 struct popinjay_session *popinjay_session_get(struct client *client);
 
