@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A libFuzzer target for what reads the access log: each input is the text of
-   a log. tests/fuzz/run-log builds and runs it. */
+   a log. tests/fuzz/run builds and runs it. */
 
 #include "lib.h"
 #include "array.h"

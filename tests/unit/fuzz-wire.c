@@ -4,7 +4,8 @@
    against the rules written down one line of mail at a time.
 
    fuzz-wire [SECONDS [SEED]]: every case has its own seed, counted up from
-   SEED; SECONDS 0 runs the one case of SEED. Prints TAP. */
+   SEED; SECONDS 0 runs the one case of SEED. Prints TAP. tests/fuzz/run has
+   libFuzzer choose the messages instead. */
 
 #include "lib.h"
 #include "wire.h"
@@ -133,6 +134,81 @@ encode(const struct fuzz_case *c, GRand *rand, struct fuzz_result *result)
 	result->virtual_bytes = wire.virtual_bytes;
 }
 
+static void G_GNUC_NORETURN
+fail(const struct fuzz_case *c, const struct fuzz_result *expected,
+     const struct fuzz_result *got, guint32 seed)
+{
+	const struct fuzz_result *results[] = { expected, got };
+	unsigned int i;
+
+	printf("not ok 1 - wire equals its reference\n");
+	printf("# fuzz-wire 0 %u\n", seed);
+	printf("# body_lines=%"PRIuUOFF_T" replace_nuls=%d end_of_headers=%d\n",
+	       c->body_lines, c->replace_nuls, c->end_of_headers);
+	for (i = 0; i < N_ELEMENTS(results); i++) {
+		g_autofree char *str = NULL;
+
+		g_byte_array_append(results[i]->wire, (const guint8 *)"", 1);
+		str = g_uri_escape_bytes(results[i]->wire->data,
+					 results[i]->wire->len - 1,
+					 " :<>()[]/");
+		printf("# %s: consumed=%"PRIuUOFF_T" virtual=%"PRIuUOFF_T
+		       " wire=%s\n", i == 0 ? "expected" : "got",
+		       results[i]->consumed_bytes, results[i]->virtual_bytes,
+		       str);
+	}
+	/* libFuzzer keeps the input of what aborts */
+	fflush(stdout);
+	abort();
+}
+
+/* Encode the message, cut at random places, and compare. Frees the message. */
+static void
+check_case(struct fuzz_case *c, GRand *rand, guint32 seed)
+{
+	struct fuzz_result expected = { .wire = g_byte_array_new() };
+	struct fuzz_result got = { .wire = g_byte_array_new() };
+
+	reference(c, &expected);
+	encode(c, rand, &got);
+	if (expected.wire->len != got.wire->len ||
+	    (got.wire->len > 0 && memcmp(expected.wire->data, got.wire->data,
+					 got.wire->len) != 0) ||
+	    expected.consumed_bytes != got.consumed_bytes ||
+	    expected.virtual_bytes != got.virtual_bytes)
+		fail(c, &expected, &got, seed);
+
+	g_byte_array_unref(expected.wire);
+	g_byte_array_unref(got.wire);
+	g_byte_array_unref(c->message);
+}
+
+#ifdef POPINJAY_LIBFUZZER
+
+int LLVMFuzzerTestOneInput(const guint8 *data, size_t size);
+
+/* A byte of flags, one of lines, two that say how the message is cut, and the
+   message. */
+int LLVMFuzzerTestOneInput(const guint8 *data, size_t size)
+{
+	g_autoptr(GRand) rand = NULL;
+	struct fuzz_case c = { .body_lines = UOFF_T_MAX };
+
+	if (size < 4)
+		return 0;
+	rand = g_rand_new_with_seed(data[2] << 8 | data[3]);
+	c.replace_nuls = (data[0] & 1) != 0;
+	c.end_of_headers = (data[0] & 2) != 0;
+	if ((data[0] & 4) != 0)
+		c.body_lines = data[1];
+	c.message = g_byte_array_new();
+	g_byte_array_append(c.message, data + 4, size - 4);
+	check_case(&c, rand, 0);
+	return 0;
+}
+
+#else
+
 static guint8 random_byte(GRand *rand)
 {
 	static const char special[] = { '\n', '\n', '\r', '.', '\0', 'a' };
@@ -165,37 +241,9 @@ static void random_message(GRand *rand, GByteArray *message)
 	}
 }
 
-static void G_GNUC_NORETURN
-fail(const struct fuzz_case *c, const struct fuzz_result *expected,
-     const struct fuzz_result *got, guint32 seed)
-{
-	const struct fuzz_result *results[] = { expected, got };
-	unsigned int i;
-
-	printf("not ok 1 - wire equals its reference\n");
-	printf("# fuzz-wire 0 %u\n", seed);
-	printf("# body_lines=%"PRIuUOFF_T" replace_nuls=%d end_of_headers=%d\n",
-	       c->body_lines, c->replace_nuls, c->end_of_headers);
-	for (i = 0; i < N_ELEMENTS(results); i++) {
-		g_autofree char *str = NULL;
-
-		g_byte_array_append(results[i]->wire, (const guint8 *)"", 1);
-		str = g_uri_escape_bytes(results[i]->wire->data,
-					 results[i]->wire->len - 1,
-					 " :<>()[]/");
-		printf("# %s: consumed=%"PRIuUOFF_T" virtual=%"PRIuUOFF_T
-		       " wire=%s\n", i == 0 ? "expected" : "got",
-		       results[i]->consumed_bytes, results[i]->virtual_bytes,
-		       str);
-	}
-	exit(1);
-}
-
 static void run_case(guint32 seed)
 {
 	g_autoptr(GRand) rand = g_rand_new_with_seed(seed);
-	struct fuzz_result expected = { .wire = g_byte_array_new() };
-	struct fuzz_result got = { .wire = g_byte_array_new() };
 	struct fuzz_case c = {
 		.message = g_byte_array_new(),
 		.body_lines = UOFF_T_MAX,
@@ -206,19 +254,7 @@ static void run_case(guint32 seed)
 	if (g_rand_boolean(rand))
 		c.body_lines = g_rand_int_range(rand, 0, 12);
 	random_message(rand, c.message);
-
-	reference(&c, &expected);
-	encode(&c, rand, &got);
-	if (expected.wire->len != got.wire->len ||
-	    (got.wire->len > 0 && memcmp(expected.wire->data, got.wire->data,
-					 got.wire->len) != 0) ||
-	    expected.consumed_bytes != got.consumed_bytes ||
-	    expected.virtual_bytes != got.virtual_bytes)
-		fail(&c, &expected, &got, seed);
-
-	g_byte_array_unref(expected.wire);
-	g_byte_array_unref(got.wire);
-	g_byte_array_unref(c.message);
+	check_case(&c, rand, seed);
 }
 
 int main(int argc, char *argv[])
@@ -237,3 +273,5 @@ int main(int argc, char *argv[])
 	       seed - first_seed);
 	return 0;
 }
+
+#endif
