@@ -206,6 +206,8 @@ static void test_storage(const void *data)
 	g_auto(GStrv) uidls = NULL, fetched = NULL;
 	struct pop3 *pop3;
 
+	/* else each of the two would choose a UIDVALIDITY, by the clock */
+	g_free(ask_all(ours, user));
 	check_same(user);
 
 	/* new mail */
@@ -261,6 +263,39 @@ static void test_size_in_name(void)
 		if (strstr(name, ",W=") == NULL)
 			g_assert_cmpint(rename(from, to), ==, 0);
 	}
+	/* this one chooses the UIDVALIDITY */
+	g_free(ask_all(ours, user));
+	check_same(user);
+}
+
+static void assert_sizes(char *const *sizes, char *const *expected)
+{
+	g_autofree char *a = g_strjoinv(" ", (char **)sizes);
+	g_autofree char *b = g_strjoinv(" ", (char **)expected);
+
+	g_assert_cmpstr(a, ==, b);
+}
+
+/* What is learned of a message whose size is not known must not be kept for
+   one whose size is: who asks next, here doveadm, would believe it. */
+static void test_sizes_not_mixed(void)
+{
+	static const struct opening_case missing = {
+		"sizes-missing", remove_sizes, NULL
+	};
+	g_autofree char *user = make_mailbox("maildir");
+	g_auto(GStrv) before = NULL, after = NULL;
+
+	g_free(ask_all(ours, user));
+	/* from now on Dovecot keeps sizes in the index too */
+	g_assert_cmpint(fixture_doveadm(ours, NULL, NULL, NULL, "mailbox",
+					"status", "-u", user, "vsize", "INBOX",
+					NULL), ==, 0);
+	before = uidl_fetch(ours, user, "size.virtual");
+	change_uidlist(user, &missing);
+	g_free(ask_all(ours, user));
+	after = uidl_fetch(ours, user, "size.virtual");
+	assert_sizes(after, before);
 	check_same(user);
 }
 
@@ -282,6 +317,7 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(path, &cases[i], test_change);
 	}
 	g_test_add_func("/opening/size-in-name", test_size_in_name);
+	g_test_add_func("/opening/sizes-not-mixed", test_sizes_not_mixed);
 
 	stock = fixture_new(&stock_options);
 	ours = fixture_new(NULL);

@@ -30,11 +30,15 @@ struct opening_search {
 	struct mail_search_context ctx;
 
 	struct popinjay_stored *stored;
-	struct mail *mail;
 	uint32_t last_seq;
-	/* of the message that mail stands for */
-	uoff_t size;
-	bool size_known;
+
+	/* Stands for each message whose size is known. It is never opened:
+	   else Dovecot would keep what it learned of one message for
+	   another. */
+	struct mail *known_mail;
+	uoff_t known_size;
+	/* for the others */
+	struct mail *mail;
 };
 
 struct opening_mail {
@@ -52,14 +56,12 @@ static int opening_mail_get_virtual_size(struct mail *_mail, uoff_t *size_r)
 	struct mail_private *mail = (struct mail_private *)_mail;
 	struct opening_mail *omail = OPENING_MAIL_CONTEXT_REQUIRE(mail);
 
-	if (!omail->search->size_known)
-		return omail->module_ctx.super.get_virtual_size(_mail, size_r);
-	*size_r = omail->search->size;
+	*size_r = omail->search->known_size;
 	return 0;
 }
 
 static struct mail *
-opening_mail_create(struct opening_search *search,
+known_mail_create(struct opening_search *search,
 		    struct mailbox_transaction_context *trans,
 		    enum mail_fetch_field wanted_fields)
 {
@@ -123,7 +125,8 @@ opening_search_init(struct mailbox_transaction_context *trans,
 	i_array_init(&search->ctx.mails, 1);
 	search->stored = stored;
 	search->last_seq = mail_index_view_get_messages_count(trans->view);
-	search->mail = opening_mail_create(search, trans, wanted_fields);
+	search->known_mail = known_mail_create(search, trans, wanted_fields);
+	search->mail = mail_alloc(trans, wanted_fields, NULL);
 	obox->search = search;
 	return &search->ctx;
 }
@@ -143,18 +146,17 @@ static bool opening_search_next(struct mail_search_context *ctx,
 	if (ctx->seq == search->last_seq)
 		return FALSE;
 	ctx->seq++;
-	search->size_known = popinjay_stored_get_size(search->stored, ctx->seq,
-						      &search->size);
-	if (!search->size_known)
+	if (!popinjay_stored_get_size(search->stored, ctx->seq,
+				      &search->known_size)) {
 		mail_set_seq(search->mail, ctx->seq);
-	else {
-		/* Nothing but the size and the flags will be asked for, and
-		   for the flags these two are enough. */
-		search->mail->seq = ctx->seq;
-		mail_index_lookup_uid(trans->view, ctx->seq,
-				      &search->mail->uid);
+		*mail_r = search->mail;
+		return TRUE;
 	}
-	*mail_r = search->mail;
+	/* Nothing but the size and the flags will be asked for, and for the
+	   flags these two are enough. */
+	search->known_mail->seq = ctx->seq;
+	mail_index_lookup_uid(trans->view, ctx->seq, &search->known_mail->uid);
+	*mail_r = search->known_mail;
 	return TRUE;
 }
 
@@ -168,6 +170,9 @@ static int opening_search_deinit(struct mail_search_context *ctx)
 		return obox->module_ctx.super.search_deinit(ctx);
 	obox->search = NULL;
 	mail_free(&search->mail);
+	/* as it was when it was made */
+	search->known_mail->seq = search->known_mail->uid = 0;
+	mail_free(&search->known_mail);
 	popinjay_stored_close(&search->stored);
 	array_free(&ctx->results);
 	array_free(&ctx->module_contexts);
