@@ -135,6 +135,11 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
     [[#include "ostream-file-private.h"]],
     [[struct file_ostream *s = NULL; return s->no_delay_enabled;]])
 
+  POPINJAY_PROBE([EVENT_GET_GLOBAL_DEBUG_SEND_FILTER],
+    [event_get_global_debug_send_filter()],
+    [[#include "event-log.h"]],
+    [[return event_get_global_debug_send_filter() != NULL;]])
+
   POPINJAY_PROBE([SETTINGS_GET], [settings_get() in settings.h],
     [[#include "settings.h"]],
     [[struct { pool_t pool; } *set; const char *error;

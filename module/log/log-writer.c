@@ -4,6 +4,7 @@
 
 #include "lib.h"
 #include "array.h"
+#include "compat-event.h"
 #include "event-filter.h"
 #include "str.h"
 #include "log-service.h"
@@ -102,13 +103,17 @@ static bool filter_names_us(struct event_filter *filter)
 
 bool popinjay_log_has_listener(struct event *parent, const char *event_name)
 {
+	struct event_filter *stats_filter;
 	struct event *event;
 	bool wanted;
 
+	/* where it is not known it must be taken for granted */
+	if (!popinjay_event_stats_filter(&stats_filter))
+		return TRUE;
 	T_BEGIN {
 		event = record_event(parent, event_name);
 		wanted = event_want_debug(event) ||
-			filter_names_us(event_get_global_debug_send_filter()) ||
+			filter_names_us(stats_filter) ||
 			filter_names_us(event_get_global_debug_log_filter());
 		event_unref(&event);
 	} T_END;
