@@ -256,6 +256,14 @@ popinjay_uidl_saved_get(const struct popinjay_uidl_saved *saved)
 	return &saved->entries;
 }
 
+void popinjay_uidl_saved_unmatch(struct popinjay_uidl_saved *saved)
+{
+	struct popinjay_uidl_entry *const *entryp;
+
+	array_foreach(&saved->entries, entryp)
+		(*entryp)->matched = FALSE;
+}
+
 struct popinjay_uidl_entry *
 popinjay_uidl_saved_find(struct popinjay_uidl_saved *saved,
 			 uint32_t uidvalidity, uint32_t uid, const char *key,
@@ -355,6 +363,11 @@ bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
 	array_foreach(&saved->entries, entryp) {
 		const struct popinjay_uidl_entry *entry = *entryp;
 
+		if (entry->matched && entry->gone > 0) {
+			/* it has come back: were it to go again, it would be
+			   left out before its time */
+			return TRUE;
+		}
 		if ((!entry->matched && entry->gone == 0) ||
 		    entry_is_dropped(entry, now))
 			changes++;

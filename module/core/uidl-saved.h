@@ -76,6 +76,9 @@ struct popinjay_uidl_entry *
 popinjay_uidl_saved_set(struct popinjay_uidl_saved *saved, uint32_t uid,
 			const char *key, const char *uidl);
 
+/* Begin to look at all messages anew: no message has an entry yet. */
+void popinjay_uidl_saved_unmatch(struct popinjay_uidl_saved *saved);
+
 /* Find the entry of a message by key and uid, or by uidvalidity and uid. Call
    it once for each message, before popinjay_uidl_saved_find_rest() is called
    for any. Returns the entry, or NULL: *rest_r is then TRUE if

@@ -322,11 +322,15 @@ int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
 	const char *call = NULL;
 	int fd;
 
-	if (!file_is_locked(file, error_r))
+	if (!file_is_locked(file, error_r)) {
+		file->known = FALSE;
 		return -1;
+	}
 	fd = file_open_temp(file, temp_path);
 	if (fd == -1) {
 		*error_r = call_error("creat", temp_path);
+		/* what the caller has in memory is not what is there */
+		file->known = FALSE;
 		return -1;
 	}
 	if (write_full(fd, str_data(text), str_len(text)) < 0)

@@ -133,6 +133,7 @@ static void maker_find_saved(struct maker *maker)
 	const uint32_t *seqp;
 	uint32_t seq;
 
+	popinjay_uidl_saved_unmatch(maker->saved);
 	maker->found_pool = pool_alloconly_create("popinjay found uidls",
 						  16*1024);
 	maker->found = i_new(struct found, maker->messages_count + 1);

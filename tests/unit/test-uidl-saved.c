@@ -294,6 +294,50 @@ static void test_write(void)
 	popinjay_uidl_saved_free(&saved);
 }
 
+/* The messages are looked at again, with the same entries: each gets the same
+   one as before, also where it is found by its key alone. */
+static void test_find_again(void)
+{
+	struct popinjay_uidl_saved *saved;
+	struct popinjay_uidl_entry *entry;
+	size_t whole;
+	bool rest;
+
+	saved = parse(HEADER"2\n1 a first\n2 b second\n", &whole);
+	for (unsigned int i = 0; i < 3; i++) {
+		popinjay_uidl_saved_unmatch(saved);
+		g_assert_null(popinjay_uidl_saved_find(saved, 5, 11, "a",
+						       &rest));
+		g_assert_true(rest);
+		entry = popinjay_uidl_saved_find_rest(saved, "a");
+		g_assert_nonnull(entry);
+		g_assert_cmpstr(entry->uidl, ==, "first");
+	}
+	/* b was seen once, and has gone by now */
+	popinjay_uidl_saved_unmatch(saved);
+	g_assert_nonnull(popinjay_uidl_saved_find(saved, 5, 2, "b", &rest));
+	popinjay_uidl_saved_unmatch(saved);
+	g_assert_nonnull(popinjay_uidl_saved_find(saved, 5, 1, "a", &rest));
+	assert_written(saved, NOW, HEADER"2\n1 a first\n"
+		       "2 b second 1700000000\n");
+	popinjay_uidl_saved_free(&saved);
+}
+
+/* A message that came back must not look as if it were gone: when it goes
+   again, its month begins anew. */
+static void test_came_back_wants_write(void)
+{
+	struct popinjay_uidl_saved *saved;
+	size_t whole;
+	bool rest;
+
+	saved = parse(HEADER"1\n1 a first 1700000000\n", &whole);
+	g_assert_false(popinjay_uidl_saved_wants_write(saved, NOW));
+	g_assert_nonnull(popinjay_uidl_saved_find(saved, 5, 1, "a", &rest));
+	g_assert_true(popinjay_uidl_saved_wants_write(saved, NOW));
+	popinjay_uidl_saved_free(&saved);
+}
+
 static void test_wants_write(void)
 {
 	struct popinjay_uidl_saved *saved = popinjay_uidl_saved_create();
@@ -385,6 +429,8 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/uidl-saved/write", test_write);
 	g_test_add_func("/uidl-saved/wants-write", test_wants_write);
+	g_test_add_func("/uidl-saved/find-again", test_find_again);
+	g_test_add_func("/uidl-saved/came-back", test_came_back_wants_write);
 	g_test_add_func("/uidl-saved/random", test_random);
 	ret = g_test_run();
 	lib_deinit();
