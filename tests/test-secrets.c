@@ -190,8 +190,8 @@ static void test_read_only(void)
 	pop3_send(pop3, "QUIT");
 	pop3_expect(pop3, "+OK Logging out.\r\n");
 	pop3_close(pop3);
-	regex = g_strdup_printf("\"secret_id\":\"%s\",\"secret_label\":"
-				"\"archive\"", id);
+	regex = g_strdup_printf("session_finished.*\"secret_id\":\"%s\","
+				"\"secret_label\":\"archive\"", id);
 	line = fixture_log_wait(sqlite->f, mark, regex);
 	g_assert_nonnull(strstr(line, "\"dele_count\":0"));
 
