@@ -165,7 +165,7 @@ check_logged(const struct client_account *account, gsize since,
 	     unsigned int count)
 {
 	g_autofree char *regex = g_strdup_printf(
-		"\"user\":\"%s\",.*\"tls\":%s,\"messages\":%u,.*"
+		"\"user\":\"%s\",.*\"tls\":%s,.*\"messages\":%u,.*"
 		"\"(retr|top)_count\":%u,.*\"end\":\"quit\"",
 		account->user,
 		account->security == POP3_CLEAR ? "false" : "true",

@@ -416,6 +416,8 @@ find_message(const unsigned char *line, const unsigned char *line_end)
 	const unsigned char *p = line, *end = line_end;
 	bool tag_seen = FALSE;
 
+	if (line == line_end)
+		return NULL;
 	if (end - line > PREFIX_MAX_BYTES)
 		end = line + PREFIX_MAX_BYTES;
 	for (;;) {

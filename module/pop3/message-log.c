@@ -334,8 +334,12 @@ log_retrieved(struct popinjay_request *request,
 	}
 	add_message(session, record, message);
 	popinjay_record_add_uint(record, "bytes", result->bytes_out);
-	if (!whole)
-		popinjay_record_add_uint(record, "lines", request->top_lines);
+	if (!whole) {
+		/* more than what JSON's readers take for a number is as many
+		   as there are */
+		popinjay_record_add_uint(record, "lines",
+			I_MIN(request->top_lines, UINT32_MAX));
+	}
 	popinjay_record_add_uint(record, "duration_usecs",
 				 result->duration_usecs);
 	add_headers(session, record, message);

@@ -57,11 +57,19 @@ static char *dir_file(struct log_dir *dir, const char *name)
 	return g_build_filename(dir->path, name, NULL);
 }
 
-static void dir_write(struct log_dir *dir, const char *name, const char *text)
+static void
+dir_write_bytes(struct log_dir *dir, const char *name, const GString *text)
 {
 	g_autofree char *path = dir_file(dir, name);
 
-	g_assert_true(g_file_set_contents(path, text, -1, NULL));
+	g_assert_true(g_file_set_contents(path, text->str, text->len, NULL));
+}
+
+static void dir_write(struct log_dir *dir, const char *name, const char *text)
+{
+	g_autoptr(GString) str = g_string_new(text);
+
+	dir_write_bytes(dir, name, str);
 }
 
 /* A file with the records from first to last. If its name has an extension of
@@ -282,8 +290,7 @@ static void test_lines(void)
 	g_string_append(text, third);
 
 	dir_init(&dir);
-	g_assert_true(g_file_set_contents(dir_file(&dir, "a"), text->str,
-					  text->len, NULL));
+	dir_write_bytes(&dir, "a", text);
 	dir_open(&dir, "a", 0);
 	counts = expect_records(&dir, 1, 3);
 	g_assert_cmpuint(counts.lines, ==, 10);
@@ -293,8 +300,7 @@ static void test_lines(void)
 	array_clear(&dir.files);
 
 	g_string_truncate(text, text->len - 5);
-	g_assert_true(g_file_set_contents(dir_file(&dir, "a"), text->str,
-					  text->len, NULL));
+	dir_write_bytes(&dir, "a", text);
 	dir_open(&dir, "a", 0);
 	counts = expect_records(&dir, 1, 2);
 	g_assert_cmpuint(counts.damaged, ==, 1);
