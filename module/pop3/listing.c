@@ -186,6 +186,15 @@ static enum popinjay_outcome command_list(struct popinjay_request *request)
 				 client->message_sizes[msgnum]);
 }
 
+static void find_uidl_plain(struct popinjay_session *session)
+{
+	struct client *client = session->client;
+
+	session->uidl_plain_known = TRUE;
+	session->uidl_plain = client->set->pop3_save_uidl ? NULL :
+		popinjay_uidl_storage_get_plain(client->mailbox);
+}
+
 bool popinjay_listing_uidl(struct popinjay_session *session,
 			   unsigned int msgnum,
 			   char dest[POPINJAY_UIDL_MAX_LEN + 1])
@@ -193,7 +202,9 @@ bool popinjay_listing_uidl(struct popinjay_session *session,
 	struct mailbox *box = session->client->mailbox;
 	struct listing listing = { .session = session };
 
-	listing.plain = popinjay_uidl_storage_get_plain(box);
+	if (!session->uidl_plain_known)
+		find_uidl_plain(session);
+	listing.plain = session->uidl_plain;
 	if (listing.plain == NULL &&
 	    (!session->uidls_listed ||
 	     popinjay_uidl_storage_get(box, &listing.set) <= 0))
@@ -251,8 +262,8 @@ static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 		return outcome;
 
 	listing = listing_create(request);
-	if (!client->set->pop3_save_uidl)
-		listing->plain = popinjay_uidl_storage_get_plain(box);
+	find_uidl_plain(session);
+	listing->plain = session->uidl_plain;
 	if (listing->plain == NULL &&
 	    popinjay_uidl_storage_show(box, &listing->set) <= 0) {
 		return popinjay_reply_err(request, "SYS/TEMP",

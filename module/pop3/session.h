@@ -7,6 +7,7 @@
 #include "popinjay.h"
 #include "request.h"
 
+struct popinjay_uidl_plain;
 struct popinjay_user;
 
 /* Stop reading commands, and pause multi-line replies, while the client has
@@ -79,9 +80,16 @@ struct popinjay_session {
 	   are none. They are not deleted in this session. */
 	unsigned char *unreadable_bitmask;
 
+	/* How the UIDLs of this session are made, NULL if not of uid and
+	   UIDVALIDITY alone. To find it out costs a look at files, which is
+	   too much for each message. */
+	const struct popinjay_uidl_plain *uidl_plain;
+
 	bool taken_over:1;
 	/* the client has asked for UIDLs: getting them again costs nothing */
 	bool uidls_listed:1;
+	/* uidl_plain is what UIDL last used, or would have */
+	bool uidl_plain_known:1;
 	/* the fingerprints in stats are known */
 	bool uidl_fingerprint_known:1;
 	/* what the client sent before its login ended may not be read yet */
