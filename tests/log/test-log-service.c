@@ -450,8 +450,10 @@ static gboolean send_forged(const char *socket_path, gboolean orphan)
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	g_strlcpy(addr.sun_path, socket_path, sizeof(addr.sun_path));
-	return connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0 &&
-		send(fd, forged, sizeof(forged) - 1, MSG_NOSIGNAL) > 0 &&
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		return FALSE;
+	/* the collector may have closed it already */
+	return send(fd, forged, sizeof(forged) - 1, MSG_NOSIGNAL) < 0 ||
 		read(fd, reply, sizeof(reply)) <= 0;
 }
 
