@@ -54,7 +54,7 @@ static void log_in_as(struct fixture *f, const char *user, gsize size)
 static struct fixture *get_fixture(char **log_path_r)
 {
 	struct fixture *f = fixture_new(NULL);
-	gboolean is_2_3 = f->version < 20400;
+	gboolean is_2_3 = fixture_is_2_3();
 	g_autofree char *home = fixture_home(f, "anybody");
 	g_autofree char *path = g_build_filename(home, "access-log", NULL);
 	g_autofree char *config = g_strdup_printf(

@@ -35,11 +35,6 @@ static char *format_log_path(const char *format)
 	return g_strjoinv(log_dir, parts);
 }
 
-static gboolean is_2_3(void)
-{
-	return fixture_dovecot_version() < 20400;
-}
-
 static struct fixture *
 fixture_with(const char *access_log, const char *config)
 {
@@ -204,8 +199,8 @@ static void test_bad_file(gconstpointer data)
 	g_autofree char *config = g_strdup_printf(
 		"%spopinjay_access_log = file:%s file:%s log\n"
 		"popinjay_access_log_events = session\n%s",
-		is_2_3() ? "plugin {\n" : "", path, good,
-		is_2_3() ? "}\n" : "");
+		fixture_is_2_3() ? "plugin {\n" : "", path, good,
+		fixture_is_2_3() ? "}\n" : "");
 	g_autofree char *quoted = g_regex_escape_string(path, -1);
 	g_autofree char *function = g_regex_escape_string(bad->function, -1);
 	g_autofree char *error = g_strdup_printf(
@@ -299,8 +294,8 @@ static void test_one_process(void)
 	g_autofree char *config = g_strdup_printf(
 		"service pop3 {\n%s = %s\nclient_limit = 100\n"
 		"process_limit = 1\n}\n",
-		is_2_3() ? "service_count" : "restart_request_count",
-		is_2_3() ? "0" : "unlimited");
+		fixture_is_2_3() ? "service_count" : "restart_request_count",
+		fixture_is_2_3() ? "0" : "unlimited");
 	struct fixture *f = fixture_with("file:/dev/full log", config);
 	g_auto(GStrv) lines = NULL;
 
@@ -330,8 +325,8 @@ static char *exporter_config(void)
 		"event_exporter out {\nformat = json\n%s = log\n%s\n}\n"
 		"metric popinjay {\nexporter = out\n"
 		"filter = event=popinjay_session_finished\n}\n",
-		is_2_3() ? "transport" : "driver",
-		is_2_3() ? "format_args = time-rfc3339" :
+		fixture_is_2_3() ? "transport" : "driver",
+		fixture_is_2_3() ? "format_args = time-rfc3339" :
 		"time_format = rfc3339");
 }
 

@@ -552,27 +552,19 @@ static void test_stop(void)
 	g_clear_pointer(&the_fixture, fixture_free);
 }
 
-static void add_storages(const char *prefix, GTestDataFunc func)
-{
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strdup_printf("%s/%s", prefix, *p);
-
-		g_test_add_data_func(path, *p, func);
-	}
-}
-
 int main(int argc, char *argv[])
 {
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	add_storages("/access-log/counts", test_counts);
+	fixture_add_storage_tests("/access-log/counts", test_counts);
 	g_test_add_data_func("/access-log/stls", GINT_TO_POINTER(POP3_STLS),
 			     test_security);
 	g_test_add_data_func("/access-log/pop3s", GINT_TO_POINTER(POP3_TLS),
 			     test_security);
 	g_test_add_func("/access-log/pipelined", test_pipelined);
-	add_storages("/access-log/two-sessions", test_two_sessions);
+	fixture_add_storage_tests("/access-log/two-sessions",
+				  test_two_sessions);
 	g_test_add_func("/access-log/lost", test_lost);
 	g_test_add_func("/access-log/shutdown", test_shutdown);
 	g_test_add_func("/access-log/bad-commands", test_bad_commands);

@@ -520,15 +520,6 @@ static void test_stop(void)
 	g_clear_pointer(&policy_fixture, fixture_free);
 }
 
-static void add_storages(const char *prefix, GTestDataFunc func)
-{
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strdup_printf("%s/%s", prefix, *p);
-
-		g_test_add_data_func(path, *p, func);
-	}
-}
-
 int main(int argc, char *argv[])
 {
 	int ret;
@@ -538,14 +529,14 @@ int main(int argc, char *argv[])
 	g_test_add_func("/api/arguments", test_arguments);
 	g_test_add_func("/api/bad-commands", test_bad_commands);
 	g_test_add_func("/api/capability", test_capability);
-	add_storages("/api/hook-refuses", test_hook_refuses);
+	fixture_add_storage_tests("/api/hook-refuses", test_hook_refuses);
 	g_test_add_data_func("/api/hook-after/one-by-one", NULL,
 			     test_hook_after);
 	g_test_add_data_func("/api/hook-after/pipelined", "",
 			     test_hook_after);
 	g_test_add_func("/api/slow-reader", test_slow_reader);
 	g_test_add_func("/api/lost-reader", test_lost_reader);
-	add_storages("/api/uidl-policy", test_uidl_policy);
+	fixture_add_storage_tests("/api/uidl-policy", test_uidl_policy);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/api", test_stop);
 	ret = g_test_run();

@@ -23,22 +23,6 @@
 
 static struct fixture *f;
 
-static char *read_doc(const char *name)
-{
-	g_autofree char *path = g_build_filename(POPINJAY_SRCDIR, name, NULL);
-	g_autoptr(GError) error = NULL;
-	char *text;
-
-	if (!g_file_get_contents(path, &text, NULL, &error))
-		g_error("%s", error->message);
-	return text;
-}
-
-static gboolean is_2_3(void)
-{
-	return f->version < 20400;
-}
-
 /* --- Examples --- */
 
 /* Put text in the place of each match. */
@@ -58,7 +42,7 @@ static void configure(const char *example)
 {
 	g_autofree char *key_file = g_build_filename(f->dir, "uidl.key", NULL);
 	g_autofree char *log_dir = g_strconcat(f->dir, "/access/", NULL);
-	g_autofree char *text = g_strconcat(is_2_3() ? NOTHING_2_3 :
+	g_autofree char *text = g_strconcat(fixture_is_2_3() ? NOTHING_2_3 :
 					    NOTHING_2_4, example, NULL);
 
 	replace(&text, EXAMPLE_KEY_FILE, key_file);
@@ -120,8 +104,9 @@ static struct seen hold_session(void)
 /* Its part about app secrets is tests/test-secret-docs's. */
 static char *example_file(void)
 {
-	char *text = read_doc(is_2_3() ? "doc/dovecot-2.3.conf.ext" :
-			      "doc/dovecot-2.4.conf.ext");
+	char *text = fixture_read_source(fixture_is_2_3() ?
+					 "doc/dovecot-2.3.conf.ext" :
+					 "doc/dovecot-2.4.conf.ext");
 
 	*strstr(text, "\n# App secrets: ") = '\0';
 	return text;
@@ -174,9 +159,9 @@ static void test_file_whole(void)
    alone, the others add to it. */
 static void test_readme(void)
 {
-	g_autofree char *text = read_doc("README.md");
-	g_autofree char *fence = g_strdup_printf("\n```%s\n", is_2_3() ?
-						 "dovecot-2.3" : "dovecot-2.4");
+	g_autofree char *text = fixture_read_source("README.md");
+	g_autofree char *fence = g_strdup_printf("\n```%s\n",
+		fixture_is_2_3() ? "dovecot-2.3" : "dovecot-2.4");
 	g_autoptr(GString) blocks = g_string_new(NULL);
 	unsigned int count = 0;
 	struct seen seen;
@@ -230,7 +215,7 @@ static char *find_names(const char *text, const char *pattern)
 /* What a section of a man page describes: the lines after each .TP. */
 static char *man_items(const char *page, const char *heading)
 {
-	g_autofree char *text = read_doc(page);
+	g_autofree char *text = fixture_read_source(page);
 	g_autoptr(GString) items = g_string_new(NULL);
 	g_autofree char *section = NULL;
 	const char *start = strstr(text, heading), *end;
@@ -252,7 +237,7 @@ static char *man_items(const char *page, const char *heading)
 static char *refusal(const char *setting)
 {
 	g_autofree char *config = g_strdup_printf(
-		is_2_3() ? "plugin {\n  %s\n}\n" : "%s\n", setting);
+		fixture_is_2_3() ? "plugin {\n  %s\n}\n" : "%s\n", setting);
 	g_autofree char *user = fixture_user(f, "maildir");
 	gsize since = fixture_log_size(f);
 	struct pop3 *pop3;
@@ -276,7 +261,7 @@ static char *known_settings(void)
 	GString *out = NULL;
 	char *names;
 
-	if (is_2_3()) {
+	if (fixture_is_2_3()) {
 		line = refusal("popinjay_nosuch = 1");
 		return find_names(strstr(line, "there are: "),
 				  "(popinjay_\\w+)");
@@ -303,7 +288,7 @@ static void test_man_settings(void)
 
 	g_assert_cmpstr(documented, ==, known);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(docs); i++) {
-		g_autofree char *text = read_doc(docs[i]);
+		g_autofree char *text = fixture_read_source(docs[i]);
 		g_autofree char *named =
 			find_names(text, "(popinjay_\\w+)( =|[`\\n])");
 		g_auto(GStrv) names = g_strsplit(named, " ", -1);
@@ -325,7 +310,7 @@ static void test_man_variables(void)
 					    ".SS UIDL VARIABLES\n");
 	g_autofree char *documented = find_names(items, "%\\{(\\w+)\\}");
 	g_auto(GStrv) names = g_strsplit(documented, " ", -1);
-	const char *percent = is_2_3() ? "%%" : "%";
+	const char *percent = fixture_is_2_3() ? "%%" : "%";
 	g_autofree char *setting = g_strdup_printf(
 		"popinjay_uidl_format = %s{nosuch}", percent);
 	g_autofree char *line = refusal(setting);
@@ -341,9 +326,10 @@ static void test_man_variables(void)
 		g_autofree char *example = g_strdup_printf(
 			"%spopinjay_uidl_format = %s{uid}.%s{%s}\n"
 			"popinjay_uidl_key_file = " EXAMPLE_KEY_FILE "\n%s",
-			is_2_3() ? "mail_plugins = popinjay\nplugin {\n" :
+			fixture_is_2_3() ?
+			"mail_plugins = popinjay\nplugin {\n" :
 			"mail_plugins {\n  popinjay = yes\n}\n",
-			percent, percent, *p, is_2_3() ? "}\n" : "");
+			percent, percent, *p, fixture_is_2_3() ? "}\n" : "");
 		g_autofree char *user = fixture_user(f,
 			g_str_equal(*p, "md5") ? "mbox" : "maildir");
 		struct pop3 *pop3;
@@ -378,7 +364,8 @@ static const struct {
 static void test_man_log(void)
 {
 	static const char page[] = "doc/popinjay-log.7";
-	g_autofree char *text = read_doc("doc/popinjay-log.schema.json");
+	g_autofree char *text =
+		fixture_read_source("doc/popinjay-log.schema.json");
 	g_autoptr(JsonParser) parser = json_parser_new();
 	g_autofree char *common = man_items(page, ".SH RECORDS\n");
 	/* the last are those of a session */

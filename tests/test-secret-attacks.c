@@ -29,11 +29,6 @@ static struct secrets *s;
 #define assert_refused(mech, user, text) \
 	assert_reply(mech, user, text, REFUSED)
 
-static gboolean is_2_3(void)
-{
-	return fixture_dovecot_version() < 20400;
-}
-
 /* --- labels in the login name --- */
 
 static void test_label_case(void)
@@ -62,7 +57,7 @@ secrets_before(const char *before_2_3, const char *before_2_4)
 {
 	const struct secrets_options options = {
 		.store = SECRETS_FS, .fast_logins = TRUE,
-		.before = is_2_3() ? before_2_3 : before_2_4
+		.before = fixture_is_2_3() ? before_2_3 : before_2_4
 	};
 
 	return secrets_new_with(&options);
@@ -201,7 +196,7 @@ static void test_read_only_no_plugin(void)
 	struct secrets *shared = s;
 	const struct secrets_options options = {
 		.store = SECRETS_FS, .fast_logins = TRUE,
-		.config = is_2_3() ? NO_PLUGINS_2_3 : NO_PLUGINS_2_4
+		.config = fixture_is_2_3() ? NO_PLUGINS_2_3 : NO_PLUGINS_2_4
 	};
 	g_autofree char *user = NULL, *text = NULL, *full = NULL;
 	g_autofree char *reply = NULL;
@@ -235,7 +230,7 @@ static void test_read_only_not_installed(void)
 	struct secrets *shared = s;
 	const struct secrets_options options = {
 		.store = SECRETS_FS, .fast_logins = TRUE,
-		.config = is_2_3() ? NO_PLUGINS_2_3 : NO_PLUGINS_2_4
+		.config = fixture_is_2_3() ? NO_PLUGINS_2_3 : NO_PLUGINS_2_4
 	};
 	g_autofree char *dir = g_dir_make_tmp("popinjay-modules-XXXXXX", NULL);
 	g_autofree char *copy = g_build_filename(dir, "modules", NULL);

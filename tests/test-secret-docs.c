@@ -12,26 +12,10 @@
 #define EXAMPLE_STORE "/var/lib/popinjay/"
 #define EXAMPLE_FILE "/etc/dovecot/popinjay-secret.conf.ext"
 
-static gboolean is_2_3(void)
-{
-	return fixture_dovecot_version() < 20400;
-}
-
-static char *read_doc(const char *name)
-{
-	g_autofree char *path = g_build_filename(POPINJAY_SRCDIR, name, NULL);
-	g_autoptr(GError) error = NULL;
-	char *text;
-
-	if (!g_file_get_contents(path, &text, NULL, &error))
-		g_error("%s", error->message);
-	return text;
-}
-
 /* The block of README.md whose fence says name. */
 static char *readme_block(const char *name)
 {
-	g_autofree char *text = read_doc("README.md");
+	g_autofree char *text = fixture_read_source("README.md");
 	g_autofree char *fence = g_strdup_printf("\n```%s\n", name);
 	const char *start = strstr(text, fence), *end;
 
@@ -84,7 +68,7 @@ try_configuration(const char *passdb, const char *file, const char *mechs)
 			   "101112131415161718191a1b1c1d1e1f current\n", 0600);
 	secrets_write_file(conf, local_file, 0644);
 	g_string_append(head, local);
-	if (is_2_3()) {
+	if (fixture_is_2_3()) {
 		options.settings = settings;
 		/* the default path is not this test's */
 		if (strstr(head->str, "args = ") == NULL) {
@@ -114,7 +98,7 @@ try_configuration(const char *passdb, const char *file, const char *mechs)
 
 static void test_readme(void)
 {
-	g_autofree char *passdb = readme_block(is_2_3() ?
+	g_autofree char *passdb = readme_block(fixture_is_2_3() ?
 		"dovecot-2.3-secrets" : "dovecot-2.4-secrets");
 	g_autofree char *file = readme_block("secrets-2.3-file");
 	g_autofree char *mechs = readme_block("secrets-mechanisms");
@@ -125,7 +109,7 @@ static void test_readme(void)
 static void test_man(void)
 {
 	g_autofree char *mechs = readme_block("secrets-mechanisms");
-	g_autofree char *passdb = secrets_man_block(is_2_3() ?
+	g_autofree char *passdb = secrets_man_block(fixture_is_2_3() ?
 		"args = "EXAMPLE_FILE : "passdb popinjay {");
 	g_autofree char *file = secrets_man_block("dict = proxy::popinjay");
 
@@ -134,8 +118,9 @@ static void test_man(void)
 
 static void test_file(void)
 {
-	g_autofree char *text = read_doc(is_2_3() ? "doc/dovecot-2.3.conf.ext" :
-					 "doc/dovecot-2.4.conf.ext");
+	g_autofree char *text = fixture_read_source(
+		fixture_is_2_3() ? "doc/dovecot-2.3.conf.ext" :
+				   "doc/dovecot-2.4.conf.ext");
 	g_autofree char *mechs = readme_block("secrets-mechanisms");
 	g_autofree char *file = readme_block("secrets-2.3-file");
 	const char *start = strstr(text, "\n#passdb ");

@@ -201,11 +201,6 @@ static const struct good good_settings[] = {
 
 static struct fixture *f;
 
-static gboolean is_2_3(void)
-{
-	return fixture_dovecot_version() < 20400;
-}
-
 /* --- The private Dovecot --- */
 
 static char *expand(const char *text, const char *user)
@@ -253,16 +248,16 @@ static void configure(const struct bad *bad, gboolean lock)
 
 	g_string_append_printf(config, "pop3_lock_session = %s\n%s",
 			       lock ? "yes" : "no",
-			       is_2_3() ? "plugin {\n" : "");
+			       fixture_is_2_3() ? "plugin {\n" : "");
 	for (const char *const *p = bad->settings; *p != NULL; p += 2) {
 		g_autoptr(GString) value = g_string_new(p[1]);
 
 		/* where Dovecot puts variables of the user in */
-		if (is_2_3())
+		if (fixture_is_2_3())
 			g_string_replace(value, "%", "%%", 0);
 		g_string_append_printf(config, "%s = %s\n", p[0], value->str);
 	}
-	if (is_2_3())
+	if (fixture_is_2_3())
 		g_string_append(config, "}\n");
 	text = expand(config->str, NULL);
 	fixture_reload(f, text);
@@ -325,7 +320,7 @@ static void test_bad(gconstpointer data)
 	const struct bad *bad = data;
 	g_autofree char *user = NULL, *error = NULL;
 
-	if (bad->only_2_3 && !is_2_3()) {
+	if (bad->only_2_3 && !fixture_is_2_3()) {
 		/* test-settings sees that such a server does not start */
 		return;
 	}

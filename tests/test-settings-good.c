@@ -16,11 +16,6 @@
 
 static struct fixture *f;
 
-static gboolean is_2_3(void)
-{
-	return fixture_dovecot_version() < 20400;
-}
-
 /* --- CAPA --- */
 
 struct capa_case {
@@ -80,7 +75,7 @@ static const struct capa_case capa_cases[] = {
 
 static char *capa_config(const struct capa_case *c, const char *settings)
 {
-	if (!is_2_3()) {
+	if (!fixture_is_2_3()) {
 		return g_strdup_printf(
 			"auth_mechanisms = %s\nauth_allow_cleartext = %s\n%s%s",
 			c->mechanisms, c->cleartext ? "yes" : "no", c->config,
@@ -195,7 +190,7 @@ static void test_untold(void)
 		.mechanisms = "plain login cram-md5", .cleartext = TRUE,
 		.config = ""
 	};
-	g_autofree char *config = capa_config(&c, is_2_3() ?
+	g_autofree char *config = capa_config(&c, fixture_is_2_3() ?
 		"popinjay_sasl_mechanisms =\n"
 		"popinjay_disable_plaintext_auth =\n" : "");
 	g_autofree char *user = NULL;
@@ -210,7 +205,7 @@ static void test_untold(void)
 	log_in(pop3, user, TRUE);
 	after = ask_capa(pop3);
 	pop3_quit(pop3, "Logging out.");
-	if (is_2_3()) {
+	if (fixture_is_2_3()) {
 		g_string_replace(before, "SASL PLAIN LOGIN CRAM-MD5",
 				 "SASL CRAM-MD5", 0);
 	}

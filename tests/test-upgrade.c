@@ -108,7 +108,7 @@ static struct fixture *fixture_with(gboolean stock)
 static void format_set(struct fixture *f, const struct format *format)
 {
 	g_test_message("format %s", format->name);
-	fixture_reload(f, f->version < 20400 ? format->config_2_3 :
+	fixture_reload(f, fixture_is_2_3() ? format->config_2_3 :
 		       format->config_2_4);
 }
 

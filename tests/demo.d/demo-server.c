@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 	settings[1] = key_file = g_build_filename(*++argv, "uidl.key", NULL);
 
 	f = fixture_new(&options);
-	fixture_reload(f, f->version < 20400 ? POLICY_2_3 : POLICY_2_4);
+	fixture_reload(f, fixture_is_2_3() ? POLICY_2_3 : POLICY_2_4);
 	fixture_user_add(f, "alice");
 	while (*++argv != NULL) {
 		g_autofree char *mail = NULL;

@@ -254,12 +254,7 @@ int main(int argc, char *argv[])
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strconcat("/killed-anywhere/", *p,
-						    NULL);
-
-		g_test_add_data_func(path, *p, test_storage);
-	}
+	fixture_add_storage_tests("/killed-anywhere", test_storage);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/killed-anywhere", test_stop);
 	ret = g_test_run();

@@ -121,7 +121,7 @@ static void test_200(void)
 /* All sessions are in one process, and a user needs a key of his own. */
 static struct fixture *get_shared_fixture(void)
 {
-	gboolean is_2_3 = fixture_dovecot_version() < 20400;
+	gboolean is_2_3 = fixture_is_2_3();
 	const char *const settings[] = {
 		"popinjay_uidl_format", is_2_3 ? "%%{hmac}" : "%{hmac}",
 		"popinjay_uidl_key_file", is_2_3 ? "%h/key" : "%{home}/key",

@@ -152,8 +152,8 @@ char *collector_config(struct fixture *f, const char *path)
 		"}\n"
 		"%spopinjay_access_log = service\n%s",
 		POPINJAY_PROGRAMDIR, path,
-		f->version < 20400 ? "plugin {\n" : "",
-		f->version < 20400 ? "}\n" : "");
+		fixture_is_2_3() ? "plugin {\n" : "",
+		fixture_is_2_3() ? "}\n" : "");
 }
 
 pid_t collector_pid(struct fixture *f)

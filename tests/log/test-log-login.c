@@ -16,7 +16,7 @@ static char *log_path;
    is in a directory of its own, as root chrooted to it. */
 static char *login_config(void)
 {
-	gboolean is_2_3 = f->version < 20400;
+	gboolean is_2_3 = fixture_is_2_3();
 	g_autofree char *collector = collector_config(f, log_path);
 
 	return g_strdup_printf("%s"
@@ -186,7 +186,7 @@ static void test_tls_required(void)
 	begin();
 	user = fixture_user(f, "maildir");
 	common = login_config();
-	config = g_strconcat(common, "ssl = required\n", f->version < 20400 ?
+	config = g_strconcat(common, "ssl = required\n", fixture_is_2_3() ?
 			     "disable_plaintext_auth = yes\n" :
 			     "auth_allow_cleartext = no\n", NULL);
 	fixture_reload(f, config);

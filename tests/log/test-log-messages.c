@@ -327,15 +327,8 @@ int main(int argc, char *argv[])
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *story = g_strconcat("/messages/story/", *p,
-						     NULL);
-		g_autofree char *refetch = g_strconcat("/messages/refetch/",
-						       *p, NULL);
-
-		g_test_add_data_func(story, *p, test_story);
-		g_test_add_data_func(refetch, *p, test_refetch);
-	}
+	fixture_add_storage_tests("/messages/story", test_story);
+	fixture_add_storage_tests("/messages/refetch", test_refetch);
 	g_test_add_func("/messages/not-deleted", test_not_deleted);
 	g_test_add_func("/messages/not-removed", test_not_removed);
 	g_test_add_func("/messages/cut-by-client", test_cut_by_client);

@@ -16,11 +16,6 @@
 static struct fixture *f;
 static char *log_dir;
 
-static gboolean is_2_3(void)
-{
-	return f->version < 20400;
-}
-
 /* Use settings, "name = value" lines, with a file for the records; returns its
    path. Each test has its own. */
 static char *configure(const char *settings)
@@ -30,8 +25,8 @@ static char *configure(const char *settings)
 	char *path = g_build_filename(log_dir, name, NULL);
 	g_autofree char *config = g_strdup_printf(
 		"%spopinjay_access_log = file:%s\n%s\n%s",
-		is_2_3() ? "plugin {\n" : "", path, settings,
-		is_2_3() ? "}\n" : "");
+		fixture_is_2_3() ? "plugin {\n" : "", path, settings,
+		fixture_is_2_3() ? "}\n" : "");
 
 	fixture_reload(f, config);
 	return path;

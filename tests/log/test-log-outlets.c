@@ -20,23 +20,6 @@
 
 static struct fixture *f;
 
-static gboolean is_2_3(void)
-{
-	return f->version < 20400;
-}
-
-static char *read_doc(const char *name)
-{
-	g_autofree char *path = g_build_filename(POPINJAY_SRCDIR, "doc", name,
-						 NULL);
-	g_autoptr(GError) error = NULL;
-	char *text;
-
-	if (!g_file_get_contents(path, &text, NULL, &error))
-		g_error("%s", error->message);
-	return text;
-}
-
 static char *replace(const char *text, const char *from, const char *to)
 {
 	g_auto(GStrv) parts = g_strsplit(text, from, -1);
@@ -105,7 +88,8 @@ expect_metric(guint16 port, const char *name, const char *value)
 /* Each query of the dashboard is about a metric that there is. */
 static void check_dashboard(const char *metrics)
 {
-	g_autofree char *text = read_doc("grafana-dashboard.json");
+	g_autofree char *text =
+		fixture_read_source("doc/grafana-dashboard.json");
 	g_autoptr(JsonParser) parser = json_parser_new();
 	JsonArray *panels;
 
@@ -146,12 +130,12 @@ static void check_dashboard(const char *metrics)
 
 static void test_metrics(void)
 {
-	g_autofree char *example = read_doc(is_2_3() ? "metrics-2.3.conf.ext" :
-					    "metrics-2.4.conf.ext");
+	g_autofree char *example = fixture_read_source(fixture_is_2_3() ?
+		"doc/metrics-2.3.conf.ext" : "doc/metrics-2.4.conf.ext");
 	guint16 port = free_port();
 	g_autofree char *port_line = g_strdup_printf("port = %u", port);
 	g_autofree char *metrics = replace(example, "port = 9900", port_line);
-	g_autofree char *config = g_strconcat(metrics, is_2_3() ?
+	g_autofree char *config = g_strconcat(metrics, fixture_is_2_3() ?
 		"login_plugins = popinjay_login\n" :
 		"login_plugins {\n  popinjay_login = yes\n}\n", NULL);
 	g_autofree char *user = fixture_user(f, "maildir");
@@ -190,7 +174,7 @@ static void test_metrics(void)
 
 static void test_rsyslog(void)
 {
-	g_autofree char *example = read_doc("rsyslog.conf.ext");
+	g_autofree char *example = fixture_read_source("doc/rsyslog.conf.ext");
 	g_autofree char *log_path = g_build_filename(f->dir, "syslog.log",
 						     NULL);
 	g_autofree char *socket_path = g_build_filename(f->dir, "dev-log",
@@ -206,8 +190,8 @@ static void test_rsyslog(void)
 		"RateLimit.Interval=\"0\")\n%s", f->dir, socket_path, rules);
 	g_autofree char *config = g_strdup_printf(
 		"%spopinjay_access_log = syslog:%s\n%s",
-		is_2_3() ? "plugin {\n" : "", socket_path,
-		is_2_3() ? "}\n" : "");
+		fixture_is_2_3() ? "plugin {\n" : "", socket_path,
+		fixture_is_2_3() ? "}\n" : "");
 	const char *argv[] = {
 		"/usr/sbin/rsyslogd", "-n", "-i", "NONE", "-f", conf_path, NULL
 	};

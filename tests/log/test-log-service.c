@@ -510,8 +510,8 @@ static void test_away(void)
 	begin();
 	user = user_with_mail(1);
 	config = g_strdup_printf("%spopinjay_access_log = service\n%s",
-				 f->version < 20400 ? "plugin {\n" : "",
-				 f->version < 20400 ? "}\n" : "");
+				 fixture_is_2_3() ? "plugin {\n" : "",
+				 fixture_is_2_3() ? "}\n" : "");
 	fixture_stop(f);
 	fixture_start(f);
 	fixture_reload(f, config);

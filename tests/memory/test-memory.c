@@ -182,7 +182,7 @@ static char *pop3_program(void)
 /* An mbox cannot be opened in a process that has several clients. */
 static char *make_config(unsigned int client_limit)
 {
-	gboolean is_2_3 = fixture_dovecot_version() < 20400;
+	gboolean is_2_3 = fixture_is_2_3();
 	g_autofree char *program = pop3_program();
 	g_autofree char *tool = tool_command();
 
@@ -207,7 +207,7 @@ static char *make_config(unsigned int client_limit)
 static void start(void)
 {
 	static const char *const modules[] = { EXAMPLE_PLUGIN, NULL };
-	gboolean is_2_3 = fixture_dovecot_version() < 20400;
+	gboolean is_2_3 = fixture_is_2_3();
 	const char *home = is_2_3 ? "%h" : "%{home}";
 	g_autofree char *key_file = g_strconcat(home, "/key", NULL);
 	g_autofree char *log = g_strdup_printf("log file:%s/access-log", home);

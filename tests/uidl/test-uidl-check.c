@@ -121,7 +121,7 @@ static void test_without_plugin(void)
 {
 	g_autofree char *user = NULL, *err = NULL;
 
-	reload(NULL, f->version < 20400 ?
+	reload(NULL, fixture_is_2_3() ?
 	       "protocol doveadm {\n  mail_plugins =\n}\n" :
 	       "protocol doveadm {\n  mail_plugins {\n    popinjay = no\n"
 	       "  }\n}\n");
@@ -137,24 +137,14 @@ static void test_stop(void)
 	g_clear_pointer(&f, fixture_free);
 }
 
-static void add_storage_test(const char *name, GTestDataFunc func)
-{
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strdup_printf("/uidl-check/%s/%s",
-							name, *p);
-
-		g_test_add_data_func(path, *p, func);
-	}
-}
-
 int main(int argc, char *argv[])
 {
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	add_storage_test("check", test_check);
+	fixture_add_storage_tests("/uidl-check/check", test_check);
 	g_test_add_func("/uidl-check/policy", test_check_policy);
-	add_storage_test("accept", test_accept);
+	fixture_add_storage_tests("/uidl-check/accept", test_accept);
 	g_test_add_func("/uidl-check/without-plugin", test_without_plugin);
 	g_test_add_func("/stop/uidl-check", test_stop);
 	f = fixture_new(NULL);

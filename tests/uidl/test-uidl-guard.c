@@ -300,15 +300,8 @@ int main(int argc, char *argv[])
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *guard_path = g_strconcat(
-			"/uidl-guard/guard/", *p, NULL);
-		g_autofree char *old_path = g_strconcat(
-			"/uidl-guard/old-uid/", *p, NULL);
-
-		g_test_add_data_func(guard_path, *p, test_guard);
-		g_test_add_data_func(old_path, *p, test_old_uid);
-	}
+	fixture_add_storage_tests("/uidl-guard/guard", test_guard);
+	fixture_add_storage_tests("/uidl-guard/old-uid", test_old_uid);
 	g_test_add_func("/uidl-guard/guard/empty", test_guard_empty);
 	g_test_add_func("/uidl-guard/guard/saved", test_guard_saved);
 	g_test_add_func("/uidl-guard/guard/damaged", test_guard_damaged);

@@ -410,15 +410,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-kept/save", test_save);
 	g_test_add_func("/uidl-kept/order", test_order);
 	g_test_add_func("/uidl-kept/uidl-change", test_uidl_change);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *flag = g_strconcat(
-			"/uidl-kept/deleted-flag/", *p, NULL);
-		g_autofree char *two = g_strconcat(
-			"/uidl-kept/two-sessions/", *p, NULL);
-
-		g_test_add_data_func(flag, *p, test_deleted_flag);
-		g_test_add_data_func(two, *p, test_two_sessions);
-	}
+	fixture_add_storage_tests("/uidl-kept/deleted-flag", test_deleted_flag);
+	fixture_add_storage_tests("/uidl-kept/two-sessions", test_two_sessions);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/uidl-kept", test_stop);
 	ret = g_test_run();

@@ -209,11 +209,7 @@ int main(int argc, char *argv[])
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strconcat("/uidl-life/", *p, NULL);
-
-		g_test_add_data_func(path, *p, test_life);
-	}
+	fixture_add_storage_tests("/uidl-life", test_life);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/uidl-life", test_stop);
 	ret = g_test_run();

@@ -90,7 +90,7 @@ static void replace_all_users(GString *commands)
 static void test_move(void)
 {
 	static const char old_config[] = "pop3_uidl_format = ";
-	g_autofree char *format = g_strconcat(old_config, old->version < 20400 ?
+	g_autofree char *format = g_strconcat(old_config, fixture_is_2_3() ?
 		"%v.old.%u\n" : "%{uidvalidity}.old.%{uid}\n", NULL);
 	g_autofree char *ca = g_strdup_printf("ssl_client_ca_file = %s\n",
 					      old->ca_file);
@@ -165,7 +165,7 @@ static void test_convert(void)
 		"namespace inbox {\n  inbox = yes\n  separator = /\n}\n";
 	g_autofree char *config = uidl_config("third.%{uid}", NULL, NULL);
 	g_autofree char *before_config = g_strconcat(config, separator, NULL);
-	const char *mdbox = f->version < 20400 ?
+	const char *mdbox = fixture_is_2_3() ?
 		"mail_location = mdbox:~/mdbox\n" :
 		"mail_driver = mdbox\nmail_path = ~/mdbox\n";
 	g_autofree char *home = fixture_home(f, USER);

@@ -427,13 +427,11 @@ int main(int argc, char *argv[])
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		for (unsigned int i = 0; i < G_N_ELEMENTS(tests); i++) {
-			g_autofree char *path = g_strdup_printf(
-				"/uidl-saved/%s/%s", tests[i].name, *p);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(tests); i++) {
+		g_autofree char *prefix = g_strconcat(
+			"/uidl-saved/", tests[i].name, NULL);
 
-			g_test_add_data_func(path, *p, tests[i].func);
-		}
+		fixture_add_storage_tests(prefix, tests[i].func);
 	}
 	g_test_add_func("/uidl-saved/uidlist", test_uidlist);
 	g_test_add_func("/uidl-saved/undeleted", test_undeleted);

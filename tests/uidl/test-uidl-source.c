@@ -290,7 +290,7 @@ static void test_dovecot(void)
 	fixture_give(f, user, uidlist);
 
 	from = g_strconcat("dovecot:", dir, NULL);
-	old_format = g_strdup(f->version < 20400 ? "%v.%u" :
+	old_format = g_strdup(fixture_is_2_3() ? "%v.%u" :
 			      "%{uidvalidity}.%{uid}");
 	out = uidl_tool(f, NULL, 0, "export", "-u", user, "-f", from, "-o",
 			old_format, NULL);
@@ -313,12 +313,7 @@ int main(int argc, char *argv[])
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strconcat("/uidl-source/same/", *p,
-						    NULL);
-
-		g_test_add_data_func(path, *p, test_same);
-	}
+	fixture_add_storage_tests("/uidl-source/same", test_same);
 	g_test_add_func("/uidl-source/stls", test_stls);
 	g_test_add_func("/uidl-source/refused", test_refused);
 	g_test_add_func("/uidl-source/script", test_script);

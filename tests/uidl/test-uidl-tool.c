@@ -525,31 +525,21 @@ static void test_stop(void)
 	g_clear_pointer(&f, fixture_free);
 }
 
-static void add_storage_test(const char *name, GTestDataFunc func)
-{
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strdup_printf("/uidl-tool/%s/%s",
-							name, *p);
-
-		g_test_add_data_func(path, *p, func);
-	}
-}
-
 int main(int argc, char *argv[])
 {
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	add_storage_test("list", test_list);
+	fixture_add_storage_tests("/uidl-tool/list", test_list);
 	g_test_add_func("/uidl-tool/server", test_server);
-	add_storage_test("freeze", test_freeze);
+	fixture_add_storage_tests("/uidl-tool/freeze", test_freeze);
 	g_test_add_func("/uidl-tool/freeze/at-once", test_freeze_at_once);
-	add_storage_test("import", test_import);
+	fixture_add_storage_tests("/uidl-tool/import", test_import);
 	g_test_add_func("/uidl-tool/import/kept", test_import_kept);
 	g_test_add_func("/uidl-tool/import/left", test_import_left);
 	g_test_add_func("/uidl-tool/import/users", test_import_users);
 	g_test_add_func("/uidl-tool/import/bad", test_import_bad);
-	add_storage_test("diff", test_diff);
+	fixture_add_storage_tests("/uidl-tool/diff", test_diff);
 	g_test_add_func("/uidl-tool/diff/users", test_diff_users);
 	g_test_add_func("/uidl-tool/diff/bad", test_diff_bad);
 	g_test_add_func("/uidl-tool/diff/progress", test_progress);

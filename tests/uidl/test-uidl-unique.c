@@ -347,12 +347,7 @@ int main(int argc, char *argv[])
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
-	for (const char *const *p = fixture_storages; *p != NULL; p++) {
-		g_autofree char *path = g_strdup_printf(
-			"/uidl-unique/xuidl/%s", *p);
-
-		g_test_add_data_func(path, *p, test_xuidl);
-	}
+	fixture_add_storage_tests("/uidl-unique/xuidl", test_xuidl);
 	g_test_add_func("/uidl-unique/xuidl/duplicates-setting",
 			test_duplicates_setting);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(template_tests); i++) {

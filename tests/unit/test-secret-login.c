@@ -9,6 +9,7 @@
 #include "secret-login.h"
 #include "secret-text.h"
 #include "secret-verifier.h"
+#include "cases.h"
 
 #include <glib.h>
 
@@ -251,13 +252,6 @@ static void test_plain_matches(void)
 	g_assert_true(popinjay_secret_plain_matches(&secret, NULL, "Typed"));
 	g_assert_false(popinjay_secret_plain_matches(&secret, NULL, "typed"));
 }
-
-#define ADD_CASES(prefix, cases, func) \
-	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) { \
-		g_autofree char *path = \
-			g_strconcat(prefix, cases[i].path, NULL); \
-		g_test_add_data_func(path, &cases[i], func); \
-	}
 
 int main(int argc, char *argv[])
 {

@@ -8,6 +8,7 @@
 #include "secret-key.h"
 #include "secret-record.h"
 #include "secret-text.h"
+#include "cases.h"
 
 #include <glib.h>
 
@@ -308,13 +309,6 @@ static void test_limits_of_mechs(void)
 	g_assert_cmpstr(secret.scram_sha256, !=, "");
 	popinjay_secret_keys_free(&keys);
 }
-
-#define ADD_CASES(prefix, cases, func) \
-	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) { \
-		g_autofree char *path = \
-			g_strconcat(prefix, cases[i].path, NULL); \
-		g_test_add_data_func(path, &cases[i], func); \
-	}
 
 int main(int argc, char *argv[])
 {

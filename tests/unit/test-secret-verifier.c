@@ -15,6 +15,7 @@
 #include "secret-key.h"
 #include "secret-text.h"
 #include "secret-verifier.h"
+#include "cases.h"
 
 #include <glib.h>
 #include <glib/gstdio.h>
@@ -320,13 +321,6 @@ static void test_config(gconstpointer data)
 	g_assert_cmpstr(config.separator, ==, "+");
 	g_assert_cmpuint(config.apop_max_age_secs, ==, 60);
 }
-
-#define ADD_CASES(prefix, cases, func) \
-	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) { \
-		g_autofree char *path = \
-			g_strconcat(prefix, cases[i].path, NULL); \
-		g_test_add_data_func(path, &cases[i], func); \
-	}
 
 int main(int argc, char *argv[])
 {
