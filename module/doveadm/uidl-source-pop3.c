@@ -397,7 +397,7 @@ static void client_input(struct pop3_client *client)
 	const unsigned char *data;
 	const char *error;
 	size_t size;
-	ssize_t ret;
+	ssize_t ret = 0;
 
 	timeout_reset(client->to);
 	while (!client->done &&
