@@ -94,7 +94,8 @@ static void sample_set(ARRAY_TYPE(shown) *sample,
 
 	messages = popinjay_uidl_set_get(set, &count);
 	for (i = 0; i < count; i++) {
-		if (messages[i].key == NULL || *messages[i].key == '\0')
+		if (messages[i].key == NULL || *messages[i].key == '\0' ||
+		    messages[i].provisional)
 			continue;
 		shown.key_hash = hash(messages[i].key);
 		if (shown.key_hash > highest)
@@ -111,12 +112,48 @@ static void sample_set(ARRAY_TYPE(shown) *sample,
 		array_sort(sample, shown_cmp);
 }
 
+static bool set_has_provisional(const struct popinjay_uidl_set *set)
+{
+	const struct popinjay_uidl *messages;
+	unsigned int i, count;
+
+	messages = popinjay_uidl_set_get(set, &count);
+	for (i = 0; i < count; i++) {
+		if (messages[i].provisional)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Add what was shown of keys that the sample does not have. Even the key of a
+   message that cannot be read may not be known, so any of them may be its. */
+static void sample_add_missing(ARRAY_TYPE(shown) *sample,
+			       const ARRAY_TYPE(shown) *then)
+{
+	const struct shown *old, *now = NULL;
+	unsigned int i = 0, count = array_count(sample);
+
+	array_foreach(then, old) {
+		for (; i < count; i++) {
+			now = array_idx(sample, i);
+			if (now->key_hash >= old->key_hash)
+				break;
+		}
+		if (i == count || now->key_hash != old->key_hash)
+			array_push_back(sample, old);
+	}
+	(void)sample_cut(sample);
+}
+
 struct popinjay_uidl_drift *
-popinjay_uidl_drift_create(const struct popinjay_uidl_set *set)
+popinjay_uidl_drift_create(const struct popinjay_uidl_set *set,
+			   const struct popinjay_uidl_drift *shown)
 {
 	struct popinjay_uidl_drift *drift = drift_alloc();
 
 	sample_set(&drift->sample, set, UINT32_MAX, TRUE);
+	if (shown != NULL && set_has_provisional(set))
+		sample_add_missing(&drift->sample, &shown->sample);
 	return drift;
 }
 

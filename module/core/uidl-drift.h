@@ -29,10 +29,12 @@ struct popinjay_uidl_drift_result {
 	bool refused;
 };
 
-/* Returns the fingerprint of a resolved set. Messages without key do not
-   count. */
+/* Returns the fingerprint of a resolved set that is shown after what shown is
+   of, which is NULL if nothing was. Messages without key and those that could
+   not be read do not count: of the latter, what shown has of them stays. */
 struct popinjay_uidl_drift *
-popinjay_uidl_drift_create(const struct popinjay_uidl_set *set);
+popinjay_uidl_drift_create(const struct popinjay_uidl_set *set,
+			   const struct popinjay_uidl_drift *shown);
 /* Parse the text of a file. Returns 0, or -1 if it is none. */
 int popinjay_uidl_drift_parse(const void *data, size_t size,
 			      struct popinjay_uidl_drift **drift_r);
@@ -47,7 +49,8 @@ void popinjay_uidl_drift_write(const struct popinjay_uidl_drift *drift,
 bool popinjay_uidl_drift_equals(const struct popinjay_uidl_drift *drift1,
 				const struct popinjay_uidl_drift *drift2);
 
-/* Compare what a set would show with what was shown. */
+/* Compare what a set would show with what was shown, of messages that can be
+   read. */
 void popinjay_uidl_drift_compare(const struct popinjay_uidl_drift *shown,
 				 const struct popinjay_uidl_set *set,
 				 struct popinjay_uidl_drift_result *result_r);

@@ -295,6 +295,18 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 	pool_unref(&set->claim_pool);
 }
 
+void popinjay_uidl_set_provisional(struct popinjay_uidl_set *set,
+				   uint32_t uid)
+{
+	struct popinjay_uidl *message;
+
+	i_assert(set->resolved);
+	array_foreach_modifiable(&set->messages, message) {
+		if (message->uid == uid)
+			message->provisional = TRUE;
+	}
+}
+
 const struct popinjay_uidl *
 popinjay_uidl_set_get(const struct popinjay_uidl_set *set,
 		      unsigned int *count_r)

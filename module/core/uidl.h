@@ -53,6 +53,9 @@ struct popinjay_uidl {
 	/* It was saved before its key was known; set by
 	   popinjay_uidl_set_add()'s caller. */
 	bool unnamed:1;
+	/* The message could not be read: uidl is shown for now, and is none to
+	   keep. */
+	bool provisional:1;
 };
 
 /* Returns the GUID of the message uid, or NULL if it has none. The string has
@@ -107,6 +110,10 @@ void popinjay_uidl_set_reserve(struct popinjay_uidl_set *set,
 
 /* Settle the UIDLs of all messages added. Call it once. */
 void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set);
+
+/* Say that the message uid of a resolved set could not be read. */
+void popinjay_uidl_set_provisional(struct popinjay_uidl_set *set,
+				   uint32_t uid);
 
 /* Returns the message uid of a resolved set, or NULL if it was not added. */
 const struct popinjay_uidl *

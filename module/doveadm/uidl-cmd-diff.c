@@ -30,7 +30,9 @@ static int diff_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	if (before == NULL || after == NULL)
 		return 0;
 	diff->result.messages++;
-	if (strcmp(before->uidl, after->uidl) == 0)
+	/* of one that can't be read now nobody knows */
+	if (before->provisional || after->provisional ||
+	    strcmp(before->uidl, after->uidl) == 0)
 		return 0;
 	diff->result.changed++;
 	if (mail_get_virtual_size(mail, &size) < 0) {

@@ -22,10 +22,9 @@ struct list_context {
 };
 
 /* Where the UIDL of a message came from. */
-static const char *uidl_source_name(struct uidl_cmd *cmd, struct mail *mail,
-				    const struct popinjay_uidl *uidl)
+static const char *uidl_source_name(const struct popinjay_uidl *uidl)
 {
-	if (cmd->api->is_provisional(mail->box, mail->uid))
+	if (uidl->provisional)
 		return "unreadable";
 	if (uidl->replaced || *uidl->source == '\0')
 		return "fallback";
@@ -65,7 +64,7 @@ static int list_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	doveadm_print(uidl->uidl);
 	doveadm_print(mail_get_virtual_size(mail, &size) < 0 ? "" :
 		      dec2str(size));
-	doveadm_print(uidl_source_name(cmd, mail, uidl));
+	doveadm_print(uidl_source_name(uidl));
 	return 0;
 }
 
@@ -110,7 +109,7 @@ static int export_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	int ret;
 
 	uidl = popinjay_uidl_set_find(set, mail->uid);
-	if (uidl == NULL || cmd->api->is_provisional(mail->box, mail->uid))
+	if (uidl == NULL || uidl->provisional)
 		return 0;
 	ret = uidl_cmd_describe(cmd, mail, pool_datastack_create(), &message);
 	if (ret <= 0)
@@ -270,7 +269,7 @@ static int check_shown(struct uidl_cmd *cmd, struct mailbox *box,
 		return -1;
 	uidls = popinjay_uidl_set_get(set, &count);
 	for (i = 0; i < count; i++) {
-		if (cmd->api->is_provisional(box, uidls[i].uid)) {
+		if (uidls[i].provisional) {
 			check_print(uidls[i].uid, uidls[i].uidl,
 				    "the message can't be read now");
 		} else if (uidls[i].replaced) {

@@ -50,11 +50,8 @@ find_uidl(const struct popinjay_uidl_set *set, uint32_t seq, uint32_t uid)
 static void save_uidl(struct listing *listing, uint32_t seq,
 		      const struct popinjay_uidl *uidl)
 {
-	struct mailbox *box = listing->session->client->mailbox;
-
 	if (listing->save_mail == NULL ||
-	    uidl->rank != POPINJAY_UIDL_MADE ||
-	    popinjay_uidl_storage_is_provisional(box, uidl->uid))
+	    uidl->rank != POPINJAY_UIDL_MADE || uidl->provisional)
 		return;
 	mail_set_seq(listing->save_mail, seq);
 	mail_update_pop3_uidl(listing->save_mail, uidl->uidl);

@@ -40,7 +40,7 @@ api_get_other(struct mailbox *box, const struct popinjay_uidl_other *other,
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
 	struct popinjay_uidl_sources *sources;
 	struct popinjay_settings set;
-	struct popinjay_uidl_made made;
+	struct popinjay_uidl_set *uidls;
 	int ret;
 
 	if (!popinjay_uidl_storage_is_ours(box))
@@ -69,13 +69,13 @@ api_get_other(struct mailbox *box, const struct popinjay_uidl_other *other,
 		return -1;
 	popinjay_uidl_sources_ignore(sources, other->ignore_saved,
 				     other->ignore_stored);
-	ret = popinjay_uidl_storage_make(box, sources, FALSE, &made);
+	ret = popinjay_uidl_storage_make(box, sources, FALSE, &uidls);
 	popinjay_uidl_sources_free(&sources);
 	if (ret < 0) {
 		*error_r = mailbox_get_last_internal_error(box, NULL);
 		return -1;
 	}
-	*set_r = made.set;
+	*set_r = uidls;
 	return 1;
 }
 
@@ -286,22 +286,22 @@ save_locked(struct mailbox *box, struct popinjay_uidl_store *store,
 	    const char **error_r)
 {
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
-	struct popinjay_uidl_made made;
+	struct popinjay_uidl_set *uidls;
 	struct rewrite rewrite;
 	int ret;
 
 	if (popinjay_uidl_storage_make(box, puser->uidl_sources, TRUE,
-				       &made) < 0) {
+				       &uidls) < 0) {
 		*error_r = mailbox_get_last_internal_error(box, NULL);
 		return -1;
 	}
-	ret = given_check(made.set, given_all, error_r);
+	ret = given_check(uidls, given_all, error_r);
 	rewrite_init(&rewrite);
 	if (ret == 0) {
-		ret = rewrite_add_given(&rewrite, box, made.set, given_all,
+		ret = rewrite_add_given(&rewrite, box, uidls, given_all,
 					error_r);
 	}
-	popinjay_uidl_set_free(&made.set);
+	popinjay_uidl_set_free(&uidls);
 	if (ret < 0) {
 		rewrite_cancel(&rewrite);
 		return -1;
@@ -370,7 +370,7 @@ repair_locked(struct mailbox *box, struct popinjay_uidl_store *store,
 {
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
 	struct popinjay_uidl_saved *saved = popinjay_uidl_store_get(store);
-	struct popinjay_uidl_made made;
+	struct popinjay_uidl_set *uidls;
 	struct rewrite rewrite;
 	const char *fault;
 
@@ -381,11 +381,11 @@ repair_locked(struct mailbox *box, struct popinjay_uidl_store *store,
 		return -1;
 	/* finds out which of the messages there are */
 	if (popinjay_uidl_storage_make_with(box, puser->uidl_sources, saved,
-					    FALSE, &made) < 0) {
+					    FALSE, &uidls) < 0) {
 		*error_r = mailbox_get_last_internal_error(box, NULL);
 		return -1;
 	}
-	popinjay_uidl_set_free(&made.set);
+	popinjay_uidl_set_free(&uidls);
 	rewrite_init(&rewrite);
 	rewrite_add_saved(&rewrite, saved, TRUE);
 	rewrite_add_saved(&rewrite, saved, FALSE);
@@ -408,7 +408,6 @@ static int api_saved_repair(struct mailbox *box, const char **error_r)
 const struct popinjay_uidl_api popinjay_uidl_api = {
 	.version = POPINJAY_VERSION,
 	.get = api_get,
-	.is_provisional = popinjay_uidl_storage_is_provisional,
 	.get_other = api_get_other,
 	.save_shown = api_save_shown,
 	.save = api_save,

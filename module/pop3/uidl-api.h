@@ -43,10 +43,6 @@ struct popinjay_uidl_api {
 		   const struct popinjay_uidl_set **set_r,
 		   const char **error_r);
 
-	/* Returns TRUE if the message could not be read when the set of get()
-	   was made: its UIDL is none to keep. */
-	bool (*is_provisional)(struct mailbox *box, uint32_t uid);
-
 	/* Get what a client would be shown under other settings; nothing is
 	   changed. To be freed with popinjay_uidl_set_free(). Returns 1, 0, or
 	   -1 as get() does; a setting that makes no sense is an error too. */

@@ -73,8 +73,7 @@ keep_collect(struct keep *keep, struct mailbox *box,
 	mailbox_get_open_status(box, STATUS_UIDVALIDITY, &status);
 	messages = popinjay_uidl_set_get(set, &count);
 	for (i = 0; i < count; i++) {
-		if (!wants_save(&messages[i], all) ||
-		    popinjay_uidl_storage_is_provisional(box, messages[i].uid))
+		if (!wants_save(&messages[i], all) || messages[i].provisional)
 			continue;
 		entry = array_append_space(&keep->entries);
 		entry->message = &messages[i];
@@ -220,10 +219,10 @@ keep_save(struct mailbox *box, const struct popinjay_uidl_set *set, bool all,
 /* --- The drift guard --- */
 
 /* Returns 1 with what was shown last, 0 if nothing was, or -1 with the reason
-   in error_r. */
+   in error_r: *damaged_r says that it was read, and is useless. */
 static int
 shown_read(struct mailbox *box, struct popinjay_uidl_drift **shown_r,
-	   const char **error_r)
+	   bool *damaged_r, const char **error_r)
 {
 	struct popinjay_uidl_file *file =
 		popinjay_uidl_file_create(box, POPINJAY_UIDL_SHOWN_NAME);
@@ -231,6 +230,7 @@ shown_read(struct mailbox *box, struct popinjay_uidl_drift **shown_r,
 	int ret;
 
 	*shown_r = NULL;
+	*damaged_r = FALSE;
 	ret = popinjay_uidl_file_read(file, data, error_r);
 	if (ret > 0 && !popinjay_uidl_file_exists(file))
 		ret = 0;
@@ -238,6 +238,7 @@ shown_read(struct mailbox *box, struct popinjay_uidl_drift **shown_r,
 						 shown_r) < 0) {
 		*error_r = t_strdup_printf("%s is damaged",
 			popinjay_uidl_file_path(file));
+		*damaged_r = TRUE;
 		ret = -1;
 	}
 	buffer_free(&data);
@@ -289,27 +290,32 @@ drift_log(struct mailbox *box, const struct popinjay_uidl_drift_result *drift,
 	event_unref(&event);
 }
 
-/* Returns 1, or 0 if so much has changed that it is not to be shown. shown_r
-   gets what was shown before, or NULL. */
+/* Returns 1, 0 if so much has changed that it is not to be shown, or -1 with
+   the reason in error_r if that can't be told. shown_r gets what was shown
+   before, or NULL. */
 static int
 drift_check(struct mailbox *box, const struct popinjay_uidl_set *set,
 	    struct popinjay_uidl_drift_result *drift_r,
-	    struct popinjay_uidl_drift **shown_r)
+	    struct popinjay_uidl_drift **shown_r, const char **error_r)
 {
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
 	unsigned int limit = puser->set->popinjay_uidl_drift_limit;
 	const char *error;
+	bool damaged;
 	int ret;
 
 	*shown_r = NULL;
 	i_zero(drift_r);
 	if (limit == 0)
 		return 1;
-	ret = shown_read(box, shown_r, &error);
+	ret = shown_read(box, shown_r, &damaged, &error);
 	if (ret < 0) {
+		*error_r = t_strdup_printf("The UIDLs can't be compared with "
+			"those that were shown before: %s", error);
+		if (!damaged)
+			return -1;
 		/* it guards again from now on */
-		e_error(box->event, "popinjay: The UIDLs can't be compared "
-			"with those that were shown before: %s", error);
+		e_error(box->event, "popinjay: %s", *error_r);
 	}
 	if (ret <= 0)
 		return 1;
@@ -329,7 +335,7 @@ drift_remember(struct mailbox *box, const struct popinjay_uidl_set *set,
 
 	if (puser->set->popinjay_uidl_drift_limit == 0)
 		return;
-	now = popinjay_uidl_drift_create(set);
+	now = popinjay_uidl_drift_create(set, shown);
 	if ((shown == NULL || !popinjay_uidl_drift_equals(shown, now)) &&
 	    shown_write(box, now, &error) < 0) {
 		e_error(box->event, "popinjay: What UIDLs are shown couldn't "
@@ -349,15 +355,24 @@ int popinjay_uidl_keep_shown(struct mailbox *box,
 	unsigned int tries, count;
 	bool all = puser->set->popinjay_uidl_save;
 	const char *error = NULL;
-	int ret = 0;
+	int ret;
 
-	if (drift_check(box, *set_r, &drift, &shown) == 0) {
+	ret = drift_check(box, *set_r, &drift, &shown, &error);
+	if (ret < 0) {
+		e_error(box->event, "popinjay: UIDL refused: %s: mend that, or "
+			"remove the file and have any UIDLs shown", error);
+		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
+				       "The UIDLs can't be compared");
+	} else if (ret == 0) {
 		drift_log(box, &drift, puser->set->popinjay_uidl_drift_limit);
 		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
 				       "Too many UIDLs have changed");
+	}
+	if (ret <= 0) {
 		popinjay_uidl_drift_free(&shown);
 		return -1;
 	}
+	ret = 0;
 	for (tries = 0; ret == 0 && tries < SAVE_MAX_TRIES; tries++) {
 		if (tries > 0 && popinjay_uidl_storage_get(box, set_r) <= 0) {
 			popinjay_uidl_drift_free(&shown);
@@ -397,13 +412,14 @@ int popinjay_uidl_keep_all(struct mailbox *box, unsigned int *count_r,
 			return -1;
 		}
 		if (tries == 0) {
-			ret = drift_check(box, set, &drift, &shown);
+			ret = drift_check(box, set, &drift, &shown, error_r);
 			popinjay_uidl_drift_free(&shown);
 			if (ret == 0) {
 				*error_r = drift_text(&drift,
 					puser->set->popinjay_uidl_drift_limit);
-				return -1;
 			}
+			if (ret <= 0)
+				return -1;
 		}
 		ret = keep_save(box, set, TRUE, count_r, error_r);
 		if (ret != 0) {
@@ -422,10 +438,11 @@ int popinjay_uidl_keep_get_drift(struct mailbox *box,
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
 	const struct popinjay_uidl_set *set;
 	struct popinjay_uidl_drift *shown;
+	bool damaged;
 	int ret;
 
 	i_zero(result_r);
-	ret = shown_read(box, &shown, error_r);
+	ret = shown_read(box, &shown, &damaged, error_r);
 	if (ret <= 0)
 		return ret;
 	ret = popinjay_uidl_storage_get(box, &set);
@@ -446,15 +463,19 @@ int popinjay_uidl_keep_get_drift(struct mailbox *box,
 int popinjay_uidl_keep_accept_drift(struct mailbox *box, const char **error_r)
 {
 	const struct popinjay_uidl_set *set;
-	struct popinjay_uidl_drift *now;
+	struct popinjay_uidl_drift *shown, *now;
+	bool damaged;
 	int ret;
 
 	if (popinjay_uidl_storage_get(box, &set) <= 0) {
 		*error_r = mailbox_get_last_internal_error(box, NULL);
 		return -1;
 	}
-	now = popinjay_uidl_drift_create(set);
+	if (shown_read(box, &shown, &damaged, error_r) < 0 && !damaged)
+		return -1;
+	now = popinjay_uidl_drift_create(set, shown);
 	ret = shown_write(box, now, error_r);
 	popinjay_uidl_drift_free(&now);
+	popinjay_uidl_drift_free(&shown);
 	return ret;
 }

@@ -25,7 +25,7 @@ struct maker {
 	const struct popinjay_uidl_sources *sources;
 	struct popinjay_uidl_saved *saved;
 	bool want_keys;
-	struct popinjay_uidl_made *made;
+	struct popinjay_uidl_set *set;
 
 	struct mailbox_transaction_context *trans;
 	/* for GUIDs and keys alone */
@@ -37,6 +37,10 @@ struct maker {
 	/* of all messages by seq - 1, if anything is saved */
 	struct found *found;
 	pool_t found_pool;
+
+	/* messages that could not be read, in no order */
+	uint32_t failed_uids[POPINJAY_UIDL_MAX_FAILED];
+	unsigned int failed_count;
 };
 
 /* Returns TRUE if the message was saved before its key was known. */
@@ -48,30 +52,20 @@ static bool found_is_unnamed(const struct found *found)
 
 static void maker_error(struct maker *maker, uint32_t uid, const char *error)
 {
-	struct popinjay_uidl_made *made = maker->made;
+	unsigned int i, known = I_MIN(maker->failed_count,
+				      POPINJAY_UIDL_MAX_FAILED);
 
-	if (popinjay_uidl_made_is_provisional(made, uid))
-		return;
-	if (made->failed_count < POPINJAY_UIDL_MAX_FAILED)
-		made->failed_uids[made->failed_count] = uid;
+	for (i = 0; i < known; i++) {
+		if (maker->failed_uids[i] == uid)
+			return;
+	}
+	if (known < POPINJAY_UIDL_MAX_FAILED)
+		maker->failed_uids[known] = uid;
 	/* one line is enough when a disk fails under 100,000 messages */
-	if (made->failed_count++ == 0) {
+	if (maker->failed_count++ == 0) {
 		e_error(maker->box->event, "popinjay: UIDL of UID %u: %s",
 			uid, error);
 	}
-}
-
-bool popinjay_uidl_made_is_provisional(const struct popinjay_uidl_made *made,
-				       uint32_t uid)
-{
-	unsigned int i;
-
-	for (i = 0; i < I_MIN(made->failed_count, POPINJAY_UIDL_MAX_FAILED);
-	     i++) {
-		if (made->failed_uids[i] == uid)
-			return TRUE;
-	}
-	return FALSE;
 }
 
 /* Note that something of a message could not be read, unless there is no such
@@ -170,7 +164,7 @@ static void maker_reserve_gone(struct maker *maker)
 
 	array_foreach(popinjay_uidl_saved_get(maker->saved), entryp) {
 		if (!(*entryp)->matched) {
-			popinjay_uidl_set_reserve(maker->made->set,
+			popinjay_uidl_set_reserve(maker->set,
 						  (*entryp)->uidl);
 		}
 	}
@@ -194,16 +188,16 @@ maker_add(struct maker *maker, struct mail *mail, uint32_t seq, string_t *buf)
 					&given, &error);
 	if (ret < 0)
 		maker_error(maker, mail->uid, error);
-	message = popinjay_uidl_set_add(maker->made->set, mail->uid,
+	message = popinjay_uidl_set_add(maker->set, mail->uid,
 					ret <= 0 ? NULL : given.uidl,
 					given.rank);
 	if (ret > 0)
 		message->source = given.source;
 	if (found != NULL) {
-		popinjay_uidl_set_key(maker->made->set, message, found->key);
+		popinjay_uidl_set_key(maker->set, message, found->key);
 		message->unnamed = found_is_unnamed(found);
 	} else if (maker->want_keys) {
-		popinjay_uidl_set_key(maker->made->set, message,
+		popinjay_uidl_set_key(maker->set, message,
 				      maker_get_key(maker, mail));
 	}
 }
@@ -216,12 +210,12 @@ maker_add_saved(struct maker *maker, const struct found *found, uint32_t seq)
 	uint32_t uid;
 
 	mail_index_lookup_uid(maker->box->view, seq, &uid);
-	message = popinjay_uidl_set_add(maker->made->set, uid,
+	message = popinjay_uidl_set_add(maker->set, uid,
 					found->entry->uidl,
 					POPINJAY_UIDL_SAVED);
 	message->source = POPINJAY_UIDL_SOURCE_SAVED;
 	message->unnamed = found_is_unnamed(found);
-	popinjay_uidl_set_key(maker->made->set, message, found->key);
+	popinjay_uidl_set_key(maker->set, message, found->key);
 }
 
 static void maker_add_all(struct maker *maker, bool saved_first)
@@ -247,20 +241,19 @@ static void maker_add_all(struct maker *maker, bool saved_first)
 int popinjay_uidl_make(struct mailbox *box,
 		       const struct popinjay_uidl_sources *sources,
 		       struct popinjay_uidl_saved *saved, bool want_keys,
-		       struct popinjay_uidl_made *made_r)
+		       struct popinjay_uidl_set **set_r)
 {
 	struct mailbox_status status;
 	struct maker maker;
 	bool saved_first;
+	unsigned int i;
 
-	i_zero(made_r);
 	i_zero(&maker);
 	maker.box = box;
 	maker.sources = sources;
 	maker.want_keys = want_keys;
 	maker.has_guids = (box->storage->class_flags &
 			   MAIL_STORAGE_CLASS_FLAG_HAVE_MAIL_SAVE_GUIDS) != 0;
-	maker.made = made_r;
 	if (popinjay_uidl_sources_use_saved(sources, &saved_first))
 		maker.saved = saved;
 
@@ -268,7 +261,7 @@ int popinjay_uidl_make(struct mailbox *box,
 				&status);
 	maker.messages_count = status.messages;
 	maker.uidvalidity = status.uidvalidity;
-	made_r->set = popinjay_uidl_set_create(status.messages,
+	maker.set = popinjay_uidl_set_create(status.messages,
 		status.uidvalidity, maker_get_guid_of_uid, &maker);
 
 	maker.trans = mailbox_transaction_begin(box, 0, __func__);
@@ -278,21 +271,25 @@ int popinjay_uidl_make(struct mailbox *box,
 		maker_reserve_gone(&maker);
 	}
 	maker_add_all(&maker, saved_first);
-	popinjay_uidl_set_resolve(made_r->set);
+	popinjay_uidl_set_resolve(maker.set);
 	mail_free(&maker.guid_mail);
 	/* not rolled back: what was read stands in the cache next time */
 	(void)mailbox_transaction_commit(&maker.trans);
 	i_free(maker.found);
 	pool_unref(&maker.found_pool);
 
-	if (made_r->failed_count > 0 &&
-	    (made_r->failed_count > POPINJAY_UIDL_MAX_FAILED ||
-	     made_r->failed_count == status.messages)) {
+	if (maker.failed_count > 0 &&
+	    (maker.failed_count > POPINJAY_UIDL_MAX_FAILED ||
+	     maker.failed_count == status.messages)) {
 		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
 			t_strdup_printf("The UIDLs of %u messages couldn't be "
-					"read", made_r->failed_count));
-		popinjay_uidl_set_free(&made_r->set);
-		return -1;
+					"read", maker.failed_count));
+		popinjay_uidl_set_free(&maker.set);
 	}
+	*set_r = maker.set;
+	if (maker.set == NULL)
+		return -1;
+	for (i = 0; i < maker.failed_count; i++)
+		popinjay_uidl_set_provisional(maker.set, maker.failed_uids[i]);
 	return 0;
 }

@@ -29,7 +29,7 @@ struct uidl_box {
 	union mailbox_module_context module_ctx;
 
 	struct popinjay_uidl_store *store;
-	struct popinjay_uidl_made made;
+	struct popinjay_uidl_set *set;
 	/* what the mailbox looked like when the set was made */
 	uint32_t set_messages_count, set_next_uid, set_uidvalidity;
 	/* what the set shows is kept, as far as it can be */
@@ -44,13 +44,6 @@ struct uidl_box {
 static MODULE_CONTEXT_DEFINE_INIT(uidl_storage_module,
 				  &mail_storage_module_register);
 static MODULE_CONTEXT_DEFINE_INIT(uidl_mail_module, &mail_module_register);
-
-bool popinjay_uidl_storage_is_provisional(struct mailbox *box, uint32_t uid)
-{
-	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
-
-	return popinjay_uidl_made_is_provisional(&ubox->made, uid);
-}
 
 struct popinjay_uidl_store *
 popinjay_uidl_storage_get_store(struct mailbox *box)
@@ -81,19 +74,19 @@ void popinjay_uidl_storage_forget(struct mailbox *box)
 {
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
 
-	popinjay_uidl_set_free(&ubox->made.set);
+	popinjay_uidl_set_free(&ubox->set);
 }
 
 int popinjay_uidl_storage_make_with(struct mailbox *box,
 	const struct popinjay_uidl_sources *sources,
 	struct popinjay_uidl_saved *saved, bool want_keys,
-	struct popinjay_uidl_made *made_r)
+	struct popinjay_uidl_set **set_r)
 {
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
 	int ret;
 
 	ubox->making_set = TRUE;
-	ret = popinjay_uidl_make(box, sources, saved, want_keys, made_r);
+	ret = popinjay_uidl_make(box, sources, saved, want_keys, set_r);
 	ubox->making_set = FALSE;
 	return ret;
 }
@@ -101,7 +94,7 @@ int popinjay_uidl_storage_make_with(struct mailbox *box,
 int popinjay_uidl_storage_make(struct mailbox *box,
 			       const struct popinjay_uidl_sources *sources,
 			       bool want_keys,
-			       struct popinjay_uidl_made *made_r)
+			       struct popinjay_uidl_set **set_r)
 {
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
 	struct popinjay_uidl_store *store =
@@ -116,10 +109,10 @@ int popinjay_uidl_storage_make(struct mailbox *box,
 	}
 	if (ret > 0) {
 		/* it was made of what has just been freed */
-		popinjay_uidl_set_free(&ubox->made.set);
+		popinjay_uidl_set_free(&ubox->set);
 	}
 	return popinjay_uidl_storage_make_with(box, sources,
-		popinjay_uidl_store_get(store), want_keys, made_r);
+		popinjay_uidl_store_get(store), want_keys, set_r);
 }
 
 int popinjay_uidl_storage_get(struct mailbox *box,
@@ -138,25 +131,25 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 
 	mailbox_get_open_status(box, STATUS_MESSAGES | STATUS_UIDNEXT |
 				STATUS_UIDVALIDITY, &status);
-	if (ubox->made.set != NULL &&
+	if (ubox->set != NULL &&
 	    ubox->set_messages_count == status.messages &&
 	    ubox->set_next_uid == status.uidnext &&
 	    ubox->set_uidvalidity == status.uidvalidity) {
-		*set_r = ubox->made.set;
+		*set_r = ubox->set;
 		return 1;
 	}
 
-	popinjay_uidl_set_free(&ubox->made.set);
+	popinjay_uidl_set_free(&ubox->set);
 	if (popinjay_uidl_storage_make(box, puser->uidl_sources,
 			ubox->want_keys ||
 			popinjay_uidl_keep_wants_keys(puser->set),
-			&ubox->made) < 0)
+			&ubox->set) < 0)
 		return -1;
 	ubox->kept = FALSE;
 	ubox->set_messages_count = status.messages;
 	ubox->set_next_uid = status.uidnext;
 	ubox->set_uidvalidity = status.uidvalidity;
-	*set_r = ubox->made.set;
+	*set_r = ubox->set;
 	return 1;
 }
 
@@ -229,7 +222,7 @@ static int uidl_mail_get_special(struct mail *_mail,
 	int ret;
 
 	if (field == MAIL_FETCH_UIDL_BACKEND && !ubox->making_set) {
-		if (ubox->made.set == NULL &&
+		if (ubox->set == NULL &&
 		    uidl_mail_get_plain(_mail, value_r) > 0)
 			return 0;
 		ret = popinjay_uidl_storage_get(_mail->box, &set);
@@ -237,9 +230,7 @@ static int uidl_mail_get_special(struct mail *_mail,
 			return -1;
 		uidl = ret == 0 ? NULL :
 			popinjay_uidl_set_find(set, _mail->uid);
-		if (uidl != NULL &&
-		    popinjay_uidl_storage_is_provisional(_mail->box,
-							 _mail->uid)) {
+		if (uidl != NULL && uidl->provisional) {
 			/* whoever asks here keeps what he gets */
 			mail_storage_set_error(_mail->box->storage,
 				MAIL_ERROR_TEMP, "The UIDL couldn't be read");
@@ -258,7 +249,7 @@ static void uidl_mailbox_free(struct mailbox *box)
 {
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
 
-	popinjay_uidl_set_free(&ubox->made.set);
+	popinjay_uidl_set_free(&ubox->set);
 	popinjay_uidl_store_free(&ubox->store);
 	ubox->module_ctx.super.free(box);
 }

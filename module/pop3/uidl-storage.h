@@ -4,7 +4,6 @@
 
 struct mail;
 struct mailbox;
-struct popinjay_uidl_made;
 struct popinjay_uidl_plain;
 struct popinjay_uidl_saved;
 struct popinjay_uidl_set;
@@ -37,13 +36,13 @@ int popinjay_uidl_storage_show(struct mailbox *box,
 int popinjay_uidl_storage_make(struct mailbox *box,
 			       const struct popinjay_uidl_sources *sources,
 			       bool want_keys,
-			       struct popinjay_uidl_made *made_r);
+			       struct popinjay_uidl_set **set_r);
 
 /* The same with other saved UIDLs than the mailbox's. */
 int popinjay_uidl_storage_make_with(struct mailbox *box,
 	const struct popinjay_uidl_sources *sources,
 	struct popinjay_uidl_saved *saved, bool want_keys,
-	struct popinjay_uidl_made *made_r);
+	struct popinjay_uidl_set **set_r);
 
 /* Returns TRUE if the mailbox has UIDLs of ours. */
 bool popinjay_uidl_storage_is_ours(struct mailbox *box);
@@ -58,10 +57,6 @@ void popinjay_uidl_storage_want_keys(struct mailbox *box);
 /* Free what popinjay_uidl_storage_get() returned, since the saved UIDLs are
    other ones now. */
 void popinjay_uidl_storage_forget(struct mailbox *box);
-
-/* Returns TRUE if the message could not be read when the set was made: its UIDL
-   is shown to the client, but must not be saved. */
-bool popinjay_uidl_storage_is_provisional(struct mailbox *box, uint32_t uid);
 
 /* Storage hooks. */
 void popinjay_uidl_mailbox_allocated(struct mailbox *box);

@@ -202,6 +202,64 @@ static void test_guard_damaged(void)
 	expect_refused(user, "5 of 5 messages");
 }
 
+/* A fingerprint that cannot be read may say that all has changed: nothing is
+   shown, and it stays as it is. */
+static void test_guard_unreadable(void)
+{
+	g_autofree char *user = NULL, *path = NULL, *before = NULL;
+	g_autofree char *after = NULL;
+
+	guard("first.%{uid}", "20");
+	user = user_with_mails("maildir");
+	expect_uidls(user, "first.", MAIL_COUNT);
+	path = shown_path(user);
+	g_assert_true(g_file_get_contents(path, &before, NULL, NULL));
+	g_assert_cmpint(chmod(path, 0), ==, 0);
+	guard("second.%{uid}", "20");
+	fixture_log_allow(get_fixture(), "popinjay: UIDL refused: ");
+	expect_refused(user, "Permission denied");
+	g_assert_cmpint(chmod(path, 0600), ==, 0);
+	g_assert_true(g_file_get_contents(path, &after, NULL, NULL));
+	g_assert_cmpstr(after, ==, before);
+	expect_refused(user, "5 of 5 messages");
+}
+
+/* A message that cannot be read shows another UIDL for now: that is no change
+   of its UIDL, neither now nor when it can be read again. */
+static void test_guard_message_unreadable(void)
+{
+	g_autofree char *user = NULL, *path = NULL, *mail = NULL;
+	g_autofree char *before = NULL, *after = NULL;
+	g_auto(GStrv) uidls = NULL;
+	gsize since;
+
+	guard("%{uid}", "10");
+	user = user_with_mails("maildir");
+	g_strfreev(uidl_list(get_fixture(), user));
+	path = shown_path(user);
+	g_assert_true(g_file_get_contents(path, &before, NULL, NULL));
+	/* a header that is not in the cache yet */
+	reload(uidl_settings("popinjay_uidl_format", "%{uid}",
+			     "popinjay_reuse_xuidl", "yes",
+			     "popinjay_uidl_drift_limit", "10", NULL));
+	mail = numbered_find_file(get_fixture(), user, 3);
+	g_assert_cmpint(chmod(mail, 0), ==, 0);
+	since = fixture_log_size(get_fixture());
+	fixture_log_allow(get_fixture(), "popinjay: UIDL of UID 3: |"
+			  "open\\(.*Permission denied");
+	uidls = uidl_list(get_fixture(), user);
+	g_assert_cmpstr(uidls[1], ==, "2");
+	g_assert_true(g_str_has_prefix(uidls[2], "pj-"));
+	g_free(fixture_log_wait(get_fixture(), since,
+				"popinjay: UIDL of UID 3: "));
+	g_assert_cmpint(chmod(mail, 0600), ==, 0);
+	g_assert_true(g_file_get_contents(path, &after, NULL, NULL));
+	g_assert_cmpstr(after, ==, before);
+	g_strfreev(g_steal_pointer(&uidls));
+	uidls = uidl_list(get_fixture(), user);
+	g_assert_cmpstr(uidls[2], ==, "3");
+}
+
 /* --- Sources --- */
 
 static void test_old_uid(gconstpointer storage)
@@ -305,6 +363,9 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-guard/guard/empty", test_guard_empty);
 	g_test_add_func("/uidl-guard/guard/saved", test_guard_saved);
 	g_test_add_func("/uidl-guard/guard/damaged", test_guard_damaged);
+	g_test_add_func("/uidl-guard/guard/unreadable", test_guard_unreadable);
+	g_test_add_func("/uidl-guard/guard/message-unreadable",
+			test_guard_message_unreadable);
 	g_test_add_data_func("/uidl-guard/old-date/date", "2026-01-02",
 			     test_old_date);
 	g_test_add_data_func("/uidl-guard/old-date/time",

@@ -18,7 +18,8 @@ static const char *no_guid(void *context ATTR_UNUSED,
 	return NULL;
 }
 
-/* A set from "KEY=UIDL KEY=UIDL ..."; a message without KEY has none. */
+/* A set from "KEY=UIDL KEY=UIDL ..."; a message without KEY has none, and one
+   with "!" behind it could not be read. */
 static struct popinjay_uidl_set *set_of(const char *messages)
 {
 	struct popinjay_uidl_set *set;
@@ -35,6 +36,10 @@ static struct popinjay_uidl_set *set_of(const char *messages)
 		popinjay_uidl_set_key(set, message, parts[0]);
 	}
 	popinjay_uidl_set_resolve(set);
+	for (unsigned int i = 0; i < uid; i++) {
+		if (g_str_has_suffix(words[i], "!"))
+			popinjay_uidl_set_provisional(set, i + 1);
+	}
 	return set;
 }
 
@@ -60,7 +65,8 @@ set_of_many(unsigned int first, unsigned int last, unsigned int changed)
 static struct popinjay_uidl_drift_result
 compare(struct popinjay_uidl_set *then, struct popinjay_uidl_set *now)
 {
-	struct popinjay_uidl_drift *drift = popinjay_uidl_drift_create(then);
+	struct popinjay_uidl_drift *drift = popinjay_uidl_drift_create(then,
+								       NULL);
 	struct popinjay_uidl_drift *read;
 	struct popinjay_uidl_drift_result result;
 	string_t *text = str_new(default_pool, 1024);
@@ -97,7 +103,9 @@ static const struct compare_test {
 	{ "copy-deleted", "a=1 a=2", "a=2", 1, 0 },
 	{ "copy-new", "a=1", "a=1 a=2", 1, 0 },
 	{ "copy-changed", "a=1 a=2", "a=1 a=3", 2, 1 },
-	{ "no-key", "=1 a=2", "=3 a=2", 1, 0 }
+	{ "no-key", "=1 a=2", "=3 a=2", 1, 0 },
+	{ "unreadable", "a=1 b=2", "a=1 b=pj-2!", 1, 0 },
+	{ "was-unreadable", "a=1 b=pj-2!", "a=1 b=2", 1, 0 }
 };
 
 static void test_compare(gconstpointer data)
@@ -113,6 +121,42 @@ static void test_compare(gconstpointer data)
 	popinjay_uidl_set_free(&now);
 }
 
+/* What could not be read between two sessions is compared after them as if
+   there had been no session between them. */
+static const struct unreadable_test {
+	const char *name, *first, *second, *third;
+	unsigned int compared, changed;
+} unreadable_tests[] = {
+	{ "same", "a=1 b=2", "a=1 b=pj-2!", "a=1 b=2", 2, 0 },
+	{ "changed", "a=1 b=2", "a=1 b=pj-2!", "a=1 b=3", 2, 1 },
+	{ "no-key", "a=1 b=2", "a=1 =pj-2!", "a=1 b=3", 2, 1 },
+	{ "first-and-last", "b=2 a=1 c=3", "a=x! b=4 c=y!", "a=1 b=4 c=3",
+	  3, 0 },
+	{ "all", "a=1 b=2", "=x! =y!", "a=3 b=2", 2, 1 },
+	{ "readable-deleted", "a=1 b=2", "b=2", "a=3 b=2", 1, 0 }
+};
+
+static void test_unreadable(gconstpointer data)
+{
+	const struct unreadable_test *test = data;
+	struct popinjay_uidl_set *first = set_of(test->first);
+	struct popinjay_uidl_set *second = set_of(test->second);
+	struct popinjay_uidl_set *third = set_of(test->third);
+	struct popinjay_uidl_drift *shown, *then;
+	struct popinjay_uidl_drift_result result;
+
+	shown = popinjay_uidl_drift_create(first, NULL);
+	then = popinjay_uidl_drift_create(second, shown);
+	popinjay_uidl_drift_compare(then, third, &result);
+	g_assert_cmpuint(result.compared, ==, test->compared);
+	g_assert_cmpuint(result.changed, ==, test->changed);
+	popinjay_uidl_drift_free(&then);
+	popinjay_uidl_drift_free(&shown);
+	popinjay_uidl_set_free(&third);
+	popinjay_uidl_set_free(&second);
+	popinjay_uidl_set_free(&first);
+}
+
 /* Of many messages a sample tells how many have changed, also when most have
    gone and as many have come. */
 static void test_sample(void)
@@ -123,7 +167,7 @@ static void test_sample(void)
 	struct popinjay_uidl_set *then = set_of_many(1, MANY, 0), *now;
 	string_t *text = str_new(default_pool, 1024);
 
-	drift = popinjay_uidl_drift_create(then);
+	drift = popinjay_uidl_drift_create(then, NULL);
 	popinjay_uidl_drift_write(drift, text);
 	g_assert_true(g_str_has_prefix(str_c(text),
 				       "popinjay-uidl-shown 1 1000\n"));
@@ -221,6 +265,14 @@ int main(int argc, char *argv[])
 			"/uidl-drift/compare/", compare_tests[i].name, NULL);
 
 		g_test_add_data_func(path, &compare_tests[i], test_compare);
+	}
+	for (i = 0; i < G_N_ELEMENTS(unreadable_tests); i++) {
+		g_autofree char *path = g_strconcat(
+			"/uidl-drift/unreadable/", unreadable_tests[i].name,
+			NULL);
+
+		g_test_add_data_func(path, &unreadable_tests[i],
+				     test_unreadable);
 	}
 	g_test_add_func("/uidl-drift/sample", test_sample);
 	g_test_add_func("/uidl-drift/exceeds", test_exceeds);
