@@ -191,6 +191,27 @@ set_claim_new(struct popinjay_uidl_set *set, const char *uidl)
 	return claim;
 }
 
+static const char *
+set_get_guid(struct popinjay_uidl_set *set, struct popinjay_uidl *message)
+{
+	const char *guid;
+
+	if (message->guid == NULL) {
+		guid = set->get_guid(set->context, message->uid);
+		message->guid = guid == NULL ? "" : p_strdup(set->pool, guid);
+	}
+	return message->guid;
+}
+
+static bool set_are_copies(struct popinjay_uidl_set *set,
+			   struct popinjay_uidl *message1,
+			   struct popinjay_uidl *message2)
+{
+	const char *guid = set_get_guid(set, message1);
+
+	return *guid != '\0' && strcmp(guid, set_get_guid(set, message2)) == 0;
+}
+
 static void set_claim(struct popinjay_uidl_set *set,
 		      struct popinjay_uidl *message)
 {
@@ -208,6 +229,12 @@ static void set_claim(struct popinjay_uidl_set *set,
 
 	message->clashed = TRUE;
 	if (claim->rank > rank) {
+		set_lose(set, message);
+		return;
+	}
+	if (rank == POPINJAY_UIDL_STORED && claim->rank == rank &&
+	    claim->holder != NULL &&
+	    set_are_copies(set, claim->holder, message)) {
 		set_lose(set, message);
 		return;
 	}
@@ -229,12 +256,9 @@ static void set_raise(struct popinjay_uidl_set *set,
 {
 	string_t *uidl = t_str_new(POPINJAY_UIDL_MAX_LEN);
 
-	if (message->level++ == 0) {
-		message->guid = p_strdup_empty(set->pool, set->get_guid(
-			set->context, message->uid));
-	}
-	popinjay_uidl_fallback(uidl, message->guid, set->uidvalidity,
-			       message->uid, message->level);
+	popinjay_uidl_fallback(uidl, set_get_guid(set, message),
+			       set->uidvalidity, message->uid,
+			       ++message->level);
 	message->uidl = p_strdup(set->pool, str_c(uidl));
 	message->replaced = TRUE;
 }

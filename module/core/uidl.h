@@ -11,7 +11,9 @@
    takes its next one. So the result depends on which messages there are, never
    on their order. Only a UIDL of a higher rank that no other one of its rank
    equals stays with its message, so that a sender who writes it into a header
-   cannot take it away. */
+   cannot take it away. A UIDL that the storage keeps stays with the message of
+   the lowest uid if all others that have it are copies of it: sdbox and mdbox
+   give a copy what they keep with the first one. */
 
 #define POPINJAY_UIDL_MAX_LEN 70
 
@@ -32,7 +34,8 @@ struct popinjay_uidl {
 	uint32_t uid;
 	/* What clients see; set by popinjay_uidl_set_resolve(). */
 	const char *uidl;
-	/* Private: what get_guid returned. Not asked for at level 0. */
+	/* Private: what get_guid returned, "" for none; NULL if it was not
+	   asked. */
 	const char *guid;
 	/* What tells the message from all others, wherever it is moved to, and
 	   what it is saved under; "" if there is nothing, NULL if that is not

@@ -2,10 +2,12 @@
 
 /* Any mail process: a message that doveadm sync or backup saves brings its
    UIDL. Maildir, sdbox and mdbox keep it with the message; where the storage
-   does not, as mbox, it is saved by us as soon as the message has its uid. */
+   does not, as mbox, or sdbox when it links the file of another mailbox, it is
+   saved by us as soon as the message has its uid. */
 
 #include "lib.h"
 #include "array.h"
+#include "imap-util.h"
 #include "str.h"
 #include "seq-range-array.h"
 #include "mail-storage-private.h"
@@ -20,13 +22,33 @@
 #define INCOMING_TRANS_CONTEXT(obj) \
 	MODULE_CONTEXT(obj, incoming_transaction_module)
 
+/* What a storage does with the UIDL of a message that is saved. */
+enum incoming_keeps {
+	INCOMING_KEEPS_NONE,
+	/* not that of a copy that is made by a link */
+	INCOMING_KEEPS_SAVED,
+	INCOMING_KEEPS_ALL
+};
+
+struct incoming_box {
+	union mailbox_module_context module_ctx;
+	enum incoming_keeps keeps;
+};
+
+struct incoming_mail {
+	/* that it is to have, 0 if any */
+	uint32_t uid;
+	/* NULL if it brought none, or the storage keeps it */
+	const char *uidl;
+};
+
 /* What is saved in a transaction. */
 struct incoming_trans {
 	union mailbox_transaction_module_context module_ctx;
 
 	pool_t pool;
-	/* of each message that was saved, NULL if it brought none */
-	ARRAY(const char *) uidls;
+	/* each message that was saved */
+	ARRAY(struct incoming_mail) mails;
 	bool has_uidls;
 };
 
@@ -35,30 +57,29 @@ static MODULE_CONTEXT_DEFINE_INIT(incoming_storage_module,
 static MODULE_CONTEXT_DEFINE_INIT(incoming_transaction_module,
 				  &mail_storage_module_register);
 
-static bool storage_keeps_uidls(const struct mail_storage *storage)
+static enum incoming_keeps storage_keeps(const struct mail_storage *storage)
 {
-	static const char *const names[] = {
-		"maildir", "sdbox", "mdbox", NULL
-	};
-
-	return str_array_find(names, storage->name);
+	if (strcmp(storage->name, "maildir") == 0)
+		return INCOMING_KEEPS_ALL;
+	if (strcmp(storage->name, "sdbox") == 0 ||
+	    strcmp(storage->name, "mdbox") == 0)
+		return INCOMING_KEEPS_SAVED;
+	return INCOMING_KEEPS_NONE;
 }
 
-static struct mailbox_transaction_context *
-incoming_transaction_begin(struct mailbox *box,
-			   enum mailbox_transaction_flags flags,
-			   const char *reason)
+static struct incoming_trans *
+incoming_trans_get(struct mailbox_transaction_context *trans)
 {
-	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
-	struct mailbox_transaction_context *trans;
-	struct incoming_trans *itrans;
+	struct incoming_trans *itrans = INCOMING_TRANS_CONTEXT(trans);
 
-	trans = ibox->super.transaction_begin(box, flags, reason);
-	itrans = i_new(struct incoming_trans, 1);
-	itrans->pool = pool_alloconly_create("popinjay incoming uidls", 256);
-	p_array_init(&itrans->uidls, itrans->pool, 8);
-	MODULE_CONTEXT_SET(trans, incoming_transaction_module, itrans);
-	return trans;
+	if (itrans == NULL) {
+		itrans = i_new(struct incoming_trans, 1);
+		itrans->pool = pool_alloconly_create("popinjay incoming uidls",
+						     256);
+		p_array_init(&itrans->mails, itrans->pool, 8);
+		MODULE_CONTEXT_SET(trans, incoming_transaction_module, itrans);
+	}
+	return itrans;
 }
 
 static void incoming_trans_free(struct incoming_trans **_itrans)
@@ -72,73 +93,156 @@ static void incoming_trans_free(struct incoming_trans **_itrans)
 	i_free(itrans);
 }
 
+/* What is to be saved of a message. It is freed with ctx's data. */
+static void incoming_mail_get(struct mail_save_context *ctx,
+			      struct incoming_mail *mail_r)
+{
+	struct incoming_trans *itrans = incoming_trans_get(ctx->transaction);
+	const char *uidl = ctx->data.pop3_uidl;
+
+	mail_r->uid = ctx->data.uid;
+	mail_r->uidl = uidl == NULL || !popinjay_uidl_is_valid(uidl) ? NULL :
+		p_strdup(itrans->pool, uidl);
+}
+
+static void incoming_mail_add(struct mailbox_transaction_context *trans,
+			      const struct incoming_mail *mail)
+{
+	struct incoming_trans *itrans = incoming_trans_get(trans);
+
+	array_push_back(&itrans->mails, mail);
+	if (mail->uidl != NULL)
+		itrans->has_uidls = TRUE;
+}
+
 static int incoming_save_finish(struct mail_save_context *ctx)
 {
 	struct mailbox_transaction_context *trans = ctx->transaction;
-	union mailbox_module_context *ibox =
-		INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
-	struct incoming_trans *itrans = INCOMING_TRANS_CONTEXT(trans);
-	const char *uidl = NULL;
+	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
+	bool copying = ctx->copying_or_moving;
+	struct incoming_mail mail;
 
-	/* what belongs to the message is freed with it */
-	if (itrans != NULL && ctx->data.pop3_uidl != NULL &&
-	    popinjay_uidl_is_valid(ctx->data.pop3_uidl))
-		uidl = p_strdup(itrans->pool, ctx->data.pop3_uidl);
-	if (ibox->super.save_finish(ctx) < 0)
+	incoming_mail_get(ctx, &mail);
+	if (ibox->keeps != INCOMING_KEEPS_NONE)
+		mail.uidl = NULL;
+	if (ibox->module_ctx.super.save_finish(ctx) < 0)
 		return -1;
-	if (itrans != NULL) {
-		array_push_back(&itrans->uidls, &uidl);
-		if (uidl != NULL)
-			itrans->has_uidls = TRUE;
+	/* a copy that is saved is added by incoming_copy() */
+	if (!copying)
+		incoming_mail_add(trans, &mail);
+	return 0;
+}
+
+static int incoming_copy(struct mail_save_context *ctx, struct mail *mail)
+{
+	struct mailbox_transaction_context *trans = ctx->transaction;
+	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
+	struct incoming_mail new_mail;
+
+	if (mail->box == trans->box) {
+		/* dsync knows one UIDL for all messages of a GUID */
+		i_free(ctx->data.pop3_uidl);
+	}
+	incoming_mail_get(ctx, &new_mail);
+	if (ibox->module_ctx.super.copy(ctx, mail) < 0)
+		return -1;
+	if (ibox->keeps == INCOMING_KEEPS_ALL ||
+	    (ibox->keeps == INCOMING_KEEPS_SAVED && ctx->copying_via_save))
+		new_mail.uidl = NULL;
+	incoming_mail_add(trans, &new_mail);
+	return 0;
+}
+
+/* Lock the store, and see that there is a file to append to. */
+static int
+incoming_lock(struct popinjay_uidl_store *store, const char **error_r)
+{
+	if (popinjay_uidl_store_lock(store, error_r) < 0)
+		return -1;
+	if (popinjay_uidl_store_get(store) == NULL &&
+	    popinjay_uidl_store_write(store, popinjay_uidl_saved_create(),
+				      error_r) < 0) {
+		popinjay_uidl_store_unlock(store);
+		return -1;
 	}
 	return 0;
 }
 
 static int
-incoming_save(struct mailbox *box, struct incoming_trans *itrans,
+incoming_save(struct popinjay_uidl_store *store,
+	      const struct incoming_trans *itrans,
 	      const struct mail_transaction_commit_changes *changes,
 	      const char **error_r)
 {
-	struct popinjay_uidl_store *store =
-		popinjay_uidl_storage_get_store(box);
-	struct popinjay_uidl_saved *saved;
+	struct popinjay_uidl_saved *saved = popinjay_uidl_store_get(store);
 	struct seq_range_iter iter;
-	const char *const *uidlp;
+	const struct incoming_mail *mail;
 	string_t *lines = t_str_new(1024), *key = t_str_new(32);
 	unsigned int i = 0;
 	uint32_t uid;
-	int ret;
 
 	if (seq_range_count(&changes->saved_uids) !=
-	    array_count(&itrans->uidls)) {
+	    array_count(&itrans->mails)) {
 		*error_r = "The storage doesn't tell their uids";
 		return -1;
 	}
-	if (popinjay_uidl_store_lock(store, error_r) < 0)
-		return -1;
-	/* the entries of the set may be freed by now */
-	popinjay_uidl_storage_forget(box);
-	saved = popinjay_uidl_store_get(store);
-	if (saved == NULL) {
-		saved = popinjay_uidl_saved_create();
-		if (popinjay_uidl_store_write(store, saved, error_r) < 0) {
-			popinjay_uidl_store_unlock(store);
-			return -1;
-		}
-	}
 	seq_range_array_iter_init(&iter, &changes->saved_uids);
-	array_foreach(&itrans->uidls, uidlp) {
+	array_foreach(&itrans->mails, mail) {
 		if (!seq_range_array_iter_nth(&iter, i++, &uid))
 			i_unreached();
-		if (*uidlp == NULL)
+		if (mail->uidl == NULL)
 			continue;
+		/* they may be saved in another order than that of uids */
+		if (mail->uid != 0 &&
+		    seq_range_exists(&changes->saved_uids, mail->uid))
+			uid = mail->uid;
 		str_truncate(key, 0);
 		popinjay_uidl_saved_unknown_key(key, changes->uid_validity,
 						uid);
-		popinjay_uidl_saved_append(lines, uid, str_c(key), *uidlp, 0);
-		popinjay_uidl_saved_set(saved, uid, str_c(key), *uidlp);
+		popinjay_uidl_saved_append(lines, uid, str_c(key), mail->uidl,
+					   0);
+		popinjay_uidl_saved_set(saved, uid, str_c(key), mail->uidl);
 	}
-	ret = popinjay_uidl_store_append(store, lines, error_r);
+	return popinjay_uidl_store_append(store, lines, error_r);
+}
+
+static int
+incoming_commit(struct mailbox_transaction_context *trans,
+		const struct incoming_trans *itrans,
+		struct mail_transaction_commit_changes *changes_r)
+{
+	struct mailbox *box = trans->box;
+	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+	struct popinjay_uidl_store *store =
+		popinjay_uidl_storage_get_store(box);
+	string_t *uids;
+	const char *error;
+	int ret;
+
+	/* A message that is there is not brought again: where its UIDL can't
+	   be saved, it must not be there either. */
+	if (incoming_lock(store, &error) < 0) {
+		ibox->module_ctx.super.transaction_rollback(trans);
+		mail_storage_set_critical(box->storage,
+			"popinjay: New messages aren't saved, since their "
+			"UIDLs can't be: %s", error);
+		return -1;
+	}
+	ret = ibox->module_ctx.super.transaction_commit(trans, changes_r);
+	if (ret == 0) {
+		popinjay_uidl_storage_forget(box);
+		ret = incoming_save(store, itrans, changes_r, &error);
+		if (ret < 0) {
+			uids = t_str_new(64);
+			imap_write_seq_range(uids, &changes_r->saved_uids);
+			mail_storage_set_critical(box->storage,
+				"popinjay: The UIDLs of the new messages with "
+				"UIDs %s couldn't be saved: %s: doveadm sync "
+				"or backup doesn't bring them again, doveadm "
+				"popinjay uidl export and import do",
+				str_c(uids), error);
+		}
+	}
 	popinjay_uidl_store_unlock(store);
 	return ret;
 }
@@ -147,22 +251,16 @@ static int
 incoming_transaction_commit(struct mailbox_transaction_context *trans,
 			    struct mail_transaction_commit_changes *changes_r)
 {
-	struct mailbox *box = trans->box;
-	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
 	struct incoming_trans *itrans = INCOMING_TRANS_CONTEXT(trans);
-	const char *error;
 	int ret;
 
-	ret = ibox->super.transaction_commit(trans, changes_r);
-	if (ret == 0 && itrans != NULL && itrans->has_uidls) T_BEGIN {
-		if (incoming_save(box, itrans, changes_r, &error) < 0) {
-			/* who brings them must not believe they are kept */
-			mail_storage_set_critical(box->storage,
-				"popinjay: The UIDLs of new messages couldn't "
-				"be saved: %s", error);
-			ret = -1;
-		}
-	} T_END;
+	if (itrans != NULL && itrans->has_uidls) T_BEGIN {
+		ret = incoming_commit(trans, itrans, changes_r);
+	} T_END; else {
+		ret = ibox->module_ctx.super.transaction_commit(trans,
+								changes_r);
+	}
 	incoming_trans_free(&itrans);
 	return ret;
 }
@@ -170,28 +268,27 @@ incoming_transaction_commit(struct mailbox_transaction_context *trans,
 static void
 incoming_transaction_rollback(struct mailbox_transaction_context *trans)
 {
-	union mailbox_module_context *ibox =
-		INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
+	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
 	struct incoming_trans *itrans = INCOMING_TRANS_CONTEXT(trans);
 
-	ibox->super.transaction_rollback(trans);
+	ibox->module_ctx.super.transaction_rollback(trans);
 	incoming_trans_free(&itrans);
 }
 
 void popinjay_uidl_incoming_mailbox_allocated(struct mailbox *box)
 {
 	struct mailbox_vfuncs *v = box->vlast;
-	union mailbox_module_context *ibox;
+	struct incoming_box *ibox;
 
-	if (!popinjay_uidl_storage_is_ours(box) ||
-	    storage_keeps_uidls(box->storage))
+	if (!popinjay_uidl_storage_is_ours(box))
 		return;
-	ibox = p_new(box->pool, union mailbox_module_context, 1);
-	ibox->super = *v;
-	box->vlast = &ibox->super;
-	v->transaction_begin = incoming_transaction_begin;
+	ibox = p_new(box->pool, struct incoming_box, 1);
+	ibox->module_ctx.super = *v;
+	ibox->keeps = storage_keeps(box->storage);
+	box->vlast = &ibox->module_ctx.super;
 	v->save_finish = incoming_save_finish;
+	v->copy = incoming_copy;
 	v->transaction_commit = incoming_transaction_commit;
 	v->transaction_rollback = incoming_transaction_rollback;
-	MODULE_CONTEXT_SET_SELF(box, incoming_storage_module, ibox);
+	MODULE_CONTEXT_SET(box, incoming_storage_module, ibox);
 }

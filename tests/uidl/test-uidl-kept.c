@@ -5,8 +5,10 @@
 
 #include "numbered.h"
 #include "uidl-list.h"
+#include "uidl-tool.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #define MAIL_COUNT 5
 #define MAIL_BYTES 400
@@ -93,16 +95,26 @@ struct move {
 	const char *from, *to;
 };
 
-static void backup(const char *from, const char *to)
+/* Returns whether it went well; *err_r is what it said. */
+static gboolean try_backup(const char *from, const char *to, char **err_r)
 {
 	struct fixture *f = get_ours();
 	GString *err = NULL;
+	int status;
 
-	if (fixture_doveadm(f, NULL, NULL, &err, "backup", "-u", from,
-			    "doveadm", "-c", f->config_file, "dsync-server",
-			    "-u", to, NULL) != 0)
-		g_error("doveadm backup: %s", err->str);
-	g_string_free(err, TRUE);
+	status = fixture_doveadm(f, NULL, NULL, &err, "backup", "-u", from,
+				 "doveadm", "-c", f->config_file,
+				 "dsync-server", "-u", to, NULL);
+	*err_r = g_string_free(err, FALSE);
+	return status == 0;
+}
+
+static void backup(const char *from, const char *to)
+{
+	g_autofree char *err = NULL;
+
+	if (!try_backup(from, to, &err))
+		g_error("doveadm backup: %s", err);
 }
 
 /* The mailbox has the same UIDLs afterwards, whatever the template says. */
@@ -145,6 +157,104 @@ static void test_move_twice(void)
 		0);
 	uidls = uidl_list(get_ours(), to);
 	g_assert_cmpuint(g_strv_length(uidls), ==, MAIL_COUNT + 3);
+}
+
+static void copy_in_inbox(const char *user, const char *uids)
+{
+	g_assert_cmpint(fixture_doveadm(get_ours(), NULL, NULL, NULL, "copy",
+		"-u", user, "INBOX", "mailbox", "INBOX", "uid", uids, NULL),
+		==, 0);
+}
+
+/* Copies share a GUID, and doveadm backup has one UIDL for all of them: the
+   first one keeps it, and an import brings those of the others. (An mbox has
+   no GUIDs.) */
+static void test_move_copies(gconstpointer to_storage)
+{
+	static const unsigned int firsts[] = { 0, 1, 2, 3, 4, 7 };
+	g_autofree char *from = NULL, *to = NULL, *list = NULL;
+	g_auto(GStrv) before = NULL, after = NULL, imported = NULL;
+
+	reload("moved.%{uid}", NULL);
+	from = user_with_mails("maildir");
+	copy_in_inbox(from, "1,3");
+	numbered_deliver(get_ours(), from, 6, 6, MAIL_BYTES);
+	g_strfreev(uidl_list(get_ours(), from));
+	copy_in_inbox(from, "1,4");
+	to = fixture_user(get_ours(), to_storage);
+	backup(from, to);
+	before = uidl_list(get_ours(), from);
+	g_assert_cmpuint(g_strv_length(before), ==, 10);
+	reload("other.%{uid}", NULL);
+	after = uidl_list(get_ours(), to);
+	g_assert_cmpuint(g_strv_length(after), ==, 10);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(firsts); i++)
+		g_assert_cmpstr(after[firsts[i]], ==, before[firsts[i]]);
+
+	reload("moved.%{uid}", NULL);
+	list = uidl_tool(get_ours(), NULL, 0, "export", "-u", from, NULL);
+	reload("other.%{uid}", NULL);
+	g_free(uidl_tool(get_ours(), list, 0, "import", "-r", "-u", to, NULL));
+	imported = uidl_list(get_ours(), to);
+	uidl_assert_same(imported, before);
+}
+
+/* An sdbox that links the files of another one has what is stored in them, not
+   what was saved beside them. */
+static void test_move_linked(void)
+{
+	static const char separator[] =
+		"namespace inbox {\n  inbox = yes\n  separator = /\n}\n";
+	const char *location = get_ours()->version < 20400 ?
+		"mail_location = sdbox:~/other\n" :
+		"mail_driver = sdbox\nmail_path = ~/other\n";
+	g_autofree char *user = NULL, *other = NULL;
+	g_auto(GStrv) before = NULL, after = NULL;
+
+	reload("moved.%{uid}", separator);
+	user = user_with_mails("sdbox");
+	before = uidl_list(get_ours(), user);
+	if (fixture_doveadm(get_ours(), NULL, NULL, NULL, "backup", "-u", user,
+			    "sdbox:~/other", NULL) != 0)
+		g_error("doveadm backup failed");
+	other = g_strconcat(separator, location, NULL);
+	reload("other.%{uid}", other);
+	after = uidl_list(get_ours(), user);
+	uidl_assert_same(after, before);
+}
+
+/* Where UIDLs cannot be saved, messages that bring some are not saved either:
+   the next run brings both. */
+static void test_move_unsaved(void)
+{
+	g_autofree char *from = NULL, *to = NULL, *dir = NULL, *control = NULL;
+	g_autofree char *path = NULL, *err = NULL;
+	g_auto(GStrv) uids = NULL, before = NULL, after = NULL;
+
+	reload("moved.%{uid}", NULL);
+	from = user_with_mails("maildir");
+	to = fixture_user(get_ours(), "mbox");
+	dir = fixture_mail_dir(get_ours(), to);
+	control = g_build_filename(dir, ".imap", "INBOX", NULL);
+	path = g_build_filename(control, "popinjay-uidl", NULL);
+	g_assert_cmpint(g_mkdir_with_parents(control, 0700), ==, 0);
+	g_assert_true(g_file_set_contents(path, "damaged\n", -1, NULL));
+	fixture_give(get_ours(), to, dir);
+
+	fixture_log_allow(get_ours(), "popinjay: New messages aren't saved");
+	g_assert_false(try_backup(from, to, &err));
+	g_assert_nonnull(strstr(err, "popinjay: New messages aren't saved, "
+				"since their UIDLs can't be: "));
+	uids = uidl_fetch(get_ours(), to, "uid");
+	g_assert_cmpuint(g_strv_length(uids), ==, 0);
+
+	g_assert_cmpint(unlink(path), ==, 0);
+	backup(from, to);
+	before = uidl_list(get_ours(), from);
+	g_assert_cmpuint(g_strv_length(before), ==, MAIL_COUNT);
+	reload("other.%{uid}", NULL);
+	after = uidl_list(get_ours(), to);
+	uidl_assert_same(after, before);
 }
 
 /* A sender cannot take a stored UIDL away by writing it into a header. */
@@ -407,6 +517,14 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/uidl-kept/move/twice", test_move_twice);
 	g_test_add_func("/uidl-kept/move/forged", test_move_forged);
+	g_test_add_func("/uidl-kept/move/unsaved", test_move_unsaved);
+	g_test_add_data_func("/uidl-kept/move/copies-to-maildir", "maildir",
+			     test_move_copies);
+	g_test_add_data_func("/uidl-kept/move/copies-to-sdbox", "sdbox",
+			     test_move_copies);
+	g_test_add_data_func("/uidl-kept/move/copies-to-mdbox", "mdbox",
+			     test_move_copies);
+	g_test_add_func("/uidl-kept/move/linked", test_move_linked);
 	g_test_add_func("/uidl-kept/save", test_save);
 	g_test_add_func("/uidl-kept/order", test_order);
 	g_test_add_func("/uidl-kept/uidl-change", test_uidl_change);

@@ -153,6 +153,18 @@ static const struct set_case set_cases[] = {
 	  { { 1, "g", "a", TRUE }, { 2, "h", "a", FALSE },
 	    { 3, "i", "a", TRUE } },
 	  { "=1 g", "=1 h", "=1 i" } },
+	/* copies that the storage gives one */
+	{ "permanent-copies",
+	  { { 1, "g", "a", TRUE }, { 2, "g", "a", TRUE },
+	    { 3, "g", "a", TRUE }, { 4, "h", "a", FALSE } },
+	  { "a", "=2 g 2", "=2 g 3", "=1 h" } },
+	{ "permanent-copies/and-another",
+	  { { 1, "g", "a", TRUE }, { 2, "g", "a", TRUE },
+	    { 3, "h", "a", TRUE } },
+	  { "=2 g 1", "=2 g 2", "=1 h" } },
+	{ "permanent-copies/no-guid",
+	  { { 1, NULL, "a", TRUE }, { 2, NULL, "a", TRUE } },
+	  { "=1 - 1", "=1 - 2" } },
 	/* a copy of a message whose fallback was saved */
 	{ "permanent-is-fallback",
 	  { { 1, "g", "=1 g", TRUE }, { 2, "g", NULL, FALSE } },
@@ -220,7 +232,10 @@ static void test_set(gconstpointer data)
 			g_assert_true((found->rank != POPINJAY_UIDL_MADE) ==
 				      messages[i].permanent);
 			/* it costs: only where it is needed, only once */
-			g_assert_cmpuint(asked[i], ==, fallback ? 1 : 0);
+			g_assert_cmpuint(asked[i], ==, fallback ||
+					 found->guid != NULL ? 1 : 0);
+			g_assert_true(fallback || messages[i].permanent ||
+				      asked[i] == 0);
 		}
 		popinjay_uidl_set_free(&set);
 		g_assert_null(set);
