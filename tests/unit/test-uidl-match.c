@@ -7,6 +7,8 @@
 #include "uidl-match.h"
 
 #include <glib.h>
+#include <stdio.h>
+#include <time.h>
 
 #define MAX_ITEMS 8
 #define NO_SIZE UOFF_T_MAX
@@ -240,6 +242,58 @@ static void test_random(void)
 	} T_END;
 }
 
+/* Seconds of CPU time to match so many rows and messages. All their Message-IDs
+   may have the same hash, by the str_hash() of most versions of Dovecot. */
+static double match_secs(unsigned int count, bool same_hash)
+{
+	struct popinjay_uidl_row *rows = g_new0(struct popinjay_uidl_row,
+						count);
+	struct popinjay_uidl_message *messages =
+		g_new0(struct popinjay_uidl_message, count);
+	enum popinjay_uidl_match *matches =
+		g_new(enum popinjay_uidl_match, count);
+	pool_t pool = pool_alloconly_create("test", 64*1024);
+	clock_t start;
+	double secs;
+
+	for (unsigned int i = 0; i < count; i++) {
+		char id[33];
+
+		snprintf(id, sizeof(id), "%032u", i);
+		for (unsigned int bit = 0; same_hash && bit < 16; bit++) {
+			memcpy(id + 2 * bit, ((i >> bit) & 1) == 0 ? "aR" :
+			       "bB", 2);
+		}
+		rows[i].uidl = p_strdup_printf(pool, "u%u", i);
+		rows[i].message_id = p_strdup(pool, id);
+		rows[i].size = 5;
+		messages[i].uid = i + 1;
+		messages[i].message_id = rows[i].message_id;
+		messages[i].size = 5;
+	}
+	start = clock();
+	popinjay_uidl_match(rows, count, messages, count, matches);
+	secs = (double)(clock() - start) / CLOCKS_PER_SEC;
+	g_assert_cmpuint(matches[count - 1], ==, POPINJAY_UIDL_MATCH_ID_SIZE);
+	pool_unref(&pool);
+	g_free(matches);
+	g_free(messages);
+	g_free(rows);
+	return secs;
+}
+
+/* Whoever sends mail chooses its Message-ID: it must not be able to make us
+   slow. */
+static void test_hostile(void)
+{
+	enum { COUNT = 16000 };
+	double harmless = match_secs(COUNT, FALSE);
+	double hostile = match_secs(COUNT, TRUE);
+
+	g_test_message("%.3f s, %.3f s", harmless, hostile);
+	g_assert_cmpfloat(hostile, <, 10 * harmless + 0.2);
+}
+
 int main(int argc, char *argv[])
 {
 	int ret;
@@ -253,6 +307,7 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(path, &cases[i], test_case);
 	}
 	g_test_add_func("/uidl-match/random", test_random);
+	g_test_add_func("/uidl-match/hostile", test_hostile);
 	ret = g_test_run();
 	lib_deinit();
 	return ret;
