@@ -4,6 +4,7 @@
    processes that know no POP3. */
 
 #include "pop3.h"
+#include "uidl-tool.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -490,6 +491,27 @@ static void test_other_processes(void)
 	fixture_free(f);
 }
 
+/* Another process saves UIDLs between the two looks of doveadm at them: what it
+   saw first stays as it was. */
+static void test_saved_meanwhile(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *config = uidl_tool_setting(f, "popinjay_uidl_policy",
+						    "probe-saving");
+	g_autofree char *user = NULL, *output = NULL;
+	g_auto(GStrv) changed = NULL;
+
+	fixture_reload(f, config);
+	user = user_with_mails(f, 3);
+	/* memory that is freed must not look as if it were not */
+	g_setenv("MALLOC_PERTURB_", "165", TRUE);
+	output = uidl_tool(f, NULL, 0, "diff", "-u", user, "-p", "format",
+			   "-f", "other.%{uid}", NULL);
+	g_unsetenv("MALLOC_PERTURB_");
+	changed = uidl_tool_column(output, "changed");
+	g_assert_cmpstr(changed[0], ==, "3");
+}
+
 /* --- All --- */
 
 static void test_stop(void)
@@ -512,6 +534,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/plugins/endless/shutdown", test_endless_shutdown);
 	g_test_add_func("/plugins/hooks", test_hooks);
 	g_test_add_func("/plugins/failing-policy", test_failing_policy);
+	g_test_add_func("/plugins/saved-meanwhile", test_saved_meanwhile);
 	g_test_add_func("/plugins/man-page/example", test_man_example);
 	g_test_add_func("/plugins/man-page/names", test_man_names);
 	g_test_add_func("/plugins/other-processes", test_other_processes);

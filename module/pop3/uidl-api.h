@@ -36,8 +36,8 @@ struct popinjay_uidl_api {
 	const char *version;
 
 	/* Get what a client would be shown now. The set lives until the next
-	   call after messages came or went, after save() or save_shown(), or
-	   until the mailbox is freed. Returns 1, 0 if this is not an INBOX of
+	   call, save() or save_shown(), or until the mailbox is freed.
+	   Returns 1, 0 if this is not an INBOX of
 	   ours, or -1 with the reason in error_r. */
 	int (*get)(struct mailbox *box,
 		   const struct popinjay_uidl_set **set_r,

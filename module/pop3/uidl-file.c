@@ -12,6 +12,8 @@
 #include "file-dotlock.h"
 #include "mkdir-parents.h"
 #include "nfs-workarounds.h"
+#include "safe-mkstemp.h"
+#include "unlink-old-files.h"
 #include "write-full.h"
 #include "mail-storage-private.h"
 #include "uidl-file.h"
@@ -25,10 +27,14 @@
 #define LOCK_STALE_SECS 20
 #define LOCK_TIMEOUT_SECS 30
 
+#define TEMP_SUFFIX ".tmp."
+
 struct popinjay_uidl_file {
 	struct mailbox *box;
 	/* NULL if there is no directory for it */
 	char *dir, *path;
+	/* in path */
+	const char *name;
 	struct dotlock *dotlock;
 	/* of the dotlock */
 	struct stat lock_st;
@@ -50,6 +56,7 @@ popinjay_uidl_file_create(struct mailbox *box, const char *name)
 				&dir) > 0) {
 		file->dir = i_strdup(dir);
 		file->path = i_strconcat(dir, "/", name, NULL);
+		file->name = file->path + strlen(dir) + 1;
 	}
 	return file;
 }
@@ -105,22 +112,37 @@ file_set_known(struct popinjay_uidl_file *file, const struct stat *st)
 	file->known = TRUE;
 }
 
+static int file_too_large(const struct popinjay_uidl_file *file,
+			  const char **error_r)
+{
+	*error_r = t_strdup_printf("%s is larger than %u MB", file->path,
+				   POPINJAY_UIDL_FILE_MAX_BYTES / 1024 / 1024);
+	return -1;
+}
+
 static int
 file_read_fd(struct popinjay_uidl_file *file, int fd, buffer_t *data,
 	     const char **error_r)
 {
 	struct stat st;
-	ssize_t ret;
+	ssize_t ret = 0;
 
 	if (fstat(fd, &st) < 0) {
 		*error_r = call_error("fstat", file->path);
 		return -1;
 	}
+	if (!S_ISREG(st.st_mode)) {
+		*error_r = t_strdup_printf("%s is no regular file",
+					   file->path);
+		return -1;
+	}
+	if (st.st_size > POPINJAY_UIDL_FILE_MAX_BYTES)
+		return file_too_large(file, error_r);
 	if (file_is_same(file, &st))
 		return 0;
 
 	buffer_set_used_size(data, 0);
-	for (;;) {
+	while (data->used <= POPINJAY_UIDL_FILE_MAX_BYTES) {
 		size_t used = data->used;
 		size_t want = (uoff_t)st.st_size > used ?
 			(uoff_t)st.st_size - used : 4096;
@@ -134,6 +156,8 @@ file_read_fd(struct popinjay_uidl_file *file, int fd, buffer_t *data,
 		*error_r = call_error("read", file->path);
 		return -1;
 	}
+	if (ret > 0)
+		return file_too_large(file, error_r);
 	/* it has grown since fstat(): of its time we know only that */
 	st.st_size = data->used;
 	file_set_known(file, &st);
@@ -149,7 +173,9 @@ int popinjay_uidl_file_read(struct popinjay_uidl_file *file, buffer_t *data,
 	if (file->path != NULL) {
 		if (file->box->storage->set->mail_nfs_storage)
 			nfs_flush_file_handle_cache(file->path);
-		fd = nfs_safe_open(file->path, O_RDONLY);
+		/* never wait for whoever writes to a FIFO */
+		fd = nfs_safe_open(file->path,
+				   O_RDONLY | O_NONBLOCK | O_NOCTTY);
 		if (fd != -1) {
 			ret = file_read_fd(file, fd, data, error_r);
 			i_close_fd(&fd);
@@ -183,6 +209,15 @@ static int file_create_dir(struct popinjay_uidl_file *file)
 	return 0;
 }
 
+/* Remove what writers left that were killed, as they left their lock. One that
+   only slept and has lost its lock fails then, as it should. */
+static void file_unlink_temps(struct popinjay_uidl_file *file)
+{
+	(void)unlink_old_files(file->dir,
+			       t_strconcat(file->name, TEMP_SUFFIX, NULL),
+			       file->lock_st.st_ctime + 1);
+}
+
 int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 			    const char **error_r)
 {
@@ -196,6 +231,8 @@ int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 		.use_io_notify = TRUE
 	};
 	const char *lock_path;
+	struct stat st;
+	bool had_lock;
 	int ret;
 
 	i_assert(file->dotlock == NULL);
@@ -203,6 +240,7 @@ int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 		*error_r = "This mailbox has no control directory";
 		return -1;
 	}
+	had_lock = lstat(t_strconcat(file->path, ".lock", NULL), &st) == 0;
 	ret = file_dotlock_create(&dotlock_set, file->path, 0, &file->dotlock);
 	if (ret < 0 && errno == ENOENT && file_create_dir(file) == 0) {
 		ret = file_dotlock_create(&dotlock_set, file->path, 0,
@@ -210,8 +248,11 @@ int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 	}
 	if (ret > 0) {
 		lock_path = file_dotlock_get_lock_path(file->dotlock);
-		if (nfs_safe_lstat(lock_path, &file->lock_st) == 0)
+		if (nfs_safe_lstat(lock_path, &file->lock_st) == 0) {
+			if (had_lock)
+				file_unlink_temps(file);
 			return 0;
+		}
 		*error_r = call_error("lstat", lock_path);
 		popinjay_uidl_file_unlock(file);
 		return -1;
@@ -253,13 +294,27 @@ static int file_sync(struct popinjay_uidl_file *file, int fd)
 	return fdatasync(fd);
 }
 
-/* What is in memory is known of the file now. */
-static int file_know(struct popinjay_uidl_file *file, int fd)
+/* What is in memory is known of the file now, which has this size. Returns -1
+   with the reason in error_r if it is not the one that was written: another
+   process took our lock for that of a dead one while we wrote. */
+static int file_know(struct popinjay_uidl_file *file, int fd, uoff_t size,
+		     const char **error_r)
 {
-	struct stat st;
+	struct stat st, path_st;
 
-	if (fstat(fd, &st) < 0)
+	if (file->box->storage->set->mail_nfs_storage)
+		nfs_flush_file_handle_cache(file->path);
+	if (fstat(fd, &st) < 0 || nfs_safe_stat(file->path, &path_st) < 0) {
+		*error_r = call_error("stat", file->path);
 		return -1;
+	}
+	if (st.st_ino != path_st.st_ino ||
+	    !CMP_DEV_T(st.st_dev, path_st.st_dev) ||
+	    (uoff_t)st.st_size != size) {
+		*error_r = t_strdup_printf("Another process wrote %s at the "
+					   "same time", file->path);
+		return -1;
+	}
 	file_set_known(file, &st);
 	return 0;
 }
@@ -268,12 +323,16 @@ int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
 			      const string_t *text, const char **error_r)
 {
 	const char *call = NULL;
-	int fd;
+	int fd, ret = -1;
 
 	i_assert(popinjay_uidl_file_exists(file));
+	file->known = FALSE;
 	if (!file_is_locked(file, error_r))
 		return -1;
-	fd = nfs_safe_open(file->path, O_WRONLY | O_APPEND);
+	if (size + str_len(text) > POPINJAY_UIDL_FILE_MAX_BYTES)
+		return file_too_large(file, error_r);
+	fd = nfs_safe_open(file->path,
+			   O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
 	if (fd == -1) {
 		*error_r = call_error("open", file->path);
 		return -1;
@@ -284,75 +343,70 @@ int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
 		call = "write";
 	else if (file_sync(file, fd) < 0)
 		call = "fdatasync";
-	else if (file_know(file, fd) < 0)
-		call = "fstat";
-	if (call != NULL) {
+	if (call == NULL)
+		ret = file_know(file, fd, size + str_len(text), error_r);
+	else {
 		*error_r = call_error(call, file->path);
-		/* another one that fails is no news */
-		if (strcmp(call, "write") == 0 && ftruncate(fd, size) < 0)
-			file->known = FALSE;
-		file->known = FALSE;
+		if (strcmp(call, "write") == 0 && ftruncate(fd, size) < 0) {
+			/* the next writer does it */
+		}
 	}
 	i_close_fd(&fd);
-	return call == NULL ? 0 : -1;
+	return ret;
 }
 
-static int file_open_temp(struct popinjay_uidl_file *file, const char *path)
+/* The name is one that no other writer has: of two that each believe to have
+   the lock, neither puts the other's half file in place. */
+static int file_open_temp(struct popinjay_uidl_file *file, string_t *path)
 {
 	const struct mailbox_permissions *perm =
 		mailbox_get_permissions(file->box);
-	mode_t old_mask;
-	int fd;
 
-	/* left by a writer that was killed */
-	i_unlink_if_exists(path);
-	old_mask = umask(0666 ^ (perm->file_create_mode & 0666));
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-	umask(old_mask);
-	if (fd != -1 && perm->file_create_gid != (gid_t)-1 &&
-	    fchown(fd, (uid_t)-1, perm->file_create_gid) < 0)
-		i_close_fd(&fd);
-	return fd;
+	str_append(path, file->path);
+	str_append(path, TEMP_SUFFIX);
+	return safe_mkstemp_hostpid_group(path, perm->file_create_mode & 0666,
+					  perm->file_create_gid,
+					  perm->file_create_gid_origin);
 }
 
 int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
 			       const string_t *text, const char **error_r)
 {
-	const char *temp_path = t_strconcat(file->path, ".tmp", NULL);
+	string_t *temp_path = t_str_new(256);
 	const char *call = NULL;
-	int fd;
+	int fd, ret = -1;
 
-	if (!file_is_locked(file, error_r)) {
-		file->known = FALSE;
+	/* what the caller has in memory is not what is there */
+	file->known = FALSE;
+	if (!file_is_locked(file, error_r))
 		return -1;
-	}
+	if (str_len(text) > POPINJAY_UIDL_FILE_MAX_BYTES)
+		return file_too_large(file, error_r);
 	fd = file_open_temp(file, temp_path);
 	if (fd == -1) {
-		*error_r = call_error("creat", temp_path);
-		/* what the caller has in memory is not what is there */
-		file->known = FALSE;
+		*error_r = call_error("creat", str_c(temp_path));
 		return -1;
 	}
 	if (write_full(fd, str_data(text), str_len(text)) < 0)
 		call = "write";
 	else if (file_sync(file, fd) < 0)
 		call = "fdatasync";
-	else if (rename(temp_path, file->path) < 0)
+	else if (!file_is_locked(file, error_r))
+		call = "";
+	else if (rename(str_c(temp_path), file->path) < 0)
 		call = "rename";
-	else if (file_know(file, fd) < 0)
-		call = "fstat";
 	if (call != NULL) {
-		*error_r = call_error(call, temp_path);
-		i_unlink_if_exists(temp_path);
+		if (*call != '\0')
+			*error_r = call_error(call, str_c(temp_path));
+		i_unlink_if_exists(str_c(temp_path));
 	} else if (file->box->storage->set->parsed_fsync_mode !=
 		   FSYNC_MODE_NEVER && fdatasync_path(file->dir) < 0) {
-		call = "fdatasync_path";
-		*error_r = call_error(call, file->dir);
+		*error_r = call_error("fdatasync_path", file->dir);
+	} else {
+		ret = file_know(file, fd, str_len(text), error_r);
 	}
-	if (call != NULL)
-		file->known = FALSE;
 	i_close_fd(&fd);
-	return call == NULL ? 0 : -1;
+	return ret;
 }
 
 int popinjay_uidl_file_keep_broken(struct popinjay_uidl_file *file,

@@ -5,7 +5,12 @@
 /* A small text file beside dovecot-uidlist, in the mailbox's control directory.
    It is read without a lock, so it only ever grows by whole lines, or is
    replaced as a whole. Writers hold a dotlock; permissions, locking on NFS and
-   fsync are as Dovecot's settings want them. */
+   fsync are as Dovecot's settings want them. Only a regular file of at most
+   POPINJAY_UIDL_FILE_MAX_BYTES is read or written: whoever owns the directory
+   may have put anything there. */
+
+/* More than two million messages. */
+#define POPINJAY_UIDL_FILE_MAX_BYTES (256 * 1024 * 1024)
 
 struct mailbox;
 struct popinjay_uidl_file;
@@ -39,13 +44,13 @@ void popinjay_uidl_file_unlock(struct popinjay_uidl_file *file);
    them is the cut line of a writer that was killed, and is removed. The file
    has to be locked, read and there. It is on disk when this returns 0; when it
    returns -1, with the reason in error_r, the file is as before, or has whole
-   lines of text at its end and a cut one. */
+   lines of text at its end and a cut one, and the next read reads it anew. */
 int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
 			      const string_t *text, const char **error_r);
 
 /* Make text the whole file. It has to be locked. It is on disk when this
    returns 0; when it returns -1, with the reason in error_r, the file is as
-   before. */
+   before or what another writer made it, and the next read reads it anew. */
 int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
 			       const string_t *text, const char **error_r);
 

@@ -169,10 +169,9 @@ keep_write(const struct keep *keep, struct mailbox *box, const char **error_r)
 
 	if (array_count(&keep->entries) == 0 && !keep_wants_write(store))
 		return 1;
-	ret = popinjay_uidl_store_lock(store, error_r);
-	if (ret < 0)
+	if (popinjay_uidl_store_lock(store, error_r) < 0)
 		return -1;
-	if (ret > 0) {
+	if (!popinjay_uidl_storage_is_current(box)) {
 		/* somebody else has saved in the meantime */
 		popinjay_uidl_store_unlock(store);
 		popinjay_uidl_storage_forget(box);

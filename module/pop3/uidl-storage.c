@@ -32,6 +32,8 @@ struct uidl_box {
 	struct popinjay_uidl_set *set;
 	/* what the mailbox looked like when the set was made */
 	uint32_t set_messages_count, set_next_uid, set_uidvalidity;
+	/* of the store then */
+	unsigned int set_generation;
 	/* what the set shows is kept, as far as it can be */
 	bool kept;
 
@@ -70,6 +72,14 @@ void popinjay_uidl_storage_want_keys(struct mailbox *box)
 	popinjay_uidl_storage_forget(box);
 }
 
+bool popinjay_uidl_storage_is_current(struct mailbox *box)
+{
+	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
+
+	return ubox->set != NULL && ubox->set_generation ==
+		popinjay_uidl_store_generation(ubox->store);
+}
+
 void popinjay_uidl_storage_forget(struct mailbox *box)
 {
 	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
@@ -96,20 +106,13 @@ int popinjay_uidl_storage_make(struct mailbox *box,
 			       bool want_keys,
 			       struct popinjay_uidl_set **set_r)
 {
-	struct uidl_box *ubox = UIDL_BOX_CONTEXT(box);
 	struct popinjay_uidl_store *store =
 		popinjay_uidl_storage_get_store(box);
 	const char *error;
-	int ret;
 
-	ret = popinjay_uidl_store_refresh(store, &error);
-	if (ret < 0) {
+	if (popinjay_uidl_store_refresh(store, &error) < 0) {
 		mail_storage_set_critical(box->storage, "popinjay: %s", error);
 		return -1;
-	}
-	if (ret > 0) {
-		/* it was made of what has just been freed */
-		popinjay_uidl_set_free(&ubox->set);
 	}
 	return popinjay_uidl_storage_make_with(box, sources,
 		popinjay_uidl_store_get(store), want_keys, set_r);
@@ -131,7 +134,7 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 
 	mailbox_get_open_status(box, STATUS_MESSAGES | STATUS_UIDNEXT |
 				STATUS_UIDVALIDITY, &status);
-	if (ubox->set != NULL &&
+	if (popinjay_uidl_storage_is_current(box) &&
 	    ubox->set_messages_count == status.messages &&
 	    ubox->set_next_uid == status.uidnext &&
 	    ubox->set_uidvalidity == status.uidvalidity) {
@@ -146,6 +149,7 @@ int popinjay_uidl_storage_get(struct mailbox *box,
 			&ubox->set) < 0)
 		return -1;
 	ubox->kept = FALSE;
+	ubox->set_generation = popinjay_uidl_store_generation(ubox->store);
 	ubox->set_messages_count = status.messages;
 	ubox->set_next_uid = status.uidnext;
 	ubox->set_uidvalidity = status.uidvalidity;

@@ -11,8 +11,8 @@ struct popinjay_uidl_sources;
 struct popinjay_uidl_store;
 
 /* Get the UIDLs of all messages that the mailbox shows now. The set lives
-   until the next call after messages came or went or something was saved, or
-   the mailbox is freed.
+   until the next call after messages came or went or something was saved, by
+   whomever, or until the mailbox is freed.
    Returns 1, 0 if this mailbox has no UIDLs of ours (it is not the INBOX, or
    was opened without us), or -1 with the mailbox's error set. */
 int popinjay_uidl_storage_get(struct mailbox *box,
@@ -53,6 +53,10 @@ popinjay_uidl_storage_get_store(struct mailbox *box);
 
 /* Make sets whose messages have their keys from now on. */
 void popinjay_uidl_storage_want_keys(struct mailbox *box);
+
+/* Returns TRUE if what popinjay_uidl_storage_get() returned last was made of
+   the saved UIDLs as they were last read or written here. */
+bool popinjay_uidl_storage_is_current(struct mailbox *box);
 
 /* Free what popinjay_uidl_storage_get() returned, since the saved UIDLs are
    other ones now. */

@@ -21,6 +21,7 @@ struct popinjay_uidl_store {
 	uoff_t whole_size;
 	/* why the file cannot be used, or NULL */
 	char *fault;
+	unsigned int generation;
 };
 
 struct popinjay_uidl_store *popinjay_uidl_store_create(struct mailbox *box)
@@ -52,6 +53,12 @@ const char *popinjay_uidl_store_path(const struct popinjay_uidl_store *store)
 	return popinjay_uidl_file_path(store->file);
 }
 
+unsigned int
+popinjay_uidl_store_generation(const struct popinjay_uidl_store *store)
+{
+	return store->generation;
+}
+
 struct popinjay_uidl_saved *
 popinjay_uidl_store_get(const struct popinjay_uidl_store *store)
 {
@@ -71,6 +78,7 @@ store_refresh(struct popinjay_uidl_store *store, const char **error_r)
 		popinjay_uidl_saved_free(&store->saved);
 		i_free(store->fault);
 		store->whole_size = 0;
+		store->generation++;
 	}
 	if (ret > 0 && popinjay_uidl_file_exists(store->file)) {
 		store->saved = popinjay_uidl_saved_create();

@@ -25,6 +25,11 @@ const char *popinjay_uidl_store_path(const struct popinjay_uidl_store *store);
 int popinjay_uidl_store_refresh(struct popinjay_uidl_store *store,
 				const char **error_r);
 
+/* Returns a number that changes whenever other UIDLs than before were read:
+   what was made of them is of others then. */
+unsigned int
+popinjay_uidl_store_generation(const struct popinjay_uidl_store *store);
+
 /* Returns the saved UIDLs as they were last read or written, or NULL if there
    is no file. The next refresh that returns 1 frees them. */
 struct popinjay_uidl_saved *

@@ -6,9 +6,12 @@
 
 #include "lib.h"
 #include "str.h"
-#include "mail-storage.h"
+#include "mail-storage-private.h"
 #include "mail-user.h"
 #include <popinjay/popinjay.h>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 struct module;
 
@@ -228,6 +231,34 @@ static const struct popinjay_uidl_policy good_policy = {
 	.name = "probe-failing", .get = probe_uidl_get
 };
 
+/* Saves, as another process would, while UIDLs are made: in a Maildir. */
+static int probe_saving_get(struct mail *mail, struct buffer *dest,
+			    const char **error_r)
+{
+	static const char text[] = "popinjay-uidl 1 0\n";
+	const char *dir, *path;
+	int fd;
+
+	if (mailbox_get_path_to(mail->box, MAILBOX_LIST_PATH_TYPE_CONTROL,
+				&dir) <= 0) {
+		*error_r = "There is no control directory";
+		return -1;
+	}
+	path = t_strconcat(dir, "/popinjay-uidl", NULL);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	if (fd != -1) {
+		if (write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+			i_error("write(%s) failed: %m", path);
+		i_close_fd(&fd);
+	}
+	str_printfa(dest, "probe.%u", mail->uid);
+	return 1;
+}
+
+static const struct popinjay_uidl_policy saving_policy = {
+	.name = "probe-saving", .get = probe_saving_get
+};
+
 /* --- What has to be refused --- */
 
 static void report(const char *what, int ret, const char *error)
@@ -364,7 +395,8 @@ void popinjay_probe_plugin_init(struct module *module ATTR_UNUSED)
 	if (popinjay_hook_register(&hook_before, &error) < 0 ||
 	    popinjay_hook_register(&hook_second, &error) < 0 ||
 	    popinjay_capability_provider_register(&provider, &error) < 0 ||
-	    popinjay_uidl_policy_register(&good_policy, &error) < 0)
+	    popinjay_uidl_policy_register(&good_policy, &error) < 0 ||
+	    popinjay_uidl_policy_register(&saving_policy, &error) < 0)
 		i_error("popinjay_probe: %s", error);
 
 	try_bad();
@@ -382,4 +414,5 @@ void popinjay_probe_plugin_deinit(void)
 	popinjay_hook_unregister(&hook_second);
 	popinjay_capability_provider_unregister(&provider);
 	popinjay_uidl_policy_unregister(&good_policy);
+	popinjay_uidl_policy_unregister(&saving_policy);
 }

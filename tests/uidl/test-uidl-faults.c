@@ -9,6 +9,7 @@
 #include "uidl-list.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -108,18 +109,97 @@ static gboolean is_saving(const char *line)
 	return strstr(line, "popinjay-uidl") != NULL;
 }
 
-static GString *uidl_until_end(const char *user)
+/* Wait until the traced process sleeps that the injection stopped. */
+static void wait_stopped(void)
+{
+	gint64 end = g_get_monotonic_time() +
+		(gint64)fixture_timeout_secs() * G_USEC_PER_SEC;
+	gboolean stopped = FALSE;
+
+	while (!stopped) {
+		g_autofree char *trace = NULL;
+
+		g_assert_cmpint(g_get_monotonic_time(), <, end);
+		g_usleep(1000);
+		stopped = g_file_get_contents(the_traced->trace_file, &trace,
+					      NULL, NULL) &&
+			strstr(trace, "--- stopped by SIGSTOP ---") != NULL;
+	}
+}
+
+/* Run a session that asks for all UIDLs. Where the injection stops it, another
+   writer puts that text there, if it is not NULL. */
+static GString *
+uidl_until_end_with(const char *user, const char *others_text)
 {
 	gsize since = fixture_log_size(get_fixture());
 	struct pop3 *pop3 = pop3_session(get_fixture(), POP3_CLEAR, user);
 	GString *reply;
 
 	pop3_send(pop3, "UIDL\r\nQUIT");
+	if (others_text != NULL) {
+		g_autofree char *path = saved_path(user);
+		g_autofree char *lock = g_strconcat(path, ".lock", NULL);
+
+		wait_stopped();
+		g_assert_true(g_file_set_contents(lock, "", -1, NULL));
+		fixture_give(get_fixture(), user, lock);
+		g_assert_true(g_file_set_contents(path, others_text, -1,
+						  NULL));
+		fixture_give(get_fixture(), user, path);
+		g_assert_cmpint(kill(fixture_session_pid(get_fixture(), since,
+							 user), SIGCONT), ==,
+				0);
+	}
 	reply = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(reply);
 	pop3_close(pop3);
 	traced_wait_end(the_traced, since, user);
 	return reply;
+}
+
+static GString *uidl_until_end(const char *user)
+{
+	return uidl_until_end_with(user, NULL);
+}
+
+/* Another writer takes the lock and replaces the file by the old one while we
+   write: what it made stays, and we know that we have not saved. */
+static void
+try_other_writer(const char *template, const struct traced_call *call,
+		 char *const *expected, const char *new_text)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, fixture_user_storage(template));
+	g_autofree char *args = g_strdup_printf(
+		"-e trace=%s -e inject=%s:signal=STOP:when=%u", CALLS,
+		call->name, call->when);
+	g_autofree char *path = saved_path(user);
+	g_autofree char *lock = g_strconcat(path, ".lock", NULL);
+	g_autofree char *others = NULL, *now = NULL, *text = NULL;
+	g_autoptr(GString) reply = NULL;
+	g_auto(GStrv) uidls = NULL;
+	gsize since;
+
+	g_test_message("another writer: %s", call->line);
+	fixture_user_copy(f, template, f, user);
+	if (!g_file_get_contents(path, &others, NULL, NULL))
+		others = g_strdup("popinjay-uidl 1 0\n");
+	since = fixture_log_size(f);
+	traced_set(the_traced, args);
+	reply = uidl_until_end_with(user, others);
+	traced_set(the_traced, "");
+	g_assert_true(g_str_has_prefix(reply->str, "+OK\r\n1 "));
+	g_assert_cmpuint(fixture_log_count(f, since,
+		"UIDLs are shown that couldn't be saved: (The lock .* was lost|"
+		"Another process wrote .* at the same time)"), ==, 1);
+	g_assert_true(g_file_get_contents(path, &now, NULL, NULL));
+	g_assert_cmpstr(now, ==, others);
+	g_assert_cmpint(unlink(lock), ==, 0);
+	uidls = uidl_list(f, user);
+	uidl_assert_same(uidls, expected);
+	text = saved_text(user);
+	g_assert_nonnull(strstr(text, strchr(new_text, '\n')));
 }
 
 /* Try a step with strace's injection at a call; kill says that it kills. */
@@ -183,6 +263,7 @@ static void test_step(gconstpointer data)
 
 	reload("u.%{uid}");
 	fixture_log_allow(get_fixture(), "killed with signal 9|"
+			  "file_dotlock_delete\\(\\)|dotlock|"
 			  "popinjay: \\d+ UIDLs are shown that|"
 			  "popinjay-uidl[^ ]*\\) failed");
 	template = step_user(step);
@@ -213,15 +294,18 @@ static void test_step(gconstpointer data)
 			continue;
 		try_call(template, call, "error=ENOSPC", FALSE, expected,
 			 old_text, new_text);
+		if (g_str_equal(call->name, "fdatasync"))
+			try_other_writer(template, call, expected, new_text);
 	}
 }
 
-/* The lock of a process that was killed is no lock. */
+/* The lock of a process that was killed is no lock, and what it was writing
+   goes with it. */
 static void test_stale_lock(void)
 {
 	const struct step step = { "append", "maildir", 4, 0, 2 };
 	g_autofree char *user = NULL, *path = NULL, *lock = NULL, *text = NULL;
-	g_autofree char *pid = NULL;
+	g_autofree char *pid = NULL, *temp = NULL, *other = NULL;
 	g_auto(GStrv) uidls = NULL;
 	char host[256];
 	GPid child;
@@ -239,11 +323,17 @@ static void test_stale_lock(void)
 	pid = g_strdup_printf("%d:%s", child, host);
 	g_assert_true(g_file_set_contents(lock, pid, -1, NULL));
 	fixture_give(get_fixture(), user, lock);
+	temp = g_strconcat(path, ".tmp.host.1.0123456789abcdef", NULL);
+	other = g_strconcat(path, ".template", NULL);
+	g_assert_true(g_file_set_contents(temp, "popinjay", -1, NULL));
+	g_assert_true(g_file_set_contents(other, "popinjay", -1, NULL));
 	uidls = uidl_list(get_fixture(), user);
 	g_assert_cmpuint(g_strv_length(uidls), ==, 6);
 	text = saved_text(user);
 	g_assert_nonnull(strstr(text, " u.6\n"));
 	g_assert_cmpint(access(lock, F_OK), ==, -1);
+	g_assert_cmpint(access(temp, F_OK), ==, -1);
+	g_assert_cmpint(access(other, F_OK), ==, 0);
 }
 
 /* --- Damaged files --- */
@@ -331,6 +421,41 @@ static void test_damage(gconstpointer data)
 	uidls = uidl_list(f, user);
 	g_assert_cmpstr(uidls[0], ==, "u.1");
 	g_assert_cmpstr(uidls[4], ==, "other.5");
+}
+
+/* What is no file of ours is not read, however it got there. */
+static void test_no_file(gconstpointer kind)
+{
+	const struct step step = { "append", "maildir", 4, 0, 0 };
+	g_autofree char *user = NULL, *path = NULL;
+	struct pop3 *pop3;
+	gsize since;
+
+	reload("u.%{uid}");
+	user = step_user(&step);
+	path = saved_path(user);
+	g_assert_cmpint(unlink(path), ==, 0);
+	if (g_str_equal(kind, "fifo"))
+		g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+	else if (g_str_equal(kind, "device"))
+		g_assert_cmpint(symlink("/dev/zero", path), ==, 0);
+	else {
+		g_assert_true(g_file_set_contents(path, "popinjay-uidl 1 0\n",
+						  -1, NULL));
+		g_assert_cmpint(truncate(path, 300 << 20), ==, 0);
+	}
+	if (!g_str_equal(kind, "device"))
+		fixture_give(get_fixture(), user, path);
+	since = fixture_log_size(get_fixture());
+	fixture_log_allow(get_fixture(), "popinjay: Looking up the UIDLs|"
+			  "popinjay-uidl is (no regular file|larger than)");
+	pop3 = pop3_session(get_fixture(), POP3_CLEAR, user);
+	pop3_check(pop3, "UIDL",
+		   "-ERR [SYS/TEMP] The UIDLs can't be listed now.");
+	pop3_quit(pop3, "Logging out.");
+	g_assert_cmpuint(fixture_log_count(get_fixture(), since,
+		g_str_equal(kind, "large") ? "is larger than 256 MB" :
+		"is no regular file"), >, 0);
 }
 
 /* A directory that nobody can write to: the UIDLs are shown, saved ones too. */
@@ -457,6 +582,12 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(path, &steps[i], test_step);
 	}
 	g_test_add_func("/uidl-faults/stale-lock", test_stale_lock);
+	g_test_add_data_func("/uidl-faults/no-file/fifo", "fifo",
+			     test_no_file);
+	g_test_add_data_func("/uidl-faults/no-file/device", "device",
+			     test_no_file);
+	g_test_add_data_func("/uidl-faults/no-file/large", "large",
+			     test_no_file);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(damages); i++) {
 		g_autofree char *path = g_strconcat("/uidl-faults/damage/",
 						    damages[i].name, NULL);
