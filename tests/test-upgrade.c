@@ -7,9 +7,11 @@
 
    They lie in the directory POPINJAY_TEST_MAILBOXES, which tests/matrix hands
    from one Dovecot to the next: VERSION/STORAGE is a user's home, VERSION/uidls
-   a key file with the UIDLs by format and storage. */
+   a key file with the UIDLs by format and storage. VERSION/saved/STORAGE has
+   UIDLs that Popinjay saved, and that no format makes; in the key file their
+   format is "saved". */
 
-#include "pop3.h"
+#include "uidl-list.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -205,6 +207,27 @@ static void record_formats(struct fixture *f, GHashTable *users,
 	}
 }
 
+/* Mailboxes whose UIDLs were saved when they were shown. */
+static void leave_saved(struct fixture *f, const char *dir, GKeyFile *uidls)
+{
+	g_autofree char *config = uidl_settings(
+		"popinjay_uidl_save", "yes",
+		"popinjay_uidl_format", "saved.%{uid}", NULL);
+
+	fixture_reload(f, config);
+	for (const char *const *s = fixture_storages; *s != NULL; s++) {
+		g_autofree char *to = g_build_filename(dir, "saved", *s, NULL);
+		g_autofree char *user = make_mailbox(f, *s);
+		g_autofree char *home = fixture_home(f, user);
+		g_auto(GStrv) lines = user_uidls(f, user);
+
+		g_assert_cmpstr(lines[3], ==, "4 saved.5");
+		g_key_file_set_string_list(uidls, "saved", *s,
+			(const char *const *)lines, 4);
+		copy_home(home, to);
+	}
+}
+
 static void test_leave(void)
 {
 	g_autofree char *version = this_version();
@@ -238,10 +261,11 @@ static void test_leave(void)
 		g_hash_table_insert(our_users, (char *)*s, user);
 	}
 	record_formats(f, our_users, TRUE, uidls);
-	fixture_free(f);
-
 	new_dir = g_strdup_printf("%s/.%s.%d", mailboxes, version,
 				  (int)getpid());
+	leave_saved(f, new_dir, uidls);
+	fixture_free(f);
+
 	dir = g_build_filename(mailboxes, version, NULL);
 	for (const char *const *s = fixture_storages; *s != NULL; s++) {
 		g_autofree char *to = g_build_filename(new_dir, *s, NULL);
@@ -278,20 +302,30 @@ compare_uidls(struct fixture *f, const char *user, GKeyFile *uidls,
 		g_assert_cmpstr(lines[i], ==, old_lines[i]);
 }
 
+/* A user whose home is what was left there. */
+static char *found_user(struct fixture *f, const char *dir, const char *storage)
+{
+	g_autofree char *from = g_build_filename(dir, storage, NULL);
+	char *user = fixture_user(f, storage);
+	g_autofree char *home = fixture_home(f, user);
+
+	copy_home(from, home);
+	fixture_give(f, user, home);
+	return user;
+}
+
 static void compare_mailboxes(const char *dir, GKeyFile *uidls)
 {
 	struct fixture *f = fixture_with(FALSE);
+	g_autofree char *saved_dir = g_build_filename(dir, "saved", NULL);
 	g_autoptr(GHashTable) users = NULL;
 
 	users = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, g_free);
 	for (const char *const *s = fixture_storages; *s != NULL; s++) {
-		g_autofree char *from = g_build_filename(dir, *s, NULL);
-		char *user = fixture_user(f, *s);
-		g_autofree char *home = fixture_home(f, user);
+		g_autofree char *user = found_user(f, saved_dir, *s);
 
-		copy_home(from, home);
-		fixture_give(f, user, home);
-		g_hash_table_insert(users, (char *)*s, user);
+		compare_uidls(f, user, uidls, "saved", *s);
+		g_hash_table_insert(users, (char *)*s, found_user(f, dir, *s));
 	}
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(formats); i++) {
@@ -340,6 +374,11 @@ static void test_find(gconstpointer data)
 	}
 	if (!g_key_file_load_from_file(uidls, file, G_KEY_FILE_NONE, &error))
 		g_error("%s: %s", file, error->message);
+	if (!g_key_file_has_group(uidls, "saved")) {
+		g_test_skip("what there is was left by older tests: run these "
+			    "on it once more");
+		return;
+	}
 	compare_mailboxes(dir, uidls);
 }
 
