@@ -17,9 +17,9 @@
 #include <ctype.h>
 
 /* How much of a message is read, and sent, at a time. A session holds at most
-   this much in its mail stream and this much in its output; wire_buffer is the
-   process's. */
-#define RETRIEVE_PIECE_BYTES (64 * 1024)
+   this much in its mail stream and twice this much in its output; wire_buffer
+   is the process's. Larger pieces cost memory and gain nothing. */
+#define RETRIEVE_PIECE_BYTES (32 * 1024)
 /* Reading begins with this much, for messages that are smaller. */
 #define RETRIEVE_MIN_READ_BYTES (4 * 1024)
 

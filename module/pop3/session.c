@@ -356,6 +356,7 @@ void popinjay_session_created(struct client *client)
 	session->module_ctx.super = client->v;
 	session->client = client;
 	session->puser = puser;
+	session->created_input = client->input;
 	session->stats.start_usecs = i_microseconds();
 	if (puser->error == NULL && client->set->pop3_reuse_xuidl &&
 	    *puser->set->popinjay_reuse_xuidl == '\0' &&
@@ -385,10 +386,14 @@ static void session_take_over(struct popinjay_session *session)
 	}
 	o_stream_set_flush_callback(client->output, session_output, client);
 	popinjay_client_set_nodelay(client);
-	/* Commands that came together with the password are in a buffer, about
-	   which no event of the socket will tell. */
-	session->login_input_pending = TRUE;
-	i_stream_set_input_pending(client->input, TRUE);
+	/* Commands that came together with the password are in a stream that
+	   Dovecot put around its first one; no event of the socket will tell
+	   about them. */
+	if (client->input != session->created_input ||
+	    i_stream_get_data_size(client->input) > 0) {
+		session->login_input_pending = TRUE;
+		i_stream_set_input_pending(client->input, TRUE);
+	}
 }
 
 void popinjay_session_take_over(struct mail_user *user)

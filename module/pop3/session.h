@@ -63,6 +63,9 @@ struct popinjay_session {
 	struct client *client;
 	struct popinjay_user *puser;
 
+	/* client->input when the client was created; only to compare */
+	const struct istream *created_input;
+
 	struct popinjay_request *request;
 	struct popinjay_session_stats stats;
 	enum popinjay_session_end end;
