@@ -2,9 +2,12 @@
 
 /* Measures POP3 sessions with Popinjay against the same Dovecot without it:
    two private Dovecots with the same mailboxes, asked in turns by the same
-   client in one run. What counts are the ratios. */
+   client in one run. What counts are the ratios. Other servers, when asked for,
+   take their turn after these two. */
 
+#include "mailboxes.h"
 #include "sendfile.h"
+#include "table.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,43 +22,15 @@
 #define BIG_BYTES (10 * 1000 * 1000)
 #define MIXED_COUNT 2000
 #define POLL_COUNT 50
-#define POLLS_PER_ROUND 20
 #define END_OF_REPLY "\r\n.\r\n"
 
-/* An interquartile range above this part of the median says that the machine
-   was busy with other things. */
-#define NOISE_LIMIT 0.3
-
-enum { STOCK, OURS, SERVERS };
-
-struct sample {
-	double secs;
-	/* of the pop3 process, user and system */
-	double cpu_secs;
-	/* largest resident memory of the pop3 process */
-	double peak_kib;
-	double bytes;
-};
-
-struct measurement;
-typedef void measure_func_t(struct fixture *f, const struct measurement *m,
-			    struct sample *sample);
-
-struct measurement {
-	const char *name;
-	measure_func_t *measure;
-	const char *user;
-	/* of RETR: how many are on their way at once */
-	unsigned int depth;
-	enum pop3_security security;
-	const char *command;
-	/* the result is told in MB/s rather than in ms */
-	gboolean throughput;
-};
+static struct side sides[MAILBOXES][ALL_SERVERS];
+/* Those of REUSED run with the example for large sites. */
+static struct fixture *servers[SERVERS], *reused_servers[SERVERS];
 
 static gint opt_rounds = 7;
 static gint opt_messages = 100000;
-static gboolean opt_json;
+static gboolean opt_json, opt_peers;
 static gchar *opt_only;
 static gchar *opt_storage;
 
@@ -68,108 +43,12 @@ static const GOptionEntry options[] = {
 	  "maildir, mbox, sdbox or mdbox (maildir)", "NAME" },
 	{ "only", 'o', 0, G_OPTION_ARG_STRING, &opt_only,
 	  "Only the measurements whose name has TEXT in it", "TEXT" },
+	{ "peers", 'p', 0, G_OPTION_ARG_NONE, &opt_peers,
+	  "Measure Courier and Cyrus too", NULL },
 	{ "json", 'j', 0, G_OPTION_ARG_NONE, &opt_json,
 	  "Print a JSON object for each measurement", NULL },
 	{ NULL, 0, 0, 0, NULL, NULL, NULL }
 };
-
-/* --- the mailboxes, the same in every run --- */
-
-static GBytes *make_mail(GRand *rand, unsigned int idx, gsize size)
-{
-	GString *mail = g_string_new(NULL);
-	static const char base64[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-		"abcdefghijklmnopqrstuvwxyz0123456789+/";
-	char line[78];
-	unsigned int i;
-
-	g_string_append_printf(mail, "From: sender%u@example.com\n"
-		"To: user@example.com\nSubject: Message %u\n"
-		"Message-ID: <%u.bench@example.com>\n"
-		"Date: Mon, 5 Jan 2026 10:00:00 +0000\n\n", idx, idx, idx);
-	for (i = 0; i < 76; i++)
-		line[i] = base64[g_rand_int_range(rand, 0, 64)];
-	line[76] = '\n';
-	while (mail->len < size) {
-		/* no two lines alike, at little cost */
-		line[g_rand_int_range(rand, 0, 76)] =
-			base64[g_rand_int_range(rand, 0, 64)];
-		g_string_append_len(mail, line, 77);
-	}
-	return g_string_free_to_bytes(mail);
-}
-
-static gsize mixed_size(GRand *rand)
-{
-	/* most are small, most bytes are in attachments */
-	return g_rand_int_range(rand, 0, 10) < 9 ?
-		(gsize)g_rand_int_range(rand, 2000, 40000) :
-		(gsize)g_rand_int_range(rand, 100000, 600000);
-}
-
-static gint compare_names(gconstpointer a, gconstpointer b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Names of a Maildir's files as real servers make them, which have nothing of a
-   series. */
-static void
-rename_files(struct fixture *f, const char *user, GRand *rand)
-{
-	char *dir = fixture_mail_dir(f, user);
-	char *new_dir = g_build_filename(dir, "new", NULL);
-	GDir *files = g_dir_open(new_dir, 0, NULL);
-	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-	const char *name;
-	unsigned int i;
-
-	while ((name = g_dir_read_name(files)) != NULL)
-		g_ptr_array_add(names, g_strdup(name));
-	g_dir_close(files);
-	/* the order of a directory is another each time */
-	g_ptr_array_sort(names, compare_names);
-	for (i = 0; i < names->len; i++) {
-		char *from, *to;
-
-		name = g_ptr_array_index(names, i);
-		from = g_build_filename(new_dir, name, NULL);
-		to = g_strdup_printf("%s/%.10s.M%06dP%d.mail3", new_dir, name,
-				     g_rand_int_range(rand, 0, 1000000),
-				     g_rand_int_range(rand, 300, 32768));
-		if (rename(from, to) < 0)
-			g_error("bench: rename(%s): %s", from,
-				g_strerror(errno));
-		g_free(from);
-		g_free(to);
-	}
-	g_ptr_array_unref(names);
-	g_free(new_dir);
-	g_free(dir);
-}
-
-static void
-deliver(struct fixture *f, const char *user, unsigned int count, gsize size)
-{
-	GPtrArray *mails = g_ptr_array_new_with_free_func(
-		(GDestroyNotify)g_bytes_unref);
-	GRand *rand = g_rand_new_with_seed(1939);
-	unsigned int i;
-
-	fprintf(stderr, "bench: %s: %u messages for %s\n",
-		f->stock ? "stock" : "popinjay", count, user);
-	for (i = 0; i < count; i++) {
-		g_ptr_array_add(mails, make_mail(rand, i + 1,
-			size > 0 ? size : mixed_size(rand)));
-	}
-	fixture_user_add(f, user);
-	fixture_deliver_all(f, user, (GBytes *const *)mails->pdata,
-			    mails->len);
-	if (g_str_equal(fixture_user_storage(user), "maildir"))
-		rename_files(f, user, rand);
-	g_rand_free(rand);
-	g_ptr_array_unref(mails);
-}
 
 /* --- the client --- */
 
@@ -204,6 +83,36 @@ process_usage(pid_t pid, double *cpu_secs_r, double *peak_kib_r)
 		g_free(text);
 	}
 	g_free(path);
+}
+
+/* What all processes of a Dovecot have used so far, those that have ended
+   included. */
+static double server_cpu_secs(struct fixture *f)
+{
+	GDir *dir = g_dir_open("/proc", 0, NULL);
+	unsigned long long ticks = 0;
+	const char *name;
+
+	while ((name = g_dir_read_name(dir)) != NULL) {
+		char *path = g_strdup_printf("/proc/%s/stat", name), *text, *p;
+		unsigned long long user, sys, ended_user, ended_sys;
+		int group;
+
+		if (g_ascii_isdigit(*name) &&
+		    g_file_get_contents(path, &text, NULL, NULL)) {
+			p = strrchr(text, ')');
+			if (p != NULL &&
+			    sscanf(p + 1, " %*c %*d %d %*d %*d %*d %*u %*u "
+				   "%*u %*u %*u %llu %llu %llu %llu", &group,
+				   &user, &sys, &ended_user,
+				   &ended_sys) == 5 && group == f->pid)
+				ticks += user + sys + ended_user + ended_sys;
+			g_free(text);
+		}
+		g_free(path);
+	}
+	g_dir_close(dir);
+	return (double)ticks / sysconf(_SC_CLK_TCK);
 }
 
 static gssize receive(struct pop3 *pop3, char *buf)
@@ -256,6 +165,20 @@ static guint64 receive_reply(struct pop3 *pop3, guint64 size)
 	}
 }
 
+/* Servers say "+OK" in many words. */
+static struct pop3 *log_in(const struct side *side, enum pop3_security security)
+{
+	struct pop3 *pop3 = pop3_connect(side->f, security);
+	char *user = pop3_ask(pop3, "USER %s", side->user);
+	char *pass = pop3_ask(pop3, "PASS %s", FIXTURE_PASSWORD);
+
+	if (!g_str_has_prefix(user, "+OK") || !g_str_has_prefix(pass, "+OK"))
+		g_error("bench: nobody is let in: %s, %s", user, pass);
+	g_free(user);
+	g_free(pass);
+	return pop3;
+}
+
 struct bench_session {
 	struct pop3 *pop3;
 	pid_t pid;
@@ -265,18 +188,19 @@ struct bench_session {
 };
 
 static void
-session_start(struct bench_session *session, struct fixture *f,
+session_start(struct bench_session *session, const struct side *side,
 	      const struct measurement *m)
 {
-	gsize mark = fixture_log_size(f);
+	gsize mark = fixture_log_size(side->f);
 	char *stat;
 
-	session->pop3 = pop3_session(f, m->security, m->user);
+	session->pop3 = log_in(side, m->security);
 	stat = pop3_ask(session->pop3, "STAT");
 	if (sscanf(stat, "+OK %u", &session->messages) != 1)
 		g_error("bench: STAT was answered: %s", stat);
 	g_free(stat);
-	session->pid = fixture_session_pid(f, mark, m->user);
+	session->pid = side->peer ? 0 :
+		fixture_session_pid(side->f, mark, side->user);
 	/* a client that waits in recv() costs least */
 	if (fcntl(session->pop3->fd, F_SETFL, 0) < 0)
 		g_error("bench: fcntl() failed: %s", g_strerror(errno));
@@ -285,9 +209,10 @@ session_start(struct bench_session *session, struct fixture *f,
 static void
 session_measure(struct bench_session *session, struct sample *sample)
 {
-	double cpu_secs;
+	double cpu_secs = 0;
 
-	process_usage(session->pid, &cpu_secs, &sample->peak_kib);
+	if (session->pid != 0)
+		process_usage(session->pid, &cpu_secs, &sample->peak_kib);
 	if (session->start_usecs == 0) {
 		session->cpu_secs = cpu_secs;
 		session->start_usecs = g_get_monotonic_time();
@@ -309,23 +234,28 @@ static void session_end(struct bench_session *session)
 
 /* --- what is measured --- */
 
-static void measure_retr(struct fixture *f, const struct measurement *m,
+static void measure_retr(struct side *side, const struct measurement *m,
 			 struct sample *sample)
 {
-	static guint64 pipelined_bytes;
 	struct bench_session session = { .start_usecs = 0 };
 	GString *commands = g_string_new(NULL);
 	unsigned int msn = 1, i;
 	guint64 bytes = 0;
 
-	session_start(&session, f, m);
+	if (m->depth > 1 && side->retr_bytes == 0) {
+		/* With several on their way their ends cannot be told apart
+		   cheaply, so the size of all of them has to be known. */
+		struct measurement single = *m;
+
+		single.depth = 1;
+		measure_retr(side, &single, sample);
+	}
+	session_start(&session, side, m);
 	session_measure(&session, sample);
 	while (m->depth == 1 && msn <= session.messages) {
 		pop3_send(session.pop3, "RETR %u", msn++);
 		bytes += receive_reply(session.pop3, 0);
 	}
-	/* With several on their way their ends cannot be told apart cheaply,
-	   but the size of all of them is known by now. */
 	while (m->depth > 1 && msn <= session.messages) {
 		g_string_truncate(commands, 0);
 		for (i = 0; i < m->depth && msn <= session.messages; i++) {
@@ -338,23 +268,23 @@ static void measure_retr(struct fixture *f, const struct measurement *m,
 		if (msn <= session.messages)
 			continue;
 		bytes = session.pop3->input->len;
-		bytes += receive_reply(session.pop3, pipelined_bytes - bytes);
+		bytes += receive_reply(session.pop3,
+				       side->retr_bytes - bytes);
 		g_string_truncate(session.pop3->input, 0);
 	}
 	session_measure(&session, sample);
 	sample->bytes = bytes;
-	if (m->depth == 1)
-		pipelined_bytes = bytes;
+	side->retr_bytes = bytes;
 	session_end(&session);
 	g_string_free(commands, TRUE);
 }
 
-static void measure_command(struct fixture *f, const struct measurement *m,
+static void measure_command(struct side *side, const struct measurement *m,
 			    struct sample *sample)
 {
 	struct bench_session session = { .start_usecs = 0 };
 
-	session_start(&session, f, m);
+	session_start(&session, side, m);
 	session_measure(&session, sample);
 	pop3_send(session.pop3, "%s", m->command);
 	sample->bytes = receive_reply(session.pop3, 0);
@@ -362,27 +292,31 @@ static void measure_command(struct fixture *f, const struct measurement *m,
 	session_end(&session);
 }
 
-static void measure_open(struct fixture *f, const struct measurement *m,
+static void measure_open(struct side *side, const struct measurement *m,
 			 struct sample *sample)
 {
 	struct bench_session session = { .start_usecs = 0 };
 	gint64 start = g_get_monotonic_time();
 
-	session_start(&session, f, m);
+	session_start(&session, side, m);
 	sample->secs = (g_get_monotonic_time() - start) /
 		(double)G_USEC_PER_SEC;
-	process_usage(session.pid, &sample->cpu_secs, &sample->peak_kib);
+	if (session.pid != 0) {
+		process_usage(session.pid, &sample->cpu_secs,
+			      &sample->peak_kib);
+	}
 	session_end(&session);
 }
 
-static void measure_poll(struct fixture *f, const struct measurement *m,
+static void measure_poll(struct side *side, const struct measurement *m,
 			 struct sample *sample)
 {
+	double cpu_secs = side->peer ? 0 : server_cpu_secs(side->f);
 	gint64 start = g_get_monotonic_time();
 	unsigned int i;
 
-	for (i = 0; i < POLLS_PER_ROUND; i++) {
-		struct pop3 *pop3 = pop3_session(f, m->security, m->user);
+	for (i = 0; i < m->depth; i++) {
+		struct pop3 *pop3 = log_in(side, m->security);
 
 		g_free(pop3_ask(pop3, "STAT"));
 		pop3_send(pop3, "UIDL");
@@ -391,163 +325,160 @@ static void measure_poll(struct fixture *f, const struct measurement *m,
 		pop3_close(pop3);
 	}
 	sample->secs = (g_get_monotonic_time() - start) /
-		(double)G_USEC_PER_SEC / POLLS_PER_ROUND;
+		(double)G_USEC_PER_SEC / m->depth;
+	if (!side->peer)
+		sample->cpu_secs = server_cpu_secs(side->f) - cpu_secs;
 }
 
 static const struct measurement measurements[] = {
-	{ "RETR of 10 MB messages", measure_retr, "big", 1, POP3_CLEAR, NULL,
+	{ "RETR of 10 MB messages", measure_retr, BIG, 1, POP3_CLEAR, NULL,
 	  TRUE },
-	{ "RETR of 10 MB messages, POP3S", measure_retr, "big", 1, POP3_TLS,
+	{ "RETR of 10 MB messages, POP3S", measure_retr, BIG, 1, POP3_TLS,
 	  NULL, TRUE },
-	{ "RETR of mixed messages", measure_retr, "mixed", 1, POP3_CLEAR,
-	  NULL, TRUE },
-	{ "RETR of mixed messages, pipelined", measure_retr, "mixed", 16,
+	{ "RETR of mixed messages", measure_retr, MIXED, 1, POP3_CLEAR, NULL,
+	  TRUE },
+	{ "RETR of mixed messages, pipelined", measure_retr, MIXED, 16,
 	  POP3_CLEAR, NULL, TRUE },
-	{ "login to STAT, large mailbox", measure_open, "many", 0,
-	  POP3_CLEAR, NULL, FALSE },
-	{ "UIDL, large mailbox", measure_command, "many", 0, POP3_CLEAR,
-	  "UIDL", FALSE },
-	{ "LIST, large mailbox", measure_command, "many", 0, POP3_CLEAR,
-	  "LIST", FALSE },
-	{ "poll: login, STAT, UIDL, QUIT", measure_poll, "poll", 0,
-	  POP3_CLEAR, NULL, FALSE }
+	{ "login to STAT, large mailbox", measure_open, MANY, 0, POP3_CLEAR,
+	  NULL, FALSE },
+	{ "UIDL, large mailbox", measure_command, MANY, 0, POP3_CLEAR, "UIDL",
+	  FALSE },
+	{ "LIST, large mailbox", measure_command, MANY, 0, POP3_CLEAR, "LIST",
+	  FALSE },
+	{ "poll: login, STAT, UIDL, QUIT", measure_poll, POLL, 25, POP3_CLEAR,
+	  NULL, FALSE },
+	{ "poll, processes reused", measure_poll, REUSED, 250, POP3_CLEAR,
+	  NULL, FALSE }
 };
 
-/* --- the table --- */
+/* --- rounds --- */
 
-static int compare_doubles(const void *a, const void *b)
+static gboolean measure(const struct measurement *m)
 {
-	double x = *(const double *)a, y = *(const double *)b;
+	struct sample *samples[ALL_SERVERS] = { NULL }, unused;
+	struct side *mailbox = sides[m->mailbox];
+	gboolean quiet;
+	unsigned int s;
+	int i;
 
-	return x < y ? -1 : x > y;
-}
-
-/* Sorts values. */
-static double median(double *values, unsigned int count)
-{
-	qsort(values, count, sizeof(*values), compare_doubles);
-	return count % 2 == 1 ? values[count / 2] :
-		(values[count / 2 - 1] + values[count / 2]) / 2;
-}
-
-static void
-report(const struct measurement *m, struct sample *samples[SERVERS])
-{
-	double value[SERVERS], cpu[SERVERS], peak[SERVERS], noise = 0, ratio;
-	double *values = g_new(double, opt_rounds), limit = 0;
-	char limit_text[16] = "";
-	int s, i;
-
-	for (s = 0; s < SERVERS; s++) {
-		for (i = 0; i < opt_rounds; i++)
-			values[i] = samples[s][i].cpu_secs;
-		cpu[s] = median(values, opt_rounds);
-		peak[s] = 0;
-		for (i = 0; i < opt_rounds; i++) {
-			peak[s] = MAX(peak[s], samples[s][i].peak_kib);
-			values[i] = m->throughput ? samples[s][i].bytes /
-				samples[s][i].secs / 1e6 :
-				samples[s][i].secs * 1e3;
-		}
-		value[s] = median(values, opt_rounds);
-		noise = MAX(noise, (values[opt_rounds * 3 / 4] -
-				    values[opt_rounds / 4]) / value[s]);
-	}
-	if (m->throughput && m->security == POP3_CLEAR) {
-		double bytes = samples[OURS][0].bytes;
-
-		for (i = 0; i < opt_rounds; i++)
-			values[i] = bytes / bench_sendfile_secs(bytes) / 1e6;
-		limit = median(values, opt_rounds);
-		g_snprintf(limit_text, sizeof(limit_text), "%.0f", limit);
-	}
-	/* above 1 is better than stock, for rates as for times */
-	ratio = m->throughput ? value[OURS] / value[STOCK] :
-		value[STOCK] / value[OURS];
-
-	if (opt_json) {
-		printf("{\"name\":\"%s\",\"unit\":\"%s\",\"stock\":%.3f,"
-		       "\"popinjay\":%.3f,\"ratio\":%.3f,"
-		       "\"sendfile\":%.3f,"
-		       "\"stock_cpu_secs\":%.3f,\"popinjay_cpu_secs\":%.3f,"
-		       "\"stock_peak_kib\":%.0f,\"popinjay_peak_kib\":%.0f,"
-		       "\"noise\":%.3f,\"rounds\":%d}\n", m->name,
-		       m->throughput ? "MB/s" : "ms", value[STOCK],
-		       value[OURS], ratio, limit, cpu[STOCK], cpu[OURS],
-		       peak[STOCK], peak[OURS], noise, opt_rounds);
-	} else {
-		printf("%-34s %8.1f %8.1f %-4s %6.2f %8s   %6.2f %6.2f   "
-		       "%6.0f %6.0f   %3.0f %%%s\n", m->name, value[STOCK],
-		       value[OURS], m->throughput ? "MB/s" : "ms", ratio,
-		       limit_text, cpu[STOCK], cpu[OURS], peak[STOCK],
-		       peak[OURS], noise * 100, noise > NOISE_LIMIT ?
-		       " too noisy to tell" : "");
-	}
-	fflush(stdout);
-	g_free(values);
-}
-
-static void
-run(struct fixture *servers[SERVERS], const struct measurement *m)
-{
-	struct sample *samples[SERVERS], unused;
-	int i, s;
-
-	for (s = 0; s < SERVERS; s++) {
+	for (s = 0; s < ALL_SERVERS; s++) {
+		if (mailbox[s].f == NULL ||
+		    (mailbox[s].peer && m->security != POP3_CLEAR))
+			continue;
 		samples[s] = g_new0(struct sample, opt_rounds);
 		/* caches are warm when it counts */
-		m->measure(servers[s], m, &unused);
+		m->measure(&mailbox[s], m, &unused);
 	}
 	for (i = 0; i < opt_rounds; i++) {
-		for (s = 0; s < SERVERS; s++)
-			m->measure(servers[s], m, &samples[s][i]);
+		for (s = 0; s < ALL_SERVERS; s++) {
+			if (samples[s] != NULL) {
+				m->measure(&mailbox[s], m, &samples[s][i]);
+			}
+		}
 	}
-	report(m, samples);
-	for (s = 0; s < SERVERS; s++)
+	quiet = bench_report(m, samples, opt_rounds, opt_json);
+	for (s = 0; s < ALL_SERVERS; s++)
 		g_free(samples[s]);
+	return quiet;
 }
 
-static char *user_name(const char *name)
+/* --- the servers --- */
+
+/* Both Dovecots, with the example for large sites if reused is set. */
+static void start_servers(struct fixture **dovecots, gboolean reused)
 {
-	return g_strdup_printf("%s@%s", name,
-			       opt_storage != NULL ? opt_storage : "maildir");
+	const char *path = fixture_dovecot_version() < 20400 ?
+		POPINJAY_SRCDIR "/doc/large-site-2.3.conf.ext" :
+		POPINJAY_SRCDIR "/doc/large-site-2.4.conf.ext";
+	struct fixture_options fixture_options = { .stock = TRUE };
+	char *config = NULL;
+
+	if (dovecots[STOCK] != NULL)
+		return;
+	if (reused && !g_file_get_contents(path, &config, NULL, NULL))
+		g_error("bench: %s cannot be read", path);
+	fixture_options.config = config;
+	dovecots[STOCK] = fixture_new(&fixture_options);
+	fixture_options.stock = FALSE;
+	dovecots[OURS] = fixture_new(&fixture_options);
+	g_free(config);
 }
 
-static void prepare(struct fixture *f, const char *wanted)
+static void make_mailbox(unsigned int mailbox)
 {
 	static const struct {
 		const char *user;
 		unsigned int count;
 		gsize size;
-	} mailboxes[] = {
-		{ "big", BIG_COUNT, BIG_BYTES },
-		{ "mixed", MIXED_COUNT, 0 },
-		{ "many", 0, 500 },
-		{ "poll", POLL_COUNT, 3000 }
+	} mailboxes[MAILBOXES] = {
+		[BIG] = { "big", BIG_COUNT, BIG_BYTES },
+		[MIXED] = { "mixed", MIXED_COUNT, 0 },
+		[MANY] = { "many", 0, 500 },
+		[POLL] = { "poll", POLL_COUNT, 3000 },
+		[REUSED] = { "poll", POLL_COUNT, 3000 }
 	};
-	unsigned int i;
+	struct fixture **dovecots = mailbox == REUSED ? reused_servers :
+		servers;
+	unsigned int count = mailboxes[mailbox].count, s;
+	GPtrArray *mails;
 
-	for (i = 0; i < G_N_ELEMENTS(mailboxes); i++) {
-		char *user;
+	if (sides[mailbox][STOCK].f != NULL)
+		return;
+	if (count == 0)
+		count = (unsigned int)opt_messages;
+	fprintf(stderr, "bench: %u messages for %s\n", count,
+		mailboxes[mailbox].user);
+	start_servers(dovecots, mailbox == REUSED);
+	mails = bench_mails(count, mailboxes[mailbox].size);
+	for (s = 0; s < ALL_SERVERS; s++) {
+		struct side *side = &sides[mailbox][s];
+		const char *user;
 
-		if (strstr(wanted, mailboxes[i].user) == NULL)
-			continue;
-		user = user_name(mailboxes[i].user);
-		deliver(f, user, mailboxes[i].count > 0 ? mailboxes[i].count :
-			(unsigned int)opt_messages, mailboxes[i].size);
-		g_free(user);
+		if (s < SERVERS) {
+			side->f = dovecots[s];
+			side->user = g_strdup_printf("%s@%s",
+				mailboxes[mailbox].user,
+				opt_storage != NULL ? opt_storage : "maildir");
+			bench_deliver(side->f, side->user, mails);
+		} else if (opt_peers && mailbox != REUSED) {
+			side->peer = TRUE;
+			side->f = bench_peer_new(s - SERVERS, servers[STOCK],
+						 mails, &user);
+			side->user = g_strdup(user);
+		}
 	}
+	g_ptr_array_unref(mails);
+}
+
+static void free_all(void)
+{
+	unsigned int mailbox, s;
+
+	for (mailbox = 0; mailbox < MAILBOXES; mailbox++) {
+		for (s = 0; s < ALL_SERVERS; s++) {
+			struct side *side = &sides[mailbox][s];
+
+			if (side->peer)
+				bench_peer_free(s - SERVERS, side->f);
+			g_free(side->user);
+		}
+	}
+	for (s = 0; s < SERVERS; s++) {
+		g_clear_pointer(&servers[s], fixture_free);
+		g_clear_pointer(&reused_servers[s], fixture_free);
+	}
+}
+
+static gboolean is_wanted(const struct measurement *m)
+{
+	return opt_only == NULL || strstr(m->name, opt_only) != NULL;
 }
 
 int main(int argc, char **argv)
 {
-	static const struct fixture_options stock_options = { .stock = TRUE };
 	GOptionContext *context;
-	struct fixture *servers[SERVERS];
-	GString *wanted = g_string_new(NULL);
 	GError *error = NULL;
-	unsigned int i;
-	int s;
+	unsigned int i, noisy = 0, count = 0;
 
 	context = g_option_context_new("- POP3 with Popinjay against without");
 	g_option_context_add_main_entries(context, options, NULL);
@@ -559,37 +490,23 @@ int main(int argc, char **argv)
 	}
 	g_option_context_free(context);
 
+	/* what takes minutes, before the machine's load counts */
+	g_setenv("POPINJAY_TEST_TIMEOUT", "1200", FALSE);
 	for (i = 0; i < G_N_ELEMENTS(measurements); i++) {
-		if (opt_only == NULL ||
-		    strstr(measurements[i].name, opt_only) != NULL)
-			g_string_append(wanted, measurements[i].user);
+		if (is_wanted(&measurements[i]))
+			make_mailbox(measurements[i].mailbox);
 	}
-	servers[STOCK] = fixture_new(&stock_options);
-	servers[OURS] = fixture_new(NULL);
-	for (s = 0; s < SERVERS; s++)
-		prepare(servers[s], wanted->str);
-
-	if (!opt_json) {
-		printf("%-34s %8s %8s %-4s %6s %8s   %13s   %13s   noise\n"
-		       "%-34s %8s %8s %-4s %6s %8s   %6s %6s   %6s %6s\n",
-		       "medians", "stock", "popinjay", "", "ratio", "sendfile",
-		       "CPU s of pop3", "peak KiB",
-		       "", "", "", "", "", "", "stock", "ours", "stock",
-		       "ours");
-	}
+	if (!opt_json)
+		bench_print_head();
 	for (i = 0; i < G_N_ELEMENTS(measurements); i++) {
-		struct measurement m = measurements[i];
-		char *user = user_name(m.user);
-
-		if (opt_only == NULL || strstr(m.name, opt_only) != NULL) {
-			m.user = user;
-			run(servers, &m);
-		}
-		g_free(user);
+		if (!is_wanted(&measurements[i]))
+			continue;
+		count++;
+		if (!measure(&measurements[i]))
+			noisy++;
 	}
-
-	for (s = 0; s < SERVERS; s++)
-		fixture_free(servers[s]);
-	g_string_free(wanted, TRUE);
+	if (!opt_json)
+		bench_print_end(noisy, count);
+	free_all();
 	return 0;
 }

@@ -56,8 +56,8 @@ static void run(struct cyrus *cyrus, const char *const *argv)
 	int status;
 
 	if (!g_spawn_sync(cyrus->dir, (char **)argv, cyrus->env,
-			  G_SPAWN_SEARCH_PATH, NULL, NULL, NULL, &err, &status,
-			  &error) ||
+			  G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL,
+			  NULL, NULL, NULL, &err, &status, &error) ||
 	    !g_spawn_check_wait_status(status, &error))
 		g_error("%s: %s %s", argv[0], error->message,
 			err == NULL ? "" : err);
@@ -313,4 +313,41 @@ char *cyrus_dir(struct cyrus *cyrus)
 	if (dir == NULL)
 		g_error("Cyrus has no mail in %s", spool);
 	return dir;
+}
+
+static void
+write_mail(const char *dir, unsigned int number, GBytes *mail)
+{
+	g_autofree char *path = g_strdup_printf("%s/%u.", dir, number);
+	g_autoptr(GString) wire = NULL;
+	g_autoptr(GError) error = NULL;
+	gsize size;
+	const char *data = g_bytes_get_data(mail, &size);
+
+	wire = pop3_mail_on_wire(data, size);
+	/* without the final ".", and such mails have no other */
+	if (!g_file_set_contents(path, wire->str, wire->len - 3, &error))
+		g_error("%s", error->message);
+}
+
+void cyrus_fill(struct cyrus *cyrus, const char *user, GBytes *const *mails,
+		unsigned int count)
+{
+	g_autofree char *reconstruct = g_build_filename(cyrus->package,
+						BIN "/reconstruct", NULL);
+	g_autofree char *mailbox = g_strdup_printf("user/%s", user);
+	g_autofree char *dir = NULL;
+
+	g_assert_true(cyrus_deliver(cyrus, user, mails[0]));
+	dir = cyrus_dir(cyrus);
+	for (unsigned int i = 1; i < count; i++)
+		write_mail(dir, i + 1, mails[i]);
+	if (geteuid() == 0) {
+		run(cyrus, (const char *const[]){
+			"chown", "-R", "nobody", dir, NULL
+		});
+	}
+	run(cyrus, (const char *const[]){
+		reconstruct, "-C", "imapd.conf", mailbox, NULL
+	});
 }

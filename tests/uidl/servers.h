@@ -40,6 +40,10 @@ guint16 cyrus_port(const struct cyrus *cyrus);
 void cyrus_user(struct cyrus *cyrus, const char *user);
 /* Put a mail into it by LMTP. Returns FALSE if it does not take such a mail. */
 gboolean cyrus_deliver(struct cyrus *cyrus, const char *user, GBytes *mail);
+/* Put many mails into an empty mailbox, the only one that has mail: the first
+   by LMTP, the others beside it, as after a restore. */
+void cyrus_fill(struct cyrus *cyrus, const char *user, GBytes *const *mails,
+		unsigned int count);
 /* The directory of the only mailbox that has mail. */
 char *cyrus_dir(struct cyrus *cyrus);
 
