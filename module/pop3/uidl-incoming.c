@@ -2,8 +2,7 @@
 
 /* Any mail process: a message that doveadm sync or backup saves brings its
    UIDL. Maildir, sdbox and mdbox keep it with the message; where the storage
-   does not, as mbox, or sdbox when it links the file of another mailbox, it is
-   saved by us as soon as the message has its uid. */
+   does not, as mbox, it is saved by us as soon as the message has its uid. */
 
 #include "lib.h"
 #include "array.h"
@@ -22,23 +21,10 @@
 #define INCOMING_TRANS_CONTEXT(obj) \
 	MODULE_CONTEXT(obj, incoming_transaction_module)
 
-/* What a storage does with the UIDL of a message that is saved. */
-enum incoming_keeps {
-	INCOMING_KEEPS_NONE,
-	/* not that of a copy that is made by a link */
-	INCOMING_KEEPS_SAVED,
-	INCOMING_KEEPS_ALL
-};
-
-struct incoming_box {
-	union mailbox_module_context module_ctx;
-	enum incoming_keeps keeps;
-};
-
 struct incoming_mail {
 	/* that it is to have, 0 if any */
 	uint32_t uid;
-	/* NULL if it brought none, or the storage keeps it */
+	/* NULL if it brought none */
 	const char *uidl;
 };
 
@@ -57,14 +43,13 @@ static MODULE_CONTEXT_DEFINE_INIT(incoming_storage_module,
 static MODULE_CONTEXT_DEFINE_INIT(incoming_transaction_module,
 				  &mail_storage_module_register);
 
-static enum incoming_keeps storage_keeps(const struct mail_storage *storage)
+static bool storage_keeps_uidls(const struct mail_storage *storage)
 {
-	if (strcmp(storage->name, "maildir") == 0)
-		return INCOMING_KEEPS_ALL;
-	if (strcmp(storage->name, "sdbox") == 0 ||
-	    strcmp(storage->name, "mdbox") == 0)
-		return INCOMING_KEEPS_SAVED;
-	return INCOMING_KEEPS_NONE;
+	static const char *const names[] = {
+		"maildir", "sdbox", "mdbox", NULL
+	};
+
+	return str_array_find(names, storage->name);
 }
 
 static struct incoming_trans *
@@ -93,64 +78,36 @@ static void incoming_trans_free(struct incoming_trans **_itrans)
 	i_free(itrans);
 }
 
-/* What is to be saved of a message. It is freed with ctx's data. */
-static void incoming_mail_get(struct mail_save_context *ctx,
-			      struct incoming_mail *mail_r)
-{
-	struct incoming_trans *itrans = incoming_trans_get(ctx->transaction);
-	const char *uidl = ctx->data.pop3_uidl;
-
-	mail_r->uid = ctx->data.uid;
-	mail_r->uidl = uidl == NULL || !popinjay_uidl_is_valid(uidl) ? NULL :
-		p_strdup(itrans->pool, uidl);
-}
-
-static void incoming_mail_add(struct mailbox_transaction_context *trans,
-			      const struct incoming_mail *mail)
-{
-	struct incoming_trans *itrans = incoming_trans_get(trans);
-
-	array_push_back(&itrans->mails, mail);
-	if (mail->uidl != NULL)
-		itrans->has_uidls = TRUE;
-}
-
 static int incoming_save_finish(struct mail_save_context *ctx)
 {
 	struct mailbox_transaction_context *trans = ctx->transaction;
-	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
-	bool copying = ctx->copying_or_moving;
-	struct incoming_mail mail;
+	union mailbox_module_context *ibox =
+		INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
+	struct incoming_trans *itrans = incoming_trans_get(trans);
+	struct incoming_mail mail = { .uid = ctx->data.uid };
 
-	incoming_mail_get(ctx, &mail);
-	if (ibox->keeps != INCOMING_KEEPS_NONE)
-		mail.uidl = NULL;
-	if (ibox->module_ctx.super.save_finish(ctx) < 0)
+	/* what belongs to the message is freed with it */
+	if (ctx->data.pop3_uidl != NULL &&
+	    popinjay_uidl_is_valid(ctx->data.pop3_uidl))
+		mail.uidl = p_strdup(itrans->pool, ctx->data.pop3_uidl);
+	if (ibox->super.save_finish(ctx) < 0)
 		return -1;
-	/* a copy that is saved is added by incoming_copy() */
-	if (!copying)
-		incoming_mail_add(trans, &mail);
+	array_push_back(&itrans->mails, &mail);
+	if (mail.uidl != NULL)
+		itrans->has_uidls = TRUE;
 	return 0;
 }
 
 static int incoming_copy(struct mail_save_context *ctx, struct mail *mail)
 {
-	struct mailbox_transaction_context *trans = ctx->transaction;
-	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
-	struct incoming_mail new_mail;
+	struct mailbox *box = ctx->transaction->box;
+	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
 
-	if (mail->box == trans->box) {
+	if (mail->box == box) {
 		/* dsync knows one UIDL for all messages of a GUID */
 		i_free(ctx->data.pop3_uidl);
 	}
-	incoming_mail_get(ctx, &new_mail);
-	if (ibox->module_ctx.super.copy(ctx, mail) < 0)
-		return -1;
-	if (ibox->keeps == INCOMING_KEEPS_ALL ||
-	    (ibox->keeps == INCOMING_KEEPS_SAVED && ctx->copying_via_save))
-		new_mail.uidl = NULL;
-	incoming_mail_add(trans, &new_mail);
-	return 0;
+	return ibox->super.copy(ctx, mail);
 }
 
 /* Lock the store, and see that there is a file to append to. */
@@ -212,7 +169,7 @@ incoming_commit(struct mailbox_transaction_context *trans,
 		struct mail_transaction_commit_changes *changes_r)
 {
 	struct mailbox *box = trans->box;
-	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
 	struct popinjay_uidl_store *store =
 		popinjay_uidl_storage_get_store(box);
 	string_t *uids;
@@ -222,13 +179,13 @@ incoming_commit(struct mailbox_transaction_context *trans,
 	/* A message that is there is not brought again: where its UIDL can't
 	   be saved, it must not be there either. */
 	if (incoming_lock(store, &error) < 0) {
-		ibox->module_ctx.super.transaction_rollback(trans);
+		ibox->super.transaction_rollback(trans);
 		mail_storage_set_critical(box->storage,
 			"popinjay: New messages aren't saved, since their "
 			"UIDLs can't be: %s", error);
 		return -1;
 	}
-	ret = ibox->module_ctx.super.transaction_commit(trans, changes_r);
+	ret = ibox->super.transaction_commit(trans, changes_r);
 	if (ret == 0) {
 		popinjay_uidl_storage_forget(box);
 		ret = incoming_save(store, itrans, changes_r, &error);
@@ -251,14 +208,15 @@ static int
 incoming_transaction_commit(struct mailbox_transaction_context *trans,
 			    struct mail_transaction_commit_changes *changes_r)
 {
-	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
+	union mailbox_module_context *ibox =
+		INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
 	struct incoming_trans *itrans = INCOMING_TRANS_CONTEXT(trans);
 	int ret;
 
 	if (itrans != NULL && itrans->has_uidls) T_BEGIN {
 		ret = incoming_commit(trans, itrans, changes_r);
 	} T_END; else {
-		ret = ibox->module_ctx.super.transaction_commit(trans,
+		ret = ibox->super.transaction_commit(trans,
 								changes_r);
 	}
 	incoming_trans_free(&itrans);
@@ -268,27 +226,29 @@ incoming_transaction_commit(struct mailbox_transaction_context *trans,
 static void
 incoming_transaction_rollback(struct mailbox_transaction_context *trans)
 {
-	struct incoming_box *ibox = INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
+	union mailbox_module_context *ibox =
+		INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
 	struct incoming_trans *itrans = INCOMING_TRANS_CONTEXT(trans);
 
-	ibox->module_ctx.super.transaction_rollback(trans);
+	ibox->super.transaction_rollback(trans);
 	incoming_trans_free(&itrans);
 }
 
 void popinjay_uidl_incoming_mailbox_allocated(struct mailbox *box)
 {
 	struct mailbox_vfuncs *v = box->vlast;
-	struct incoming_box *ibox;
+	union mailbox_module_context *ibox;
 
 	if (!popinjay_uidl_storage_is_ours(box))
 		return;
-	ibox = p_new(box->pool, struct incoming_box, 1);
-	ibox->module_ctx.super = *v;
-	ibox->keeps = storage_keeps(box->storage);
-	box->vlast = &ibox->module_ctx.super;
-	v->save_finish = incoming_save_finish;
+	ibox = p_new(box->pool, union mailbox_module_context, 1);
+	ibox->super = *v;
+	box->vlast = &ibox->super;
 	v->copy = incoming_copy;
-	v->transaction_commit = incoming_transaction_commit;
-	v->transaction_rollback = incoming_transaction_rollback;
-	MODULE_CONTEXT_SET(box, incoming_storage_module, ibox);
+	if (!storage_keeps_uidls(box->storage)) {
+		v->save_finish = incoming_save_finish;
+		v->transaction_commit = incoming_transaction_commit;
+		v->transaction_rollback = incoming_transaction_rollback;
+	}
+	MODULE_CONTEXT_SET_SELF(box, incoming_storage_module, ibox);
 }
