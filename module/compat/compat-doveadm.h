@@ -30,6 +30,15 @@ static void name(struct doveadm_mail_cmd_context *ctx) \
    function to be told of them. */
 void popinjay_doveadm_accept_params(struct doveadm_mail_cmd_context *ctx);
 
+/* Get the command's current user once more, with mail at another location,
+   "driver:path". Returns 0 with a user whose only namespace is that of the
+   INBOX there, to be freed with mail_user_deinit(), or -1 with the reason in
+   error_r. */
+int popinjay_doveadm_user_at(struct doveadm_mail_cmd_context *ctx,
+			     const struct mail_user *user,
+			     const char *location, struct mail_user **user_r,
+			     const char **error_r);
+
 /* Returns the file that the user's setting popinjay_secret_config names, or
    NULL. */
 const char *popinjay_doveadm_secret_config(struct mail_user *user);

@@ -4,35 +4,62 @@
 
 #include "lib.h"
 #include "array.h"
+#include "hash.h"
+#include "mail-namespace.h"
 #include "mail-user.h"
 #include "doveadm-print.h"
+#include "doveadm-mail.h"
+#include "compat-doveadm.h"
 #include "popinjay-settings.h"
 #include "popinjay.h"
 #include "uidl-api.h"
 #include "uidl-cmd.h"
 
+#include <sys/stat.h>
 #include <sysexits.h>
 
 struct diff_context {
 	const struct popinjay_uidl_set *before, *after;
+	/* with another location: the UIDLs that clients know */
+	HASH_TABLE(const char *, void *) known;
 	struct uidl_diff_user result;
 };
+
+/* Returns 1 if a client would download the message again, 0 if not, or -1 if
+   it is in only one of the sets. */
+static int
+diff_is_changed(const struct diff_context *diff, uint32_t uid)
+{
+	const struct popinjay_uidl *before, *after;
+
+	after = popinjay_uidl_set_find(diff->after, uid);
+	if (after == NULL)
+		return -1;
+	/* of one that can't be read now nobody knows */
+	if (hash_table_is_created(diff->known)) {
+		return !after->provisional &&
+			hash_table_lookup(diff->known, after->uidl) == NULL ?
+			1 : 0;
+	}
+	before = popinjay_uidl_set_find(diff->before, uid);
+	if (before == NULL)
+		return -1;
+	return !before->provisional && !after->provisional &&
+		strcmp(before->uidl, after->uidl) != 0 ? 1 : 0;
+}
 
 /* The sizes of messages whose UIDL stays are not asked for. */
 static int diff_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 {
 	struct diff_context *diff = context;
-	const struct popinjay_uidl *before, *after;
 	uoff_t size;
+	int ret;
 
-	before = popinjay_uidl_set_find(diff->before, mail->uid);
-	after = popinjay_uidl_set_find(diff->after, mail->uid);
-	if (before == NULL || after == NULL)
+	ret = diff_is_changed(diff, mail->uid);
+	if (ret < 0)
 		return 0;
 	diff->result.messages++;
-	/* of one that can't be read now nobody knows */
-	if (before->provisional || after->provisional ||
-	    strcmp(before->uidl, after->uidl) == 0)
+	if (ret == 0)
 		return 0;
 	diff->result.changed++;
 	if (mail_get_virtual_size(mail, &size) < 0) {
@@ -46,22 +73,112 @@ static int diff_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	return 0;
 }
 
-static int diff_run(struct uidl_cmd *cmd, struct mailbox *box)
+/* Compare with what the mailbox, which may be another one, would show. */
+static int
+diff_mailbox(struct uidl_cmd *cmd, struct diff_context *diff,
+	     struct mailbox *box)
 {
-	struct diff_context diff;
 	struct popinjay_uidl_set *after = NULL;
 	const char *error = "The INBOX has no UIDLs of Popinjay";
 	int ret;
 
-	i_zero(&diff);
-	if (cmd->api->get(box, &diff.before, &error) <= 0 ||
-	    cmd->api->get_other(box, cmd->other, &after, &error) <= 0) {
+	if (cmd->api->get_other(box, cmd->other, &after, &error) <= 0) {
 		uidl_cmd_fail(cmd, EX_TEMPFAIL, "%s", error);
 		return -1;
 	}
-	diff.after = after;
-	ret = uidl_cmd_iterate(cmd, box, 0, diff_mail, &diff);
+	diff->after = after;
+	ret = uidl_cmd_iterate(cmd, box, 0, diff_mail, diff);
 	popinjay_uidl_set_free(&after);
+	return ret;
+}
+
+/* Dovecot would make what there is not: its directory, and an INBOX. */
+static bool diff_has_directory(struct uidl_cmd *cmd)
+{
+	const char *path = strchr(cmd->location, ':');
+	struct stat st;
+
+	if (path == NULL)
+		return TRUE;
+	path = t_strcut(path + 1, ':');
+	return stat(mail_user_home_expand(cmd->user, path), &st) == 0 ||
+		errno != ENOENT;
+}
+
+static int diff_open_other(struct uidl_cmd *cmd, struct mailbox *box)
+{
+	enum mailbox_existence existence;
+
+	if (mailbox_exists(box, FALSE, &existence) == 0 &&
+	    existence != MAILBOX_EXISTENCE_SELECT) {
+		uidl_cmd_fail(cmd, EX_NOINPUT, "There is no INBOX at %s",
+			      cmd->location);
+		return -1;
+	}
+	if (mailbox_open(box) < 0 || mailbox_sync(box, 0) < 0) {
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "Opening the INBOX at %s "
+			      "failed: %s", cmd->location,
+			      mailbox_get_last_internal_error(box, NULL));
+		return -1;
+	}
+	return 0;
+}
+
+static int diff_location(struct uidl_cmd *cmd, struct diff_context *diff)
+{
+	struct mail_user *user;
+	struct mail_namespace *ns;
+	struct mailbox *box;
+	const char *error;
+	int ret;
+
+	if (!diff_has_directory(cmd)) {
+		uidl_cmd_fail(cmd, EX_NOINPUT, "There is no mail at %s",
+			      cmd->location);
+		return -1;
+	}
+	if (popinjay_doveadm_user_at(&cmd->ctx, cmd->user, cmd->location, &user,
+				     &error) < 0) {
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "%s", error);
+		return -1;
+	}
+	ns = mail_namespace_find_inbox(user->namespaces);
+	box = mailbox_alloc(ns->list, "INBOX", MAILBOX_FLAG_READONLY |
+			    MAILBOX_FLAG_POP3_SESSION);
+	ret = diff_open_other(cmd, box);
+	if (ret == 0)
+		ret = diff_mailbox(cmd, diff, box);
+	mailbox_free(&box);
+	mail_user_deinit(&user);
+	return ret;
+}
+
+static int diff_run(struct uidl_cmd *cmd, struct mailbox *box)
+{
+	struct diff_context diff;
+	const struct popinjay_uidl *uidls;
+	const char *error = "The INBOX has no UIDLs of Popinjay";
+	unsigned int i, count;
+	int ret;
+
+	i_zero(&diff);
+	if (cmd->api->get(box, &diff.before, &error) <= 0) {
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "%s", error);
+		return -1;
+	}
+	if (cmd->location == NULL)
+		ret = diff_mailbox(cmd, &diff, box);
+	else {
+		uidls = popinjay_uidl_set_get(diff.before, &count);
+		hash_table_create(&diff.known, default_pool, count,
+				  popinjay_uidl_hash, strcmp);
+		for (i = 0; i < count; i++) {
+			hash_table_insert(diff.known, uidls[i].uidl,
+					  POINTER_CAST(1));
+		}
+		ret = diff_location(cmd, &diff);
+		hash_table_destroy(&diff.known);
+	}
 	if (ret < 0)
 		return -1;
 	cmd->diff_users_count++;
@@ -86,10 +203,12 @@ static void diff_init(struct uidl_cmd *cmd)
 	other->old_until = uidl_cmd_param(cmd, "old-until");
 	other->ignore_saved = uidl_cmd_flag(cmd, "without-saved");
 	other->ignore_stored = uidl_cmd_flag(cmd, "without-stored");
+	cmd->location = uidl_cmd_param(cmd, "location");
 	if (other->format == NULL && other->policy == NULL &&
 	    other->sources == NULL && other->reuse_xuidl == NULL &&
 	    other->old_format == NULL && other->old_until == NULL &&
-	    !other->ignore_saved && !other->ignore_stored) {
+	    !other->ignore_saved && !other->ignore_stored &&
+	    cmd->location == NULL) {
 		i_fatal_status(EX_USAGE, "What would be other? Give at least "
 			       "one option, such as -f FORMAT");
 	}

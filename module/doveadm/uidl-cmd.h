@@ -63,7 +63,7 @@ struct uidl_cmd {
 
 	/* diff */
 	struct popinjay_uidl_other *other;
-	const char *storage;
+	const char *location;
 	ARRAY(struct uidl_diff_user) diff_users;
 	unsigned int diff_users_count;
 	uint64_t diff_messages;

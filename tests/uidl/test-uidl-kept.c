@@ -199,9 +199,36 @@ static void test_move_copies(gconstpointer to_storage)
 	uidl_assert_same(imported, before);
 }
 
-/* An sdbox that links the files of another one has what is stored in them, not
-   what was saved beside them. */
-static void test_move_linked(void)
+/* What diff --location says with another format; option may be NULL. */
+static void
+expect_diff(const char *user, const char *changed, const char *format,
+	    const char *option)
+{
+	g_autofree char *output = uidl_tool(get_ours(), NULL, 0, "diff", "-u",
+		user, "--location", "sdbox:~/other", "--format", format,
+		option, NULL);
+	g_auto(GStrv) values = uidl_tool_column(output, "changed");
+	g_auto(GStrv) messages = uidl_tool_column(output, "messages");
+
+	g_assert_cmpstr(values[0], ==, changed);
+	g_assert_cmpstr(messages[0], ==, "5");
+}
+
+static void expect_no_location(const char *user)
+{
+	g_autofree char *home = fixture_home(get_ours(), user);
+	g_autofree char *dir = g_build_filename(home, "other", NULL);
+	g_autofree char *err = NULL;
+
+	g_free(uidl_tool_err(get_ours(), NULL, 66, &err, "diff", "-u", user,
+			     "-l", "sdbox:~/other", NULL));
+	g_assert_nonnull(strstr(err, "There is no mail at sdbox:~/other"));
+	g_assert_cmpint(access(dir, F_OK), ==, -1);
+}
+
+/* doveadm backup from one location of a user to another, which diff looks at
+   before it is taken. */
+static void test_move_location(void)
 {
 	static const char separator[] =
 		"namespace inbox {\n  inbox = yes\n  separator = /\n}\n";
@@ -214,9 +241,12 @@ static void test_move_linked(void)
 	reload("moved.%{uid}", separator);
 	user = user_with_mails("sdbox");
 	before = uidl_list(get_ours(), user);
+	expect_no_location(user);
 	if (fixture_doveadm(get_ours(), NULL, NULL, NULL, "backup", "-u", user,
 			    "sdbox:~/other", NULL) != 0)
 		g_error("doveadm backup failed");
+	expect_diff(user, "0", "other.%{uid}", NULL);
+	expect_diff(user, "5", "other.%{uid}", "-W");
 	other = g_strconcat(separator, location, NULL);
 	reload("other.%{uid}", other);
 	after = uidl_list(get_ours(), user);
@@ -524,7 +554,7 @@ int main(int argc, char *argv[])
 			     test_move_copies);
 	g_test_add_data_func("/uidl-kept/move/copies-to-mdbox", "mdbox",
 			     test_move_copies);
-	g_test_add_func("/uidl-kept/move/linked", test_move_linked);
+	g_test_add_func("/uidl-kept/move/location", test_move_location);
 	g_test_add_func("/uidl-kept/save", test_save);
 	g_test_add_func("/uidl-kept/order", test_order);
 	g_test_add_func("/uidl-kept/uidl-change", test_uidl_change);

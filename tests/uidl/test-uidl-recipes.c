@@ -181,12 +181,17 @@ static void test_convert(void)
 	before = uidl_list(f, USER);
 	first = run(recipe("CONVERT THE STORAGE", 1));
 	g_assert_true(g_file_test(storage, G_FILE_TEST_IS_DIR));
+	g_free(first);
+	first = run(recipe("CONVERT THE STORAGE", 2));
+	if (!g_regex_match_simple("changed +bytes\\s+\\d+ +0 +0\\s*$",
+				  first, 0, 0))
+		g_error("not without changes: %s", first);
 
 	/* another format too: nothing may depend on it */
 	other = uidl_config("fourth.%{uid}", NULL, NULL);
 	all = g_strconcat(other, separator, mdbox, NULL);
 	fixture_reload(f, all);
-	second = run(recipe("CONVERT THE STORAGE", 2));
+	second = run(recipe("CONVERT THE STORAGE", 3));
 	for (unsigned int i = 0; before[i] != NULL; i++)
 		if (strstr(second, before[i]) == NULL)
 			g_error("no %s in: %s", before[i], second);
