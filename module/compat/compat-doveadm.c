@@ -47,6 +47,8 @@ const char *popinjay_doveadm_secret_config(struct mail_user *user)
 
 #else
 
+#include "settings.h"
+
 void popinjay_doveadm_accept_params(
 	struct doveadm_mail_cmd_context *ctx ATTR_UNUSED)
 {
