@@ -5,9 +5,10 @@
 #include "log-files.h"
 #include "log-line.h"
 
-/* Reads the records of log files, one after the other. A compressed file is
-   read as what it holds. Takes 8 MB and the buffers of one file at a time,
-   however many records there are. */
+/* Reads the records of log files. Files whose records are of the same time, as
+   those of several hosts, are merged by time; others are read one after the
+   other. A compressed file is read as what it holds. Takes 8 MB and the buffers
+   of the files that are open at a time, however many records there are. */
 
 struct popinjay_log_counts {
 	/* all lines; those with a record; those whose record is cut or

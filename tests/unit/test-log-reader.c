@@ -72,10 +72,11 @@ static void dir_write(struct log_dir *dir, const char *name, const char *text)
 	dir_write_bytes(dir, name, str);
 }
 
-/* A file with the records from first to last. If its name has an extension of
-   a compressed file, it is compressed. */
-static void dir_write_records(struct log_dir *dir, const char *name,
-			      unsigned int first, unsigned int last)
+/* A file with every step-th record from first to last. If its name has an
+   extension of a compressed file, it is compressed. */
+static void dir_write_some(struct log_dir *dir, const char *name,
+			   unsigned int first, unsigned int last,
+			   unsigned int step)
 {
 	static const char *const programs[][2] = {
 		{ ".gz", "gzip" }, { ".bz2", "bzip2" }, { ".zst", "zstd" }
@@ -83,7 +84,7 @@ static void dir_write_records(struct log_dir *dir, const char *name,
 	g_autoptr(GString) text = g_string_new(NULL);
 	g_autofree char *path = dir_file(dir, name);
 
-	for (unsigned int i = first; i <= last; i++) {
+	for (unsigned int i = first; i <= last; i += step) {
 		g_autofree char *line = record(i);
 
 		g_string_append_printf(text, "%s\n", line);
@@ -102,6 +103,12 @@ static void dir_write_records(struct log_dir *dir, const char *name,
 							&status, NULL));
 		g_assert_cmpint(status, ==, 0);
 	}
+}
+
+static void dir_write_records(struct log_dir *dir, const char *name,
+			      unsigned int first, unsigned int last)
+{
+	dir_write_some(dir, name, first, last, 1);
 }
 
 static void dir_open(struct log_dir *dir, const char *name, time_t since)
@@ -203,6 +210,26 @@ static void test_rotated(const void *data)
 	dir_open(&dir, c->names[0], 0);
 	g_assert_cmpuint(array_count(&dir.files), ==, 4);
 	expect_records(&dir, 100, 499);
+	dir_deinit(&dir);
+}
+
+/* The logs of three hosts, each with its own rotation. */
+static void test_merged(void)
+{
+	struct popinjay_log_counts counts;
+	struct log_dir dir;
+
+	dir_init(&dir);
+	dir_write_some(&dir, "mail.log.1.gz", 1, 900, 3);
+	dir_write_some(&dir, "mail.log.2", 901, 3000, 3);
+	dir_write_some(&dir, "mail.log.3", 2, 3000, 3);
+	dir_write_some(&dir, "mail.log.4", 3, 300, 3);
+	dir_write_some(&dir, "mail.log.5.zst", 303, 2400, 3);
+	dir_write_some(&dir, "mail.log", 2403, 3000, 3);
+	dir_open(&dir, "mail.log", 0);
+	g_assert_cmpuint(array_count(&dir.files), ==, 6);
+	counts = expect_records(&dir, 1, 3000);
+	g_assert_cmpuint(counts.records, ==, 3000);
 	dir_deinit(&dir);
 }
 
@@ -377,6 +404,7 @@ int main(int argc, char *argv[])
 
 		g_test_add_data_func(path, &rotated_cases[i], test_rotated);
 	}
+	g_test_add_func("/log-reader/merged", test_merged);
 	g_test_add_func("/log-reader/being-compressed", test_being_compressed);
 	g_test_add_func("/log-reader/same-file", test_same_file);
 	g_test_add_func("/log-reader/since", test_since);
