@@ -93,7 +93,7 @@ static const struct bad bad_settings[] = {
 	  "popinjay_access_log=none log: Invalid value: none stands alone" },
 	{ "events", FALSE, { "popinjay_access_log_events", "session login" },
 	  "popinjay_access_log_events=session login: Invalid value: use one "
-	  "or more of session, message and command, or none" },
+	  "or more of session, message, expunge and command, or none" },
 	{ "headers", FALSE, { "popinjay_access_log_headers", "from" },
 	  "popinjay_access_log_headers=from: Invalid value: use message-id, "
 	  "subject or both, or none" },

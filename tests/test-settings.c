@@ -77,7 +77,7 @@ static const struct user_case good_cases[] = {
 static const char *const list_defaults[][2] = {
 	{ "popinjay_access_log", "log" },
 	{ "popinjay_access_log_anonymize", "" },
-	{ "popinjay_access_log_events", "session message" },
+	{ "popinjay_access_log_events", "session expunge" },
 	{ "popinjay_access_log_format", "json" },
 	{ "popinjay_access_log_headers", "message-id" },
 	{ "popinjay_access_log_key_file", "" },

@@ -6,6 +6,12 @@
 
 #include "event-log.h"
 
+#ifndef POPINJAY_HAVE_EVENT_GET_GLOBAL_DEBUG_SEND_FILTER
+/* Since 2.4.2 libdovecot exports it, though no header tells. */
+extern struct event_filter **stats_event_filter;
+#  pragma weak stats_event_filter
+#endif
+
 /* Find the filter of the events that the stats process wants, which is NULL if
    it wants none. Returns FALSE if this Dovecot does not tell. */
 static inline bool
@@ -16,7 +22,11 @@ popinjay_event_stats_filter(struct event_filter **filter_r)
 	return TRUE;
 #else
 	*filter_r = NULL;
-	return FALSE;
+	if (&stats_event_filter == NULL)
+		return FALSE;
+	if (stats_event_filter != NULL)
+		*filter_r = *stats_event_filter;
+	return TRUE;
 #endif
 }
 

@@ -55,7 +55,7 @@ static const struct env_setting settings[] = {
 	SETTING(SETTING_STR, "access_log", access_log, "log"),
 	SETTING(SETTING_STR, "access_log_format", access_log_format, "json"),
 	SETTING(SETTING_STR, "access_log_events", access_log_events,
-		"session message"),
+		"session expunge"),
 	SETTING(SETTING_STR, "access_log_headers", access_log_headers,
 		"message-id"),
 	SETTING(SETTING_STR, "access_log_anonymize", access_log_anonymize, ""),

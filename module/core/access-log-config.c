@@ -81,6 +81,12 @@ parse_sinks(pool_t pool, const char *value,
 	return 0;
 }
 
+static bool has_sinks(const struct popinjay_access_log_config *config)
+{
+	return config->log || config->service || *config->syslogs != NULL ||
+		*config->files != NULL;
+}
+
 struct flag {
 	const char *name;
 	bool *yes;
@@ -177,6 +183,7 @@ int popinjay_access_log_config_parse(pool_t pool,
 	const struct flag events[] = {
 		{ "session", &config_r->session },
 		{ "message", &config_r->message },
+		{ "expunge", &config_r->expunge },
 		{ "command", &config_r->command },
 		{ NULL, NULL }
 	};
@@ -189,11 +196,17 @@ int popinjay_access_log_config_parse(pool_t pool,
 	i_zero(config_r);
 	if (parse_sinks(pool, values->access_log, config_r, error_r) < 0 ||
 	    parse_flags("_events", values->events, events, "use one or more of "
-			"session, message and command, or none", error_r) < 0 ||
+			"session, message, expunge and command, or none",
+			error_r) < 0 ||
 	    parse_flags("_headers", values->headers, headers, "use message-id, "
 			"subject or both, or none", error_r) < 0 ||
 	    parse_anonymize(values->anonymize, config_r, error_r) < 0)
 		return -1;
+	config_r->expunge = config_r->expunge || config_r->message;
+	if (!has_sinks(config_r)) {
+		config_r->session = config_r->message = FALSE;
+		config_r->expunge = config_r->command = FALSE;
+	}
 	config_r->logfmt = strcmp(values->format, "logfmt") == 0;
 	if (!config_r->logfmt && strcmp(values->format, "json") != 0) {
 		return invalid("_format", values->format, "use json or logfmt",
@@ -205,14 +218,6 @@ int popinjay_access_log_config_parse(pool_t pool,
 void popinjay_access_log_config_free(struct popinjay_access_log_config *config)
 {
 	popinjay_key_free(&config->key);
-}
-
-bool popinjay_access_log_has_sinks(
-	const struct popinjay_access_log_config *config)
-{
-	return config->log || config->service ||
-		(config->syslogs != NULL && *config->syslogs != NULL) ||
-		(config->files != NULL && *config->files != NULL);
 }
 
 /* --- anonymity --- */

@@ -33,8 +33,10 @@ struct popinjay_access_log_config {
 	/* the format is logfmt, not JSON */
 	bool logfmt;
 
-	/* records to make */
-	bool session, message, command;
+	/* Records to write: of sessions, of all that befalls messages, of
+	   messages that were removed, of commands. All FALSE if lines go
+	   nowhere. */
+	bool session, message, expunge, command;
 	/* headers to tell in message records */
 	bool message_id, subject;
 
@@ -52,10 +54,6 @@ int popinjay_access_log_config_parse(pool_t pool,
 
 /* Wipe and free the key. */
 void popinjay_access_log_config_free(struct popinjay_access_log_config *config);
-
-/* Returns TRUE if lines go anywhere. */
-bool popinjay_access_log_has_sinks(
-	const struct popinjay_access_log_config *config);
 
 /* What records tell of a user, an address and a session: the value itself, or
    what the settings make of it. Returns NULL for NULL, and where nothing is

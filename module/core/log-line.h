@@ -32,6 +32,7 @@
 	X(ACTION, "action", STR) \
 	X(COMPLETE, "complete", BOOL) \
 	X(CUT_BY, "cut_by", STR) \
+	X(FETCHED, "fetched", BOOL) \
 	X(UID, "uid", NUM) \
 	X(GUID, "guid", STR) \
 	X(UIDL, "uidl", STR) \

@@ -29,8 +29,10 @@ struct story_work {
 	/* the last record of each kind, NULL: none */
 	const struct story_record *downloaded, *failed, *deleted, *marked;
 	uint64_t downloads, failures, deletions, marks;
-	/* of the deleted: how long after the download; how many had none */
+	/* of the deleted: how long after the download; how many the log shows
+	   none of, and of those, which are said to have been fetched or not */
 	uint64_t after_min_usecs, after_max_usecs, undownloaded;
+	uint64_t fetched, unfetched;
 	ARRAY_TYPE(const_string) details;
 };
 
@@ -91,9 +93,13 @@ static void work_add(struct teller *t, struct story_work *work,
 		work->deletions++;
 		download = hash_table_lookup(t->downloads,
 					     message_key(record));
-		if (download == NULL)
+		if (download == NULL) {
 			work->undownloaded++;
-		else {
+			if (record->fetched)
+				work->fetched++;
+			else if (record->fetched_known)
+				work->unfetched++;
+		} else {
 			after_usecs = record->usecs - download->usecs;
 			work->after_min_usecs = I_MIN(work->after_min_usecs,
 						      after_usecs);
@@ -117,9 +123,17 @@ static const char *deleted_after(const struct story_work *work)
 {
 	const char *min_text, *max_text, *they;
 
+	they = work->deletions == 1 ? "it was" : "they were";
+	if (work->fetched == work->deletions)
+		return t_strdup_printf(", after %s downloaded", they);
+	if (work->fetched + work->unfetched == work->deletions) {
+		return work->deletions == 1 ?
+			"; no POP3 client had downloaded it whole" :
+			t_strdup_printf("; %"PRIu64" of them no POP3 client "
+				"had downloaded whole", work->unfetched);
+	}
 	if (work->undownloaded == work->deletions)
 		return "; before that the log shows no whole download";
-	they = work->deletions == 1 ? "it was" : "they were";
 	min_text = popinjay_log_text_duration(work->after_min_usecs /
 					      USECS_IN_SEC);
 	max_text = popinjay_log_text_duration(work->after_max_usecs /
@@ -169,6 +183,21 @@ static void tell_deleted(struct teller *t, struct story_work *work,
 	line->details = array_front(&work->details);
 }
 
+/* What the session's own record says, where there are none of messages. */
+static void
+tell_download_count(struct teller *t, const struct story_record *record,
+		    const char *client)
+{
+	if (record->downloaded == 0)
+		return;
+	story_add_line(t->result, t->pool, record, "downloaded",
+		t_strdup_printf("%s downloaded by %s%s",
+		popinjay_log_text_count(record->downloaded, "message"),
+		client, record->again == 0 ? "" :
+		t_strdup_printf(", %"PRIu64" of them once more",
+				record->again)))->count = record->downloaded;
+}
+
 static void tell_work(struct teller *t, struct story_work *work,
 		      const struct story_record *session_record)
 {
@@ -186,6 +215,8 @@ static void tell_work(struct teller *t, struct story_work *work,
 			t_strdup_printf(", %"PRIu64" of them once more",
 					again)));
 	}
+	if (!t->story->download_seen && session_record != NULL)
+		tell_download_count(t, session_record, client);
 	if (work->failed != NULL) {
 		tell_line(t, work->failed, "download-failed", work->failures,
 			t_strdup_printf("%s downloaded only in part by %s: %s",
@@ -252,15 +283,7 @@ tell_counts(struct teller *t, const struct story_record *record)
 	const char *client = story_client(t->pool, record->session);
 
 	t->repeated = NULL;
-	if (record->downloaded > 0) {
-		story_add_line(t->result, t->pool, record, "downloaded",
-			t_strdup_printf("%s downloaded by %s%s",
-			popinjay_log_text_count(record->downloaded, "message"),
-			client, record->again == 0 ? "" :
-			t_strdup_printf(", %"PRIu64" of them once more",
-					record->again)))->count =
-			record->downloaded;
-	}
+	tell_download_count(t, record, client);
 	if (record->deleted > 0) {
 		story_add_line(t->result, t->pool, record, "deleted",
 			t_strdup_printf("%s deleted by %s",

@@ -168,16 +168,15 @@ tell_record(struct teller *t, struct told_message *message,
 		break;
 	case STORY_EXPUNGE:
 		message->deleted = TRUE;
-		if (message->last_download_usecs == 0) {
-			tell(t, record, "deleted", t_strdup_printf(
-				"deleted by %s; before that the log shows no "
-				"whole download of it", client));
-		} else {
-			tell(t, record, "deleted", t_strdup_printf(
-				"deleted by %s, %s after it was downloaded",
-				client, ago(message->last_download_usecs,
-					    record->usecs)));
-		}
+		tell(t, record, "deleted", t_strconcat("deleted by ", client,
+			message->last_download_usecs > 0 ?
+			t_strdup_printf(", %s after it was downloaded",
+				ago(message->last_download_usecs,
+				    record->usecs)) :
+			!record->fetched_known ?
+			"; before that the log shows no whole download of it" :
+			record->fetched ? ", after it was downloaded" :
+			"; no POP3 client had downloaded it whole", NULL));
 		break;
 	case STORY_SESSION:
 	case STORY_LOGIN_REFUSED:
@@ -191,8 +190,14 @@ static void tell_notes(struct teller *t)
 	const char *name, *note;
 
 	if (array_count(&t->messages) == 0) {
-		note = !t->story->message_seen ?
+		note = !t->story->message_seen && t->story->deletion_seen ?
 			"The log has no records of single messages "
+			"(popinjay_access_log_events)." :
+			!t->story->download_seen ?
+			"No POP3 client deleted this message while this log "
+			"was written. If it is gone, it was not by POP3: look "
+			"at IMAP, webmail, filters and expiry. The log does "
+			"not tell what was downloaded "
 			"(popinjay_access_log_events)." :
 			"No POP3 client downloaded or deleted this message "
 			"while this log was written. If it is gone, it was "

@@ -41,6 +41,8 @@ struct story_record {
 	bool complete;
 	/* the server could not read it whole */
 	bool broken;
+	/* before it was deleted, POP3 had fetched it, as far as is known */
+	bool fetched_known, fetched;
 	uint64_t uid, size, bytes, lines;
 	char *guid, *uidl, *message_id, *subject;
 
@@ -56,9 +58,11 @@ struct popinjay_log_story {
 	HASH_TABLE(char *, struct story_session *) sessions;
 
 	/* of the whole log: the first record, and whether there are records
-	   of messages, and users who cannot be told apart */
+	   of messages, others than of deleted ones, sessions that deleted some,
+	   and users who cannot be told apart */
 	uint64_t first_usecs;
-	bool message_seen, cut_user_seen, hashed_user_seen;
+	bool message_seen, download_seen, deletion_seen;
+	bool cut_user_seen, hashed_user_seen;
 	/* older ones of the user had to go; those kept begin here */
 	uint64_t dropped;
 };

@@ -170,6 +170,9 @@ static void keep_record(struct popinjay_log_story *story,
 		kept->complete = NUM(COMPLETE) != 0;
 		kept->broken = popinjay_log_record_str_equals(record,
 				POPINJAY_LOG_CUT_BY, "storage");
+		kept->fetched_known = popinjay_log_record_has(record,
+				POPINJAY_LOG_FETCHED);
+		kept->fetched = NUM(FETCHED) != 0;
 		kept->uid = NUM(UID);
 		kept->size = NUM(SIZE);
 		kept->bytes = NUM(BYTES);
@@ -191,9 +194,18 @@ void popinjay_log_story_add(struct popinjay_log_story *story,
 
 	if (story->first_usecs == 0 || record->time_usecs < story->first_usecs)
 		story->first_usecs = record->time_usecs;
-	if (record->event == POPINJAY_LOG_MESSAGE)
+	if (record->event == POPINJAY_LOG_MESSAGE) {
 		story->message_seen = TRUE;
-	if (record->time_usecs < story->set.since_usecs)
+		if (!popinjay_log_record_str_equals(record, POPINJAY_LOG_ACTION,
+						    "expunge"))
+			story->download_seen = TRUE;
+	} else if (record->event == POPINJAY_LOG_SESSION &&
+		   NUM(EXPUNGED_COUNT) > 0) {
+		story->deletion_seen = TRUE;
+	}
+	if (record->time_usecs < story->set.since_usecs ||
+	    (story->set.until_usecs != 0 &&
+	     record->time_usecs >= story->set.until_usecs))
 		return;
 	if (user->type == POPINJAY_LOG_STR && user->size > 0) {
 		if (user->data[0] == '@')

@@ -14,7 +14,8 @@ struct popinjay_log_story_settings {
 	const char *user;
 	/* the same as it is in anonymized logs, or NULL */
 	const char *user_hash;
-	uint64_t since_usecs;
+	/* nothing before, and nothing from then on; 0: no limit */
+	uint64_t since_usecs, until_usecs;
 	/* One of them chooses a message, or all are NULL: the mailbox. */
 	const char *uidl, *message_id;
 };

@@ -8,34 +8,28 @@
 #include "lib.h"
 #include "array.h"
 #include "str.h"
-#include "time-util.h"
 #include "unichar.h"
 #include "record.h"
 
 #include <ctype.h>
+#include <time.h>
 
 /* 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year */
 #define TIME_MAX_SECS INT64_C(253402300799)
+/* no record of ours has more */
+#define FIELDS_USUAL_COUNT 48
 
 struct popinjay_record {
-	pool_t pool;
 	ARRAY(struct popinjay_field) fields;
 };
 
 static struct popinjay_field *
-get_field(struct popinjay_record *record, const char *key,
+add_field(struct popinjay_record *record, const char *key,
 	  enum popinjay_field_type type)
 {
-	struct popinjay_field *field;
+	struct popinjay_field *field = array_append_space(&record->fields);
 
-	array_foreach_modifiable(&record->fields, field) {
-		if (strcmp(field->key, key) == 0) {
-			field->type = type;
-			return field;
-		}
-	}
-	field = array_append_space(&record->fields);
-	field->key = p_strdup(record->pool, key);
+	field->key = key;
 	field->type = type;
 	return field;
 }
@@ -58,14 +52,29 @@ static void append_char(string_t *dest, unichar_t chr)
 	}
 }
 
+/* Length of the part of str that stands for itself. */
+static size_t plain_len(const char *str)
+{
+	const char *p = str;
+
+	while (*p >= 0x20 && *p < 0x7f && *p != '"' && *p != '\\')
+		p++;
+	return p - str;
+}
+
 static void append_str(string_t *dest, const char *str)
 {
-	size_t start, previous, left = strlen(str);
+	size_t start, previous, left = strlen(str), plain = plain_len(str);
 	unichar_t chr;
 	int bytes;
 
 	str_append_c(dest, '"');
 	start = str_len(dest);
+	/* most strings are no more than this */
+	plain = I_MIN(plain, POPINJAY_RECORD_STR_MAX_BYTES);
+	str_append_data(dest, str, plain);
+	str += plain;
+	left -= plain;
 	while (left > 0) {
 		bytes = uni_utf8_get_char_n(str, left, &chr);
 		if (bytes <= 0) {
@@ -91,12 +100,33 @@ static bool time_is_valid(const struct timeval *time)
 	return time->tv_sec >= 0 && (int64_t)time->tv_sec <= TIME_MAX_SECS;
 }
 
+static void append_uint(string_t *dest, uint64_t value)
+{
+	char buf[MAX_INT_STRLEN];
+
+	str_append(dest, dec2str_buf(buf, value));
+}
+
 static void append_time(string_t *dest, const struct timeval *time)
 {
-	/* no T_BEGIN: dest may be in the data stack and has to grow */
-	str_printfa(dest, "%s.%06ldZ",
-		    t_strfgmtime("%Y-%m-%dT%H:%M:%S", time->tv_sec),
-		    (long)time->tv_usec);
+	/* many records are of the same second */
+	static time_t last_sec = -1;
+	static char last_text[] = "YYYY-MM-DDTHH:MM:SS.";
+	char usecs[] = "uuuuuuZ";
+	unsigned int i, left = time->tv_usec;
+
+	if (time->tv_sec != last_sec) {
+		const struct tm *tm = gmtime(&time->tv_sec);
+
+		if (strftime(last_text, sizeof(last_text),
+			     "%Y-%m-%dT%H:%M:%S.", tm) == 0)
+			i_unreached();
+		last_sec = time->tv_sec;
+	}
+	for (i = 6; i > 0; i--, left /= 10)
+		usecs[i - 1] = '0' + left % 10;
+	str_append(dest, last_text);
+	str_append(dest, usecs);
 }
 
 static void append_value(string_t *dest, const struct popinjay_field *field)
@@ -109,10 +139,14 @@ static void append_value(string_t *dest, const struct popinjay_field *field)
 			append_str(dest, field->value.str);
 		break;
 	case POPINJAY_FIELD_INT:
-		str_printfa(dest, "%jd", field->value.num);
+		if (field->value.num < 0)
+			str_append_c(dest, '-');
+		append_uint(dest, field->value.num < 0 ?
+			    -(uint64_t)field->value.num :
+			    (uint64_t)field->value.num);
 		break;
 	case POPINJAY_FIELD_UINT:
-		str_printfa(dest, "%"PRIu64, field->value.unum);
+		append_uint(dest, field->value.unum);
 		break;
 	case POPINJAY_FIELD_BOOL:
 		str_append(dest, field->value.yes ? "true" : "false");
@@ -134,40 +168,38 @@ struct popinjay_record *popinjay_record_create(pool_t pool)
 	struct popinjay_record *record;
 
 	record = p_new(pool, struct popinjay_record, 1);
-	record->pool = pool;
-	p_array_init(&record->fields, pool, 32);
+	p_array_init(&record->fields, pool, FIELDS_USUAL_COUNT);
 	return record;
 }
 
 void popinjay_record_add_str(struct popinjay_record *record, const char *key,
 			     const char *value)
 {
-	get_field(record, key, POPINJAY_FIELD_STR)->value.str =
-		p_strdup(record->pool, value);
+	add_field(record, key, POPINJAY_FIELD_STR)->value.str = value;
 }
 
 void popinjay_record_add_int(struct popinjay_record *record, const char *key,
 			     intmax_t value)
 {
-	get_field(record, key, POPINJAY_FIELD_INT)->value.num = value;
+	add_field(record, key, POPINJAY_FIELD_INT)->value.num = value;
 }
 
 void popinjay_record_add_uint(struct popinjay_record *record, const char *key,
 			      uint64_t value)
 {
-	get_field(record, key, POPINJAY_FIELD_UINT)->value.unum = value;
+	add_field(record, key, POPINJAY_FIELD_UINT)->value.unum = value;
 }
 
 void popinjay_record_add_bool(struct popinjay_record *record, const char *key,
 			      bool value)
 {
-	get_field(record, key, POPINJAY_FIELD_BOOL)->value.yes = value;
+	add_field(record, key, POPINJAY_FIELD_BOOL)->value.yes = value;
 }
 
 void popinjay_record_add_time(struct popinjay_record *record, const char *key,
 			      const struct timeval *value)
 {
-	get_field(record, key, POPINJAY_FIELD_TIME)->value.time = *value;
+	add_field(record, key, POPINJAY_FIELD_TIME)->value.time = *value;
 }
 
 const struct popinjay_field *
@@ -188,8 +220,9 @@ void popinjay_record_to_json(const struct popinjay_record *record,
 		if (!first)
 			str_append_c(dest, ',');
 		first = FALSE;
-		append_str(dest, field->key);
-		str_append_c(dest, ':');
+		str_append_c(dest, '"');
+		str_append(dest, field->key);
+		str_append(dest, "\":");
 		append_value(dest, field);
 	}
 	str_append_c(dest, '}');
@@ -244,7 +277,8 @@ void popinjay_record_to_logfmt(const struct popinjay_record *record,
 			continue;
 		if (str_len(dest) > start)
 			str_append_c(dest, ' ');
-		str_printfa(dest, "%s=", field->key);
+		str_append(dest, field->key);
+		str_append_c(dest, '=');
 		if (field->type == POPINJAY_FIELD_STR &&
 		    str_is_bare(field->value.str))
 			str_append(dest, field->value.str);

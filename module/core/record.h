@@ -36,8 +36,9 @@ struct popinjay_field {
 /* Returns an empty record, which lives as long as pool. */
 struct popinjay_record *popinjay_record_create(pool_t pool);
 
-/* Add a field at the end, or give the field of that key another value in its
-   old place. key and value are copied. A NULL string is JSON's null. */
+/* Add a field at the end. key is a name of letters, digits and _ that the
+   record does not have yet. Neither key nor value is copied: both have to live
+   as long as the record is used. A NULL string is JSON's null. */
 void popinjay_record_add_str(struct popinjay_record *record, const char *key,
 			     const char *value);
 void popinjay_record_add_int(struct popinjay_record *record, const char *key,

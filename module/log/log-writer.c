@@ -199,33 +199,49 @@ static bool sinks_write(const struct popinjay_access_log_config *config,
 	return written;
 }
 
-void popinjay_log_write(const struct popinjay_access_log_config *config,
-			bool sinks, struct event *parent,
-			const struct popinjay_record *record)
+static void
+write_event(struct event *parent, const struct popinjay_record *record,
+	    bool log, const char *line)
 {
 	const struct popinjay_field *fields;
+	struct event *event;
 	unsigned int count;
 
 	fields = popinjay_record_get_fields(record, &count);
 	i_assert(count > 0 && strcmp(fields[0].key, "event") == 0);
+	event = record_event(parent, fields[0].value.str);
+	event_add_record(event, record);
+	if (log)
+		e_info(event, "%s", line);
+	else {
+		/* for those who listen to events */
+		e_debug(event, "%s", line);
+	}
+	event_unref(&event);
+}
+
+void popinjay_log_write(const struct popinjay_access_log_config *config,
+			bool sinks, bool event, struct event *parent,
+			const struct popinjay_record *record)
+{
+	if (!sinks && !event)
+		return;
 	T_BEGIN {
 		string_t *line = t_str_new(1024);
-		struct event *event;
+		bool log = FALSE;
 
 		if (config->logfmt)
 			popinjay_record_to_logfmt(record, line);
 		else
 			popinjay_record_to_json(record, line);
-		event = record_event(parent, fields[0].value.str);
-		event_add_record(event, record);
-		if (sinks && (!sinks_write(config, event, str_c(line)) ||
-			      config->log))
-			e_info(event, "%s", str_c(line));
-		else {
-			/* for those who listen to events */
-			e_debug(event, "%s", str_c(line));
+		if (sinks) {
+			log = !sinks_write(config, parent, str_c(line)) ||
+				config->log;
 		}
-		event_unref(&event);
+		if (event)
+			write_event(parent, record, log, str_c(line));
+		else if (log)
+			e_info(parent, "%s", str_c(line));
 	} T_END;
 }
 

@@ -17,11 +17,12 @@ int popinjay_log_config_init(pool_t pool, const struct popinjay_settings *set,
    it has to be sent though no sink wants the record. */
 bool popinjay_log_has_listener(struct event *parent, const char *event_name);
 
-/* Write a record to all sinks, and send it as an event, a child of parent (or
-   NULL), whose name is the record's field "event". If sinks is FALSE, the event
-   alone. A line that a sink does not take goes to Dovecot's own log. */
+/* Write a record to all sinks if sinks is TRUE. If event is TRUE, send it as an
+   event, a child of parent, whose name is the record's field "event". That
+   costs more than the line: so only if somebody listens. A line that a sink
+   does not take goes to Dovecot's own log. */
 void popinjay_log_write(const struct popinjay_access_log_config *config,
-			bool sinks, struct event *parent,
+			bool sinks, bool event, struct event *parent,
 			const struct popinjay_record *record);
 
 /* Give what is left to the sinks, and close them. */

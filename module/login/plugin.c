@@ -133,7 +133,7 @@ static void log_login(struct client *client, const char *reason)
 	if (reason != NULL)
 		popinjay_record_add_str(record, "reason", reason);
 	/* the client's event would add text of its own to the line */
-	popinjay_log_write(&config, TRUE, NULL, record);
+	popinjay_log_write(&config, TRUE, TRUE, NULL, record);
 }
 
 static void login_auth_result(struct client *client,

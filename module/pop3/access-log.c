@@ -52,12 +52,57 @@ static const char *const counted_fields[POPINJAY_COUNTED_COUNT][2] = {
 	[POPINJAY_COUNTED_DELE] = { "dele_count", "dele_bytes" }
 };
 
-/* What every record of a session begins with. */
-struct popinjay_record *
-popinjay_access_log_record(struct popinjay_session *session, const char *event)
+struct popinjay_log_identity {
+	const char *session, *user, *remote_ip;
+	const char *mechanism, *secret_id, *secret_label;
+};
+
+void popinjay_access_log_find_listeners(struct popinjay_session *session)
 {
-	const struct mail_user *user = session->client->user;
+	struct event *event = popinjay_client_event(session->client);
+
+	if (session->listeners.known)
+		return;
+	session->listeners.known = TRUE;
+	session->listeners.session =
+		popinjay_log_has_listener(event, SESSION_FINISHED_EVENT);
+	session->listeners.message =
+		popinjay_log_has_listener(event,
+					  POPINJAY_MESSAGE_FINISHED_EVENT);
+	session->listeners.command =
+		popinjay_log_has_listener(event, COMMAND_FINISHED_EVENT);
+}
+
+/* Hashes, addresses as text: made once, for there may be many records. */
+static const struct popinjay_log_identity *
+get_identity(struct popinjay_session *session)
+{
 	const struct popinjay_access_log_config *log = &session->puser->log;
+	const struct mail_user *user = session->client->user;
+	pool_t pool = session->client->pool;
+	struct popinjay_log_identity *identity;
+
+	if (session->log_identity != NULL)
+		return session->log_identity;
+	identity = p_new(pool, struct popinjay_log_identity, 1);
+	identity->session = p_strdup(pool,
+		popinjay_anonymize_session(log, user->session_id));
+	identity->user = p_strdup(pool,
+		popinjay_anonymize_user(log, user->username));
+	identity->remote_ip = p_strdup(pool,
+		popinjay_anonymize_ip(log, user->conn.remote_ip));
+	identity->mechanism = user->auth_mech;
+	identity->secret_id = popinjay_secret_get(user, "id");
+	identity->secret_label = popinjay_secret_get(user, "label");
+	session->log_identity = identity;
+	return identity;
+}
+
+struct popinjay_record *
+popinjay_access_log_record(struct popinjay_session *session, const char *event,
+			   bool sinks)
+{
+	const struct popinjay_log_identity *identity = get_identity(session);
 	struct popinjay_record *record;
 	struct timeval now;
 
@@ -66,34 +111,35 @@ popinjay_access_log_record(struct popinjay_session *session, const char *event)
 	record = popinjay_record_create(pool_datastack_create());
 	popinjay_record_add_str(record, "event", event);
 	popinjay_record_add_time(record, "time", &now);
-	popinjay_record_add_str(record, "session",
-		popinjay_anonymize_session(log, user->session_id));
-	popinjay_record_add_uint(record, "record", ++session->stats.records);
-	popinjay_record_add_str(record, "user",
-		popinjay_anonymize_user(log, user->username));
-	popinjay_record_add_str(record, "remote_ip",
-		popinjay_anonymize_ip(log, user->conn.remote_ip));
+	popinjay_record_add_str(record, "session", identity->session);
+	if (sinks) {
+		popinjay_record_add_uint(record, "record",
+					 ++session->stats.records);
+	}
+	popinjay_record_add_str(record, "user", identity->user);
+	popinjay_record_add_str(record, "remote_ip", identity->remote_ip);
 	return record;
 }
 
 void popinjay_access_log_add_credentials(struct popinjay_session *session,
 					 struct popinjay_record *record)
 {
-	const struct mail_user *user = session->client->user;
+	const struct popinjay_log_identity *identity = get_identity(session);
 
-	popinjay_record_add_str(record, "mechanism", user->auth_mech);
-	if (popinjay_secret_get(user, "id") != NULL) {
+	popinjay_record_add_str(record, "mechanism", identity->mechanism);
+	if (identity->secret_id != NULL) {
 		popinjay_record_add_str(record, "secret_id",
-					popinjay_secret_get(user, "id"));
+					identity->secret_id);
 		popinjay_record_add_str(record, "secret_label",
-					popinjay_secret_get(user, "label"));
+					identity->secret_label);
 	}
 }
 
 void popinjay_access_log_write(struct popinjay_session *session, bool sinks,
+			       bool event,
 			       const struct popinjay_record *record)
 {
-	popinjay_log_write(&session->puser->log, sinks,
+	popinjay_log_write(&session->puser->log, sinks, event,
 			   popinjay_client_event(session->client), record);
 }
 
@@ -117,7 +163,8 @@ static struct popinjay_record *session_record(struct popinjay_session *session)
 	const char *local_ip = NULL;
 	unsigned int i;
 
-	record = popinjay_access_log_record(session, SESSION_FINISHED_EVENT);
+	record = popinjay_access_log_record(session, SESSION_FINISHED_EVENT,
+					    session->puser->log.session);
 	if (session->puser->log.ip == POPINJAY_ANONYMIZE_NOT) {
 		popinjay_record_add_uint(record, "remote_port",
 					 user->conn.remote_port);
@@ -172,9 +219,13 @@ static struct popinjay_record *session_record(struct popinjay_session *session)
 
 void popinjay_access_log_session(struct popinjay_session *session)
 {
+	bool sinks = session->puser->log.session;
+
+	popinjay_access_log_find_listeners(session);
 	popinjay_message_log_expunged(session);
-	T_BEGIN {
-		popinjay_access_log_write(session, session->puser->log.session,
+	if (sinks || session->listeners.session) T_BEGIN {
+		popinjay_access_log_write(session, sinks,
+					  session->listeners.session,
 					  session_record(session));
 	} T_END;
 }
@@ -202,7 +253,8 @@ access_log_command(struct popinjay_request *request,
 	struct popinjay_record *record;
 	bool safe = args_are_safe(request);
 
-	record = popinjay_access_log_record(session, COMMAND_FINISHED_EVENT);
+	record = popinjay_access_log_record(session, COMMAND_FINISHED_EVENT,
+					    sinks);
 	popinjay_access_log_add_credentials(session, record);
 	popinjay_record_add_str(record, "name",
 				safe || request->command != NULL ?
@@ -213,7 +265,8 @@ access_log_command(struct popinjay_request *request,
 	popinjay_record_add_uint(record, "bytes_out", result->bytes_out);
 	popinjay_record_add_uint(record, "duration_usecs",
 				 result->duration_usecs);
-	popinjay_access_log_write(session, sinks, record);
+	popinjay_access_log_write(session, sinks, session->listeners.command,
+				  record);
 }
 
 static void access_log_after(struct popinjay_request *request,
@@ -222,9 +275,8 @@ static void access_log_after(struct popinjay_request *request,
 	struct popinjay_session *session = request->session;
 	bool sinks = session->puser->log.command;
 
-	if (sinks || popinjay_log_has_listener(
-			popinjay_client_event(session->client),
-			COMMAND_FINISHED_EVENT)) T_BEGIN {
+	popinjay_access_log_find_listeners(session);
+	if (sinks || session->listeners.command) T_BEGIN {
 		access_log_command(request, result, sinks);
 	} T_END;
 	popinjay_message_log_command(request, result);

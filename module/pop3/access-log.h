@@ -2,20 +2,28 @@
 #ifndef POPINJAY_ACCESS_LOG_H
 #define POPINJAY_ACCESS_LOG_H
 
+#define POPINJAY_MESSAGE_FINISHED_EVENT "popinjay_message_finished"
+
 struct mailbox;
 struct popinjay_hook;
 struct popinjay_record;
 struct popinjay_session;
 
+/* Look up who listens to the session's events. */
+void popinjay_access_log_find_listeners(struct popinjay_session *session);
+
 /* Returns a new record of the session, in the data stack, with what each of
-   them begins with. The name of its event is event. */
+   them begins with. The name of its event is event; sinks says that it is to
+   be written, and so has a number. */
 struct popinjay_record *
-popinjay_access_log_record(struct popinjay_session *session, const char *event);
+popinjay_access_log_record(struct popinjay_session *session, const char *event,
+			   bool sinks);
 /* Add what the client logged in with. */
 void popinjay_access_log_add_credentials(struct popinjay_session *session,
 					 struct popinjay_record *record);
-/* Send the record as an event, and write it to the sinks if that is TRUE. */
+/* Write the record to the sinks, and send it as an event, if that is TRUE. */
 void popinjay_access_log_write(struct popinjay_session *session, bool sinks,
+			       bool event,
 			       const struct popinjay_record *record);
 
 /* Log the end of a session, and send the event popinjay_session_finished with

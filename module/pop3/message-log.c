@@ -8,21 +8,15 @@
 #include "array.h"
 #include "hash.h"
 #include "istream.h"
-#include "str.h"
-#include "message-header-decode.h"
-#include "message-header-parser.h"
 #include "mail-storage-private.h"
 #include "access-log.h"
 #include "listing.h"
-#include "log-writer.h"
+#include "log-headers.h"
 #include "message-log.h"
 #include "record.h"
 #include "user.h"
 
-#define MESSAGE_FINISHED_EVENT "popinjay_message_finished"
-
 /* Message-ID and Subject are looked for in this much of a message. */
-#define HEADERS_FIRST_BYTES 4096
 #define HEADERS_MAX_BYTES (32 * 1024)
 
 /* An extension of Dovecot's index: 1 for each message that POP3 has fetched. */
@@ -35,6 +29,8 @@ struct message {
 	const char *guid, *uidl;
 	const char *message_id, *subject;
 	bool headers_read:1;
+	/* what was true when it was marked as deleted */
+	bool fetched:1;
 };
 
 struct popinjay_message_log {
@@ -46,8 +42,8 @@ struct popinjay_message_log {
 	/* [msgnum / CHAR_BIT]: messages fetched in this session; or NULL */
 	unsigned char *fetched_bitmask;
 	uint32_t fetched_ext_id;
-	/* records are wanted: by a sink, by somebody who listens */
-	bool sinks, wanted;
+	/* records of messages are wanted: those of what is removed, and all */
+	bool wanted, all_wanted;
 };
 
 static struct popinjay_message_log *
@@ -65,9 +61,11 @@ message_log_get(struct popinjay_session *session)
 	p_array_init(&log->removed, pool, 16);
 	log->fetched_ext_id = mail_index_ext_register(
 		session->client->mailbox->index, FETCHED_EXT_NAME, 0, 1, 1);
-	log->sinks = session->puser->log.message;
-	log->wanted = log->sinks || popinjay_log_has_listener(
-		popinjay_client_event(session->client), MESSAGE_FINISHED_EVENT);
+	popinjay_access_log_find_listeners(session);
+	log->wanted = session->puser->log.expunge ||
+		session->listeners.message;
+	log->all_wanted = session->puser->log.message ||
+		session->listeners.message;
 	session->message_log = log;
 	return log;
 }
@@ -87,7 +85,6 @@ message_get(struct popinjay_session *session, unsigned int msgnum)
 {
 	struct popinjay_message_log *log = message_log_get(session);
 	uint32_t uid = message_uid(session, msgnum);
-	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
 	struct message *message;
 
 	message = hash_table_lookup(log->messages, POINTER_CAST(uid));
@@ -97,10 +94,17 @@ message_get(struct popinjay_session *session, unsigned int msgnum)
 		message->msgnum = msgnum;
 		hash_table_insert(log->messages, POINTER_CAST(uid), message);
 	}
-	if (message->uidl == NULL &&
-	    popinjay_listing_uidl(session, msgnum, uidl))
-		message->uidl = p_strdup(log->pool, uidl);
 	return message;
+}
+
+static void message_read_uidl(struct popinjay_session *session,
+			      struct message *message)
+{
+	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
+
+	if (message->uidl == NULL &&
+	    popinjay_listing_uidl(session, message->msgnum, uidl))
+		message->uidl = p_strdup(session->message_log->pool, uidl);
 }
 
 static void message_read_guid(struct popinjay_message_log *log,
@@ -116,56 +120,6 @@ static void message_read_guid(struct popinjay_message_log *log,
 
 /* --- headers --- */
 
-static const char *
-header_value(pool_t pool, const struct message_header_line *hdr, bool decode)
-{
-	string_t *str = t_str_new(128);
-
-	if (decode)
-		message_header_decode_utf8(hdr->full_value, hdr->full_value_len,
-					   str, NULL);
-	else
-		str_append_data(str, hdr->full_value, hdr->full_value_len);
-	return p_strdup(pool, t_str_trim(str_c(str), " \t\r\n"));
-}
-
-/* Returns TRUE if nothing more is to be found behind data. */
-static bool
-headers_parse(pool_t pool, struct message *message, const unsigned char *data,
-	      size_t size)
-{
-	struct istream *input = i_stream_create_from_data(data, size);
-	struct message_header_parser_ctx *parser;
-	struct message_header_line *hdr;
-	bool ended = FALSE;
-
-	parser = message_parse_header_init(input, NULL,
-		MESSAGE_HEADER_PARSER_FLAG_SKIP_INITIAL_LWSP |
-		MESSAGE_HEADER_PARSER_FLAG_CLEAN_ONELINE);
-	while (message_parse_header_next(parser, &hdr) > 0) {
-		if (hdr->eoh) {
-			ended = TRUE;
-			break;
-		}
-		if (strcasecmp(hdr->name, "Message-ID") != 0 &&
-		    strcasecmp(hdr->name, "Subject") != 0)
-			continue;
-		if (hdr->continues) {
-			hdr->use_full_value = TRUE;
-			continue;
-		}
-		if (strcasecmp(hdr->name, "Subject") == 0) {
-			if (message->subject == NULL)
-				message->subject = header_value(pool, hdr,
-								TRUE);
-		} else if (message->message_id == NULL)
-			message->message_id = header_value(pool, hdr, FALSE);
-	}
-	message_parse_header_deinit(&parser);
-	i_stream_unref(&input);
-	return ended;
-}
-
 static void message_read_headers(struct popinjay_session *session,
 				 struct message *message,
 				 struct istream *stream)
@@ -173,46 +127,81 @@ static void message_read_headers(struct popinjay_session *session,
 	const struct popinjay_access_log_config *config = &session->puser->log;
 	pool_t pool = session->message_log->pool;
 	const unsigned char *data;
-	size_t size, wanted = HEADERS_FIRST_BYTES;
+	size_t size, wanted = 1;
 	int ret;
 
 	if (message->headers_read || (!config->message_id && !config->subject))
 		return;
 	message->headers_read = TRUE;
 	do {
-		/* nothing is skipped, so nothing is read twice; a header that
-		   was cut off is parsed again */
+		/* nothing is skipped, so nothing is read twice */
 		ret = i_stream_read_bytes(stream, &data, &size, wanted);
-		message->message_id = message->subject = NULL;
-		wanted *= 2;
-	} while (!headers_parse(pool, message, data, size) && ret > 0 &&
+		wanted = size + 1;
+	} while (!popinjay_log_headers_find(pool, data, size, ret <= 0,
+			config->message_id ? &message->message_id : NULL,
+			config->subject ? &message->subject : NULL) &&
 		 wanted <= HEADERS_MAX_BYTES);
 }
 
-/* The message is not open, and is not worth to be opened for that. */
-static void message_read_cached_id(struct popinjay_session *session,
-				   struct message *message, struct mail *mail)
+static const char *message_cached_id(struct mail *mail)
 {
 	enum mail_lookup_abort lookup_abort = mail->lookup_abort;
 	const char *value;
 
-	if (message->headers_read || !session->puser->log.message_id)
-		return;
 	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
-	if (mail_get_first_header(mail, "Message-ID", &value) > 0) {
-		message->message_id = p_strdup(session->message_log->pool,
-					       value);
-	}
+	if (mail_get_first_header(mail, "Message-ID", &value) <= 0)
+		value = NULL;
 	mail->lookup_abort = lookup_abort;
+	return value;
+}
+
+/* The client deletes a message that it has not fetched in this session. */
+static void message_open_headers(struct popinjay_session *session,
+				 struct message *message, struct mail *mail)
+{
+	const struct popinjay_access_log_config *config = &session->puser->log;
+	const char *id = NULL;
+	struct istream *stream;
+
+	if (message->headers_read || (!config->message_id && !config->subject))
+		return;
+	if (!config->subject)
+		id = message_cached_id(mail);
+	if (id != NULL)
+		message->message_id = p_strdup(session->message_log->pool, id);
+	else if (mail_get_stream_because(mail, NULL, NULL, "access log",
+					 &stream) == 0)
+		message_read_headers(session, message, stream);
 }
 
 /* --- what was fetched before --- */
 
+static bool session_is_wanted(const struct popinjay_session *session)
+{
+	return session->puser->log.session || session->listeners.session;
+}
+
 bool popinjay_refetch_is_known(const struct popinjay_session *session)
 {
 	/* with that setting a session is not to write to the index */
-	return session->puser->log.session &&
+	return session_is_wanted(session) &&
 		!session->client->set->pop3_no_flag_updates;
+}
+
+static bool
+message_is_fetched(struct popinjay_session *session, unsigned int msgnum)
+{
+	struct popinjay_message_log *log = message_log_get(session);
+	const void *data;
+
+	if (log->fetched_bitmask != NULL &&
+	    (log->fetched_bitmask[msgnum / CHAR_BIT] &
+	     (1 << (msgnum % CHAR_BIT))) != 0)
+		return TRUE;
+	mail_index_lookup_ext(session->client->mailbox->view,
+			      popinjay_session_seq(session, msgnum),
+			      log->fetched_ext_id, &data, NULL);
+	return data != NULL && *(const unsigned char *)data != 0;
 }
 
 /* A message was sent whole. */
@@ -221,27 +210,21 @@ message_fetched(struct popinjay_session *session, unsigned int msgnum)
 {
 	struct popinjay_message_log *log = message_log_get(session);
 	struct client *client = session->client;
-	uint32_t seq = popinjay_session_seq(session, msgnum);
-	unsigned char bit = 1 << (msgnum % CHAR_BIT), yes = 1;
-	unsigned char *bits;
-	const void *data;
+	unsigned char yes = 1;
 
-	if (log->fetched_bitmask == NULL) {
-		log->fetched_bitmask =
-			p_malloc(log->pool, MSGS_BITMASK_SIZE(client));
-	}
-	bits = &log->fetched_bitmask[msgnum / CHAR_BIT];
-	mail_index_lookup_ext(client->mailbox->view, seq, log->fetched_ext_id,
-			      &data, NULL);
-	if ((*bits & bit) != 0 ||
-	    (data != NULL && *(const unsigned char *)data != 0)) {
+	if (message_is_fetched(session, msgnum)) {
 		session->stats.refetch_count++;
 		session->stats.refetch_bytes += client->message_sizes[msgnum];
 		return;
 	}
-	*bits |= bit;
-	mail_index_update_ext(client->trans->itrans, seq, log->fetched_ext_id,
-			      &yes, NULL);
+	if (log->fetched_bitmask == NULL) {
+		log->fetched_bitmask =
+			p_malloc(log->pool, MSGS_BITMASK_SIZE(client));
+	}
+	log->fetched_bitmask[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
+	mail_index_update_ext(client->trans->itrans,
+			      popinjay_session_seq(session, msgnum),
+			      log->fetched_ext_id, &yes, NULL);
 }
 
 /* --- UIDLs --- */
@@ -304,11 +287,13 @@ add_headers(struct popinjay_session *session, struct popinjay_record *record,
 }
 
 static struct popinjay_record *
-message_record(struct popinjay_session *session, const char *action)
+message_record(struct popinjay_session *session, bool sinks,
+	       const char *action)
 {
 	struct popinjay_record *record;
 
-	record = popinjay_access_log_record(session, MESSAGE_FINISHED_EVENT);
+	record = popinjay_access_log_record(session,
+		POPINJAY_MESSAGE_FINISHED_EVENT, sinks);
 	popinjay_access_log_add_credentials(session, record);
 	popinjay_record_add_str(record, "action", action);
 	return record;
@@ -320,11 +305,12 @@ log_retrieved(struct popinjay_request *request,
 	      const struct message *message)
 {
 	struct popinjay_session *session = request->session;
+	bool sinks = session->puser->log.message;
 	bool whole = strcmp(request->name, "RETR") == 0;
 	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
 	struct popinjay_record *record;
 
-	record = message_record(session, whole ? "retr" : "top");
+	record = message_record(session, sinks, whole ? "retr" : "top");
 	popinjay_record_add_bool(record, "complete", complete);
 	if (!complete) {
 		popinjay_record_add_str(record, "cut_by",
@@ -343,17 +329,25 @@ log_retrieved(struct popinjay_request *request,
 	popinjay_record_add_uint(record, "duration_usecs",
 				 result->duration_usecs);
 	add_headers(session, record, message);
-	popinjay_access_log_write(session, session->message_log->sinks, record);
+	popinjay_access_log_write(session, sinks, session->listeners.message,
+				  record);
 }
 
-static void log_action(struct popinjay_session *session, const char *action,
-		       const struct message *message)
+static void log_action(struct popinjay_session *session, bool sinks,
+		       const char *action, const struct message *message)
 {
-	struct popinjay_record *record = message_record(session, action);
+	struct popinjay_record *record =
+		message_record(session, sinks, action);
 
+	if (popinjay_refetch_is_known(session)) {
+		popinjay_record_add_bool(record, "fetched", message->fetched);
+	} else {
+		popinjay_record_add_str(record, "fetched", NULL);
+	}
 	add_message(session, record, message);
 	add_headers(session, record, message);
-	popinjay_access_log_write(session, session->message_log->sinks, record);
+	popinjay_access_log_write(session, sinks, session->listeners.message,
+				  record);
 }
 
 void popinjay_message_log_command(struct popinjay_request *request,
@@ -363,8 +357,8 @@ void popinjay_message_log_command(struct popinjay_request *request,
 	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
 	unsigned int msgnum = request->msn - 1;
 
-	if (complete && session->puser->log.session &&
-	    strcmp(request->name, "UIDL") == 0)
+	if (complete && strcmp(request->name, "UIDL") == 0 &&
+	    session_is_wanted(session))
 		uidls_finished(session);
 	if (request->msn == 0 ||
 	    (!complete && result->outcome != POPINJAY_OUTCOME_CUT))
@@ -372,13 +366,15 @@ void popinjay_message_log_command(struct popinjay_request *request,
 	if (complete && strcmp(request->name, "RETR") == 0 &&
 	    popinjay_refetch_is_known(session))
 		message_fetched(session, msgnum);
-	if (!message_log_get(session)->wanted)
+	if (!message_log_get(session)->all_wanted)
 		return;
 	T_BEGIN {
 		struct message *message = message_get(session, msgnum);
 
+		message_read_uidl(session, message);
 		if (strcmp(request->name, "DELE") == 0)
-			log_action(session, "dele", message);
+			log_action(session, session->puser->log.message,
+				   "dele", message);
 		else
 			log_retrieved(request, result, message);
 	} T_END;
@@ -394,7 +390,8 @@ void popinjay_message_log_opened(struct popinjay_request *request,
 	if (!log->wanted)
 		return;
 	message = message_get(session, request->msn - 1);
-	message_read_guid(log, message, mail);
+	if (log->all_wanted)
+		message_read_guid(log, message, mail);
 	T_BEGIN {
 		message_read_headers(session, message, stream);
 	} T_END;
@@ -407,13 +404,17 @@ void popinjay_message_log_deleted(struct popinjay_session *session,
 	struct message *message = message_get(session, msgnum);
 	struct mail *mail;
 
+	message_read_uidl(session, message);
+	message->fetched = message_is_fetched(session, msgnum);
 	if (!log->wanted || (message->guid != NULL && message->headers_read))
 		return;
 	/* without its GUID nobody could tell which message is gone */
 	mail = mail_alloc(session->client->trans, 0, NULL);
 	mail_set_seq(mail, popinjay_session_seq(session, msgnum));
-	message_read_guid(log, message, mail);
-	message_read_cached_id(session, message, mail);
+	T_BEGIN {
+		message_read_guid(log, message, mail);
+		message_open_headers(session, message, mail);
+	} T_END;
 	mail_free(&mail);
 }
 
@@ -454,7 +455,8 @@ void popinjay_message_log_expunged(struct popinjay_session *session)
 				uidl_hash(message->uidl);
 		}
 		if (log->wanted) T_BEGIN {
-			log_action(session, "expunge", message);
+			log_action(session, session->puser->log.expunge,
+				   "expunge", message);
 		} T_END;
 	}
 	array_clear(&log->removed);

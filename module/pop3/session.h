@@ -7,6 +7,7 @@
 #include "popinjay.h"
 #include "request.h"
 
+struct popinjay_log_identity;
 struct popinjay_uidl_plain;
 struct popinjay_user;
 
@@ -76,6 +77,13 @@ struct popinjay_session {
 	/* and this is how much the client got */
 	uint64_t refusal_bytes;
 
+	/* Whether somebody listens to the events of the access log: looked
+	   up when the first of them may be due. */
+	struct {
+		bool known, session, message, command;
+	} listeners;
+	/* What the access log tells of the user and the client. */
+	const struct popinjay_log_identity *log_identity;
 	/* What the access log knows of messages; see message-log.h. */
 	struct popinjay_message_log *message_log;
 

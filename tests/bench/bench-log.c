@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Measures what the access log costs: the same sessions on three private
-   Dovecots, which log nothing, to Dovecot's log, and to the service, asked in
-   turns; and how many lines the service can take, by the CPU time it needs for
-   them. What counts are the ratios. */
+/* Measures what the access log costs: the same sessions on private Dovecots,
+   which log nothing, what is logged unless settings say more, and each message
+   to Dovecot's log and to the service, asked in turns; and how many lines the
+   service can take, by the CPU time it needs for them. What counts are the
+   ratios. CPU is that of all processes of a Dovecot, in all rounds. */
 
 #include "fixture.h"
 #include "pop3.h"
@@ -18,9 +19,11 @@
 #define POLLS_PER_ROUND 20
 #define SERVICE_COUNT 10000
 
-enum { NONE, LOG, SERVICE, SERVERS };
+enum { NONE, DEFAULT, LOG, SERVICE, SERVERS };
 
-static const char *const server_names[SERVERS] = { "none", "log", "service" };
+static const char *const server_names[SERVERS] = {
+	"none", "default", "log", "service"
+};
 
 static gint opt_rounds = 9;
 
@@ -28,12 +31,6 @@ static const GOptionEntry options[] = {
 	{ "rounds", 0, 0, G_OPTION_ARG_INT, &opt_rounds,
 	  "how often each side is measured", "N" },
 	{ NULL }
-};
-
-struct sample {
-	double secs;
-	/* of the pop3 process */
-	double cpu_secs;
 };
 
 static char *log_path(struct fixture *f)
@@ -55,6 +52,34 @@ static double cpu_secs(pid_t pid)
 	return (user + system) / (double)ticks;
 }
 
+/* Of Dovecot's processes, those that have ended among them. */
+static double all_cpu_secs(struct fixture *f)
+{
+	g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+	long ticks = sysconf(_SC_CLK_TCK);
+	unsigned long long sum = 0;
+	const char *name;
+
+	g_assert_nonnull(dir);
+	while ((name = g_dir_read_name(dir)) != NULL) {
+		g_autofree char *path = g_strdup_printf("/proc/%s/stat", name);
+		g_autofree char *text = NULL;
+		unsigned long user, system;
+		long user_ended, system_ended;
+		int group;
+
+		if (!g_ascii_isdigit(*name) ||
+		    !g_file_get_contents(path, &text, NULL, NULL) ||
+		    sscanf(strrchr(text, ')'), ") %*c %*d %d %*d %*d %*d %*u "
+			   "%*u %*u %*u %*u %lu %lu %ld %ld", &group, &user,
+			   &system, &user_ended, &system_ended) != 5 ||
+		    group != f->pid)
+			continue;
+		sum += user + system + user_ended + system_ended;
+	}
+	return sum / (double)ticks;
+}
+
 static void deliver(struct fixture *f, const char *user, unsigned int count)
 {
 	g_autoptr(GPtrArray) mails = g_ptr_array_new_with_free_func(
@@ -68,39 +93,47 @@ static void deliver(struct fixture *f, const char *user, unsigned int count)
 
 		g_ptr_array_add(mails, g_bytes_new_take(mail, strlen(mail)));
 	}
-	fixture_user_add(f, user);
 	fixture_deliver_all(f, user, (GBytes *const *)mails->pdata, count);
 }
 
-static void read_replies(struct pop3 *pop3, unsigned int count)
+static double fetch(struct fixture *f, const char *user, gboolean dele)
 {
-	for (unsigned int i = 0; i < count; i++)
-		g_string_free(pop3_multiline(pop3), TRUE);
-}
-
-static void measure_fetch(struct fixture *f, struct sample *sample)
-{
-	gsize since = fixture_log_size(f);
-	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, "fetch");
+	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
 	g_autoptr(GString) commands = g_string_new(NULL);
-	pid_t pid = fixture_session_pid(f, since, "fetch");
 	gint64 start;
 
 	g_free(pop3_ask(pop3, "STAT"));
-	for (unsigned int i = 1; i <= FETCH_COUNT; i++)
+	for (unsigned int i = 1; i <= FETCH_COUNT; i++) {
 		g_string_append_printf(commands, "RETR %u\r\n", i);
-	sample->cpu_secs = cpu_secs(pid);
+		if (dele)
+			g_string_append_printf(commands, "DELE %u\r\n", i);
+	}
 	start = g_get_monotonic_time();
 	if (!pop3_send_bytes(pop3, commands->str, commands->len, NULL))
 		g_error("the connection was lost");
-	read_replies(pop3, FETCH_COUNT);
-	sample->secs = (g_get_monotonic_time() - start) /
-		(double)G_USEC_PER_SEC;
-	sample->cpu_secs = cpu_secs(pid) - sample->cpu_secs;
-	pop3_quit(pop3, "Logging out.");
+	for (unsigned int i = 0; i < FETCH_COUNT; i++) {
+		g_string_free(pop3_multiline(pop3), TRUE);
+		if (dele)
+			pop3_expect(pop3,
+				    "+OK Marked to be deleted.\r\n");
+	}
+	pop3_quit(pop3, dele ? "Logging out, messages deleted." :
+		  "Logging out.");
+	return (g_get_monotonic_time() - start) / (double)G_USEC_PER_SEC;
 }
 
-static void measure_polls(struct fixture *f, struct sample *sample)
+static double measure_fetch(struct fixture *f)
+{
+	return fetch(f, "fetch", FALSE);
+}
+
+static double measure_delete(struct fixture *f)
+{
+	deliver(f, "delete", FETCH_COUNT);
+	return fetch(f, "delete", TRUE);
+}
+
+static double measure_polls(struct fixture *f)
 {
 	gint64 start = g_get_monotonic_time();
 
@@ -110,9 +143,8 @@ static void measure_polls(struct fixture *f, struct sample *sample)
 		g_free(pop3_ask(pop3, "STAT"));
 		pop3_quit(pop3, "Logging out.");
 	}
-	sample->secs = (g_get_monotonic_time() - start) /
-		(double)G_USEC_PER_SEC / POLLS_PER_ROUND;
-	sample->cpu_secs = 0;
+	return (g_get_monotonic_time() - start) / (double)G_USEC_PER_SEC /
+		POLLS_PER_ROUND;
 }
 
 static int compare(const void *a, const void *b)
@@ -122,6 +154,7 @@ static int compare(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
+/* Sorts values. */
 static double median(double *values)
 {
 	qsort(values, opt_rounds, sizeof(*values), compare);
@@ -130,43 +163,34 @@ static double median(double *values)
 
 static void
 run(struct fixture *servers[SERVERS], const char *name,
-    void (*measure)(struct fixture *f, struct sample *sample))
+    double (*measure)(struct fixture *f))
 {
-	double *secs[SERVERS], *cpu[SERVERS];
-	double base = 0, base_cpu = 0;
-	struct sample sample;
+	double *secs[SERVERS], cpu[SERVERS];
 
 	for (int s = 0; s < SERVERS; s++) {
 		secs[s] = g_new(double, opt_rounds);
-		cpu[s] = g_new(double, opt_rounds);
-		measure(servers[s], &sample);
+		(void)measure(servers[s]);
 	}
+	/* the last sessions end */
+	g_usleep(G_USEC_PER_SEC / 2);
+	for (int s = 0; s < SERVERS; s++)
+		cpu[s] = all_cpu_secs(servers[s]);
 	for (int i = 0; i < opt_rounds; i++) {
-		for (int s = 0; s < SERVERS; s++) {
-			measure(servers[s], &sample);
-			secs[s][i] = sample.secs;
-			cpu[s][i] = sample.cpu_secs;
-		}
+		for (int s = 0; s < SERVERS; s++)
+			secs[s][i] = measure(servers[s]);
 	}
+	g_usleep(G_USEC_PER_SEC / 2);
+	for (int s = 0; s < SERVERS; s++)
+		cpu[s] = all_cpu_secs(servers[s]) - cpu[s];
 	for (int s = 0; s < SERVERS; s++) {
-		double value = median(secs[s]) * 1e3;
-		double cpu_value = median(cpu[s]) * 1e3;
-
-		if (s == NONE) {
-			base = value;
-			base_cpu = cpu_value;
-		}
-		printf("%-24s %-8s %9.2f ms  ratio %5.2f", name,
-		       server_names[s], value, value / base);
-		if (base_cpu > 0) {
-			printf("   CPU of pop3 %7.1f ms  ratio %5.2f",
-			       cpu_value, cpu_value / base_cpu);
-		}
-		printf("\n");
+		printf("%-26s %-8s %9.2f ms  ratio %5.2f   CPU ratio %5.2f\n",
+		       name, server_names[s], median(secs[s]) * 1e3,
+		       median(secs[s]) / median(secs[NONE]),
+		       cpu[s] / cpu[NONE]);
 		fflush(stdout);
-		g_free(secs[s]);
-		g_free(cpu[s]);
 	}
+	for (int s = 0; s < SERVERS; s++)
+		g_free(secs[s]);
 }
 
 /* RETR, DELE and QUIT: three lines a message, as fast as one session can. */
@@ -180,6 +204,7 @@ static void measure_service(struct fixture *f)
 	double cpu;
 	unsigned int lines = 3 * SERVICE_COUNT + 1;
 
+	fixture_user_add(f, "many");
 	deliver(f, "many", SERVICE_COUNT);
 	pid = collector_pid(f);
 	g_assert_cmpint(pid, >, 0);
@@ -205,8 +230,9 @@ int main(int argc, char **argv)
 {
 	static const char *const settings[][3] = {
 		{ "popinjay_access_log", "none", NULL },
-		{ "popinjay_access_log", "log", NULL },
-		{ NULL }
+		{ NULL },
+		{ "popinjay_access_log_events", "session message", NULL },
+		{ "popinjay_access_log_events", "session message", NULL },
 	};
 	struct fixture *servers[SERVERS];
 	GOptionContext *context = g_option_context_new(
@@ -234,11 +260,15 @@ int main(int argc, char **argv)
 
 			fixture_reload(servers[s], config);
 		}
+		fixture_user_add(servers[s], "delete");
+		fixture_user_add(servers[s], "fetch");
 		deliver(servers[s], "fetch", FETCH_COUNT);
+		fixture_user_add(servers[s], "poll");
 		deliver(servers[s], "poll", 50);
 	}
 	run(servers, "a poll", measure_polls);
 	run(servers, "a fetch of 2000", measure_fetch);
+	run(servers, "a fetch and delete of 2000", measure_delete);
 	measure_service(servers[SERVICE]);
 	for (int s = 0; s < SERVERS; s++)
 		fixture_free(servers[s]);

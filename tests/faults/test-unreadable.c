@@ -225,8 +225,8 @@ static void test_directory_gone(gconstpointer storage)
 	g_autofree char *back = g_strconcat(dir, ".back", NULL);
 	struct pop3 *pop3 = open_session(user);
 
-	ask(pop3, "DELE 1", "+OK Marked to be deleted.");
 	g_assert_cmpint(rename(dir, away), ==, 0);
+	ask(pop3, "DELE 1", "+OK Marked to be deleted.");
 	ask(pop3, "RETR 3", "-ERR [SYS/TEMP] Message 3 can't be read now.");
 	ask(pop3, "DELE 3", "-ERR [SYS/TEMP] Message 3 couldn't be read, so "
 	    "it isn't deleted.");

@@ -150,7 +150,8 @@ char *collector_config(struct fixture *f, const char *path)
 		"    mode = 0666\n"
 		"  }\n"
 		"}\n"
-		"%spopinjay_access_log = service\n%s",
+		"%spopinjay_access_log = service\n"
+		"popinjay_access_log_events = session message\n%s",
 		POPINJAY_PROGRAMDIR, path,
 		fixture_is_2_3() ? "plugin {\n" : "",
 		fixture_is_2_3() ? "}\n" : "");

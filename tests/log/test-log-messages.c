@@ -22,8 +22,13 @@ static struct fixture *the_fixture;
 
 static struct fixture *get_fixture(void)
 {
+	static const char *const settings[] = {
+		"popinjay_access_log_events", "session message", NULL
+	};
+	static const struct fixture_options options = { .settings = settings };
+
 	if (the_fixture == NULL)
-		the_fixture = fixture_new(NULL);
+		the_fixture = fixture_new(&options);
 	return the_fixture;
 }
 
@@ -156,9 +161,9 @@ static void test_not_deleted(void)
 	records = records_of_session(f, since, user);
 	g_assert_cmpuint(records->len, ==, 3);
 	check_action(record_at(records, 0, "message"), "dele", 1, NULL, NULL,
-		     NULL);
+		     "<one@example.com>");
 	check_action(record_at(records, 1, "message"), "dele", 2, NULL, NULL,
-		     NULL);
+		     "<two@example.com>");
 
 	since = fixture_log_size(f);
 	pop3 = pop3_session(f, POP3_CLEAR, user);

@@ -24,8 +24,10 @@ static char *configure(const char *settings)
 	g_autofree char *name = g_strdup_printf("log-%u", ++count);
 	char *path = g_build_filename(log_dir, name, NULL);
 	g_autofree char *config = g_strdup_printf(
-		"%spopinjay_access_log = file:%s\n%s\n%s",
-		fixture_is_2_3() ? "plugin {\n" : "", path, settings,
+		"%spopinjay_access_log = file:%s\n%s%s\n%s",
+		fixture_is_2_3() ? "plugin {\n" : "", path,
+		strstr(settings, "_events") != NULL ? "" :
+		"popinjay_access_log_events = session message\n", settings,
 		fixture_is_2_3() ? "}\n" : "");
 
 	fixture_reload(f, config);
@@ -77,7 +79,7 @@ static void test_events(void)
 		unsigned int count;
 	} cases[] = {
 		{ "session", 1 }, { "message", 1 }, { "command", 2 },
-		{ "session message command", 4 }
+		{ "session message command", 4 }, { "session expunge", 1 }
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -89,6 +91,43 @@ static void test_events(void)
 		run_session(user);
 		g_ptr_array_unref(records_in_file(path, cases[i].count));
 	}
+}
+
+/* Unless settings say more: what is really gone, and what is known of it. */
+static void test_default(void)
+{
+	static const gboolean fetched[] = { TRUE, TRUE, FALSE };
+	g_autofree char *path = configure("# no popinjay_access_log_events");
+	g_autofree char *user = user_with_mail(MAIL);
+	g_autoptr(GPtrArray) records = NULL;
+	struct pop3 *pop3;
+
+	fixture_deliver(f, user, MAIL, strlen(MAIL));
+	fixture_deliver(f, user, MAIL, strlen(MAIL));
+	run_session(user);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	pop3_send(pop3, "RETR 2");
+	g_string_free(pop3_multiline(pop3), TRUE);
+	for (unsigned int i = 1; i <= 3; i++) {
+		pop3_send(pop3, "DELE %u", i);
+		pop3_expect(pop3, "+OK Marked to be deleted.\r\n");
+	}
+	pop3_quit(pop3, "Logging out, messages deleted.");
+
+	records = records_in_file(path, 5);
+	record_at(records, 0, "session");
+	for (unsigned int i = 0; i < 3; i++) {
+		JsonObject *record = record_at(records, 1 + i, "message");
+
+		record_expect_str(record, "action", "expunge");
+		record_expect(record, { "record", 1 + i }, { "msn", 1 + i });
+		g_assert_cmpint(json_object_get_boolean_member(record,
+				"fetched"), ==, fetched[i]);
+		g_assert_true(json_object_has_member(record, "guid"));
+	}
+	record_expect_str(record_at(records, 2, "message"), "message_id",
+			  "<m@example.com>");
+	record_expect(record_at(records, 4, "session"), { "record", 4 });
 }
 
 static void test_headers(void)
@@ -334,6 +373,7 @@ int main(int argc, char *argv[])
 
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/options/events", test_events);
+	g_test_add_func("/options/default", test_default);
 	g_test_add_func("/options/headers", test_headers);
 	g_test_add_func("/options/hostile-headers", test_hostile_headers);
 	g_test_add_func("/options/commands", test_commands);

@@ -189,7 +189,8 @@ static void test_rsyslog(void)
 		"input(type=\"imuxsock\" Socket=\"%s\" "
 		"RateLimit.Interval=\"0\")\n%s", f->dir, socket_path, rules);
 	g_autofree char *config = g_strdup_printf(
-		"%spopinjay_access_log = syslog:%s\n%s",
+		"%spopinjay_access_log = syslog:%s\n"
+		"popinjay_access_log_events = session message\n%s",
 		fixture_is_2_3() ? "plugin {\n" : "", socket_path,
 		fixture_is_2_3() ? "}\n" : "");
 	const char *argv[] = {

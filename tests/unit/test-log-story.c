@@ -133,8 +133,30 @@ static const struct story_case cases[] = {
 	  { "--", "No POP3 client downloaded or deleted this message while "
 	    "this log was written. If it is gone, it was not by POP3: look "
 	    "at IMAP, webmail, filters and expiry." } },
+	{ "deleted-fetched", "u1", NULL,
+	  { R("10:00:00", "message", "a", 1,
+	      EXPUNGE(PHONE, "\"fetched\":true," NAMED(1))) },
+	  { "10:00 deleted by 198.51.100.7 (PLAIN), after it was "
+	    "downloaded" } },
+	{ "deleted-unfetched", "u1", NULL,
+	  { R("10:00:00", "message", "a", 1,
+	      EXPUNGE(PHONE, "\"fetched\":false," NAMED(1))) },
+	  { "10:00 deleted by 198.51.100.7 (PLAIN); no POP3 client had "
+	    "downloaded it whole" } },
+	{ "deleted-fetched-null", "u1", NULL,
+	  { R("10:00:00", "message", "a", 1,
+	      EXPUNGE(PHONE, "\"fetched\":null," NAMED(1))) },
+	  { "10:00 deleted by 198.51.100.7 (PLAIN); before that the log "
+	    "shows no whole download of it" } },
+	{ "no-downloads-logged", "u1", NULL,
+	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE, NAMED(2))) },
+	  { "--", "No POP3 client deleted this message while this log was "
+	    "written. If it is gone, it was not by POP3: look at IMAP, "
+	    "webmail, filters and expiry. The log does not tell what was "
+	    "downloaded (popinjay_access_log_events)." } },
 	{ "no-messages-logged", "u1", NULL,
-	  { R("10:01:00", "session", "a", 1, END(PHONE, "quit")) },
+	  { R("10:01:00", "session", "a", 1, END(PHONE, "quit")
+	      ",\"expunged_count\":1") },
 	  { "--", "The log has no records of single messages "
 	    "(popinjay_access_log_events)." } },
 	{ "hostile", "u1", NULL,
@@ -144,6 +166,20 @@ static const struct story_case cases[] = {
 	  { "10:00 downloaded by 'x\xef\xbf\xbd\xef\xbf\xbd[2J\xef\xbf\xbd' "
 	    "(PLAIN, 198.51.100.7), 850 bytes", "--", NOT_DELETED } },
 
+	{ "mailbox-no-downloads-logged", NULL, NULL,
+	  { R("10:00:00", "message", "a", 1,
+	      EXPUNGE(PHONE, "\"fetched\":true," NAMED(1))),
+	    R("10:00:00", "message", "a", 2,
+	      EXPUNGE(PHONE, "\"fetched\":false," NAMED(2))),
+	    R("10:00:01", "session", "a", 3, END(PHONE, "quit")
+	      ",\"retr_count\":2,\"refetch_count\":1,"
+	      "\"expunged_count\":2") },
+	  { "10:00 2 messages downloaded by 198.51.100.7 (PLAIN), 1 of them "
+	    "once more",
+	    "10:00 2 messages deleted by 198.51.100.7 (PLAIN); 1 of them no "
+	    "POP3 client had downloaded whole",
+	    "- <m1@example.org>, 850 bytes",
+	    "- <m2@example.org>, 850 bytes" } },
 	{ "mailbox", NULL, NULL,
 	  { R("09:00:00", "session", "p", 1, END(PHONE, "quit")),
 	    R("09:10:00", "session", "q", 1, END(PHONE, "quit")),
@@ -311,6 +347,9 @@ static void test_choice(void)
 		{ { .user = "alice",
 		    .since_usecs = G_GUINT64_CONSTANT(1709203000000000) },
 		  { "11:00 mail checked by 198.51.100.7 (PLAIN)" } },
+		{ { .user = "alice",
+		    .until_usecs = G_GUINT64_CONSTANT(1709203000000000) },
+		  { "10:00 mail checked by 198.51.100.7 (PLAIN)" } },
 	};
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(choices); i++)

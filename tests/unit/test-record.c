@@ -173,43 +173,22 @@ static void test_types(void)
 {
 	pool_t pool = pool_alloconly_create("test record", 1024);
 	struct popinjay_record *record = popinjay_record_create(pool);
-	char key[] = "user", value[] = "joe";
-
 	T_BEGIN {
 		g_assert_cmpstr(str_c(json_of(record)), ==, "{}");
-		popinjay_record_add_str(record, key, value);
-		/* the record has its own copies */
-		key[0] = value[0] = 'X';
+		popinjay_record_add_str(record, "user", "joe");
 		popinjay_record_add_str(record, "none", NULL);
 		popinjay_record_add_int(record, "least", INTMAX_MIN);
 		popinjay_record_add_int(record, "zero", 0);
 		popinjay_record_add_uint(record, "most", UINT64_MAX);
 		popinjay_record_add_bool(record, "yes", TRUE);
 		popinjay_record_add_bool(record, "no", FALSE);
-		popinjay_record_add_str(record, "odd \"key\"\n", "");
 		g_assert_cmpstr(str_c(json_of(record)), ==,
 			"{\"user\":\"joe\",\"none\":null,"
 			"\"least\":-9223372036854775808,\"zero\":0,"
 			"\"most\":18446744073709551615,"
-			"\"yes\":true,\"no\":false,"
-			"\"odd \\\"key\\\"\\u000a\":\"\"}");
+			"\"yes\":true,\"no\":false}");
 	} T_END;
 	pool_unref(&pool);
-}
-
-/* A key is never in the JSON twice: readers differ in which they believe. */
-static void test_same_key(void)
-{
-	T_BEGIN {
-		struct popinjay_record *record =
-			popinjay_record_create(pool_datastack_create());
-
-		popinjay_record_add_str(record, "a", "1");
-		popinjay_record_add_str(record, "b", "2");
-		popinjay_record_add_int(record, "a", 3);
-		g_assert_cmpstr(str_c(json_of(record)), ==,
-				"{\"a\":3,\"b\":\"2\"}");
-	} T_END;
 }
 
 static void test_fields(void)
@@ -419,7 +398,6 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/record/logfmt-fields", test_logfmt_fields);
 	g_test_add_func("/record/types", test_types);
-	g_test_add_func("/record/same-key", test_same_key);
 	g_test_add_func("/record/fields", test_fields);
 	g_test_add_func("/record/append", test_append);
 	g_test_add_func("/record/random-bytes", test_random_bytes);
