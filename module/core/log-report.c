@@ -372,7 +372,7 @@ void popinjay_log_report_add(struct popinjay_log_report *report,
 			     const struct popinjay_log_record *record)
 {
 	if (record->time_usecs < report->set.since_usecs ||
-	    record->time_usecs > report->set.until_usecs)
+	    record->time_usecs >= report->set.until_usecs)
 		return;
 	if (report->first_usecs == 0 ||
 	    record->time_usecs < report->first_usecs)

@@ -155,6 +155,7 @@ void popinjay_log_cmd_explain(struct doveadm_cmd_context *cctx)
 		set.message_id = t_strdup_printf("<%s>", set.message_id);
 	if (log_cmd_init(&cmd, cctx) == 0) {
 		set.since_usecs = cmd.since * USECS_IN_SEC;
+		set.until_usecs = cmd.until * USECS_IN_SEC;
 		set.user_hash = hash_user(&cmd, set.user);
 		explain(&cmd, &set);
 	}

@@ -271,11 +271,13 @@ static void report_record(void *context,
 
 static const char *report_title(const struct log_cmd *cmd)
 {
-	const char *since;
+	const char *since = "", *until = "";
 
-	since = cmd->since == 0 ? "" : t_strconcat(" since ",
-		t_strflocaltime("%a %e %b %Y %H:%M", cmd->since), NULL);
-	return t_strdup_printf("POP3 on %s%s", my_hostname, since);
+	if (cmd->since != 0)
+		since = t_strflocaltime(" since %a %e %b %Y %H:%M", cmd->since);
+	if (cmd->until != 0)
+		until = t_strflocaltime(" until %a %e %b %Y %H:%M", cmd->until);
+	return t_strdup_printf("POP3 on %s%s%s", my_hostname, since, until);
 }
 
 static void report(struct report_cmd *rcmd)
@@ -285,7 +287,8 @@ static void report(struct report_cmd *rcmd)
 	const char *title, *coverage;
 
 	rcmd->set.since_usecs = cmd->since * USECS_IN_SEC;
-	rcmd->set.until_usecs = (ioloop_time + FUTURE_SECS) * USECS_IN_SEC;
+	rcmd->set.until_usecs = (cmd->until != 0 ? cmd->until :
+				 ioloop_time + FUTURE_SECS) * USECS_IN_SEC;
 	rcmd->report = popinjay_log_report_init(&rcmd->set);
 	log_cmd_read(cmd, report_record, rcmd->report);
 	sections = popinjay_log_report_sections(rcmd->report, cmd->pool);

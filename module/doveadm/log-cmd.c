@@ -132,20 +132,29 @@ static int open_files(struct log_cmd *cmd, const char **error_r)
 	return 0;
 }
 
+static int parse_time(struct log_cmd *cmd, const char *name, time_t *time_r)
+{
+	const char *value, *error;
+
+	if (doveadm_cmd_param_str(cmd->cctx, name, &value) &&
+	    popinjay_log_when_parse(value, ioloop_time, time_r, &error) < 0) {
+		log_cmd_fail(EX_USAGE, "--%s: %s", name, error);
+		return -1;
+	}
+	return 0;
+}
+
 int log_cmd_init(struct log_cmd *cmd, struct doveadm_cmd_context *cctx)
 {
-	const char *since, *error;
+	const char *error;
 
 	i_zero(cmd);
 	cmd->cctx = cctx;
 	cmd->pool = pool_alloconly_create("popinjay log", 16 * 1024);
 	cmd->for_people = !doveadm_print_is_initialized();
-	if (doveadm_cmd_param_str(cctx, "since", &since) &&
-	    popinjay_log_when_parse(since, ioloop_time, &cmd->since,
-				    &error) < 0) {
-		log_cmd_fail(EX_USAGE, "--since: %s", error);
+	if (parse_time(cmd, "since", &cmd->since) < 0 ||
+	    parse_time(cmd, "until", &cmd->until) < 0)
 		return -1;
-	}
 	if (open_files(cmd, &error) < 0) {
 		log_cmd_fail(EX_NOINPUT, "%s", error);
 		return -1;

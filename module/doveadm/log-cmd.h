@@ -13,8 +13,8 @@ struct log_cmd {
 	pool_t pool;
 
 	struct popinjay_log_settings set;
-	/* what --since says, 0 if it was not given */
-	time_t since;
+	/* what --since and --until say, 0 if it was not given */
+	time_t since, until;
 	ARRAY_TYPE(popinjay_log_file) files;
 	/* after log_cmd_read() */
 	struct popinjay_log_counts counts;

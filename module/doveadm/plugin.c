@@ -31,21 +31,23 @@ static struct doveadm_cmd_ver2 commands[] = {
 		.cmd = popinjay_log_cmd_explain,
 		.usage = "-u <user> [--uidl <uidl>] "
 			"[--message-id <message-id>] [-s <since>] "
-			"[<log file> ...]",
+			"[--until <until>] [<log file> ...]",
 DOVEADM_CMD_PARAMS_START
 DOVEADM_CMD_PARAM('u', "user", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('U', "uidl", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('m', "message-id", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('s', "since", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('e', "until", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('\0', "file", CMD_PARAM_ARRAY, CMD_PARAM_FLAG_POSITIONAL)
 DOVEADM_CMD_PARAMS_END
 	}, {
 		.name = "popinjay log report",
 		.cmd = popinjay_log_cmd_report,
-		.usage = "[-s <since>] [--top <n>] [--poll-secs <n>] "
-			"[--html <file>] [<log file> ...]",
+		.usage = "[-s <since>] [--until <until>] [--top <n>] "
+			"[--poll-secs <n>] [--html <file>] [<log file> ...]",
 DOVEADM_CMD_PARAMS_START
 DOVEADM_CMD_PARAM('s', "since", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('e', "until", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('t', "top", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('p', "poll-secs", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('H', "html", CMD_PARAM_STR, 0)
