@@ -199,9 +199,10 @@ static bool sinks_write(const struct popinjay_access_log_config *config,
 	return written;
 }
 
+/* line is what Dovecot's log is to have, or NULL. */
 static void
 write_event(struct event *parent, const struct popinjay_record *record,
-	    bool log, const char *line)
+	    const char *line)
 {
 	const struct popinjay_field *fields;
 	struct event *event;
@@ -211,37 +212,42 @@ write_event(struct event *parent, const struct popinjay_record *record,
 	i_assert(count > 0 && strcmp(fields[0].key, "event") == 0);
 	event = record_event(parent, fields[0].value.str);
 	event_add_record(event, record);
-	if (log)
+	if (line != NULL)
 		e_info(event, "%s", line);
 	else {
 		/* for those who listen to events */
-		e_debug(event, "%s", line);
+		e_debug(event, "%s", fields[0].value.str);
 	}
 	event_unref(&event);
+}
+
+/* Returns what Dovecot's log is to have, or NULL. */
+static const char *
+write_line(const struct popinjay_access_log_config *config,
+	   struct event *parent, const struct popinjay_record *record)
+{
+	string_t *line = t_str_new(1024);
+
+	if (config->logfmt)
+		popinjay_record_to_logfmt(record, line);
+	else
+		popinjay_record_to_json(record, line);
+	return sinks_write(config, parent, str_c(line)) && !config->log ?
+		NULL : str_c(line);
 }
 
 void popinjay_log_write(const struct popinjay_access_log_config *config,
 			bool sinks, bool event, struct event *parent,
 			const struct popinjay_record *record)
 {
-	if (!sinks && !event)
-		return;
 	T_BEGIN {
-		string_t *line = t_str_new(1024);
-		bool log = FALSE;
+		const char *line = !sinks ? NULL :
+			write_line(config, parent, record);
 
-		if (config->logfmt)
-			popinjay_record_to_logfmt(record, line);
-		else
-			popinjay_record_to_json(record, line);
-		if (sinks) {
-			log = !sinks_write(config, parent, str_c(line)) ||
-				config->log;
-		}
 		if (event)
-			write_event(parent, record, log, str_c(line));
-		else if (log)
-			e_info(parent, "%s", str_c(line));
+			write_event(parent, record, line);
+		else if (line != NULL)
+			e_info(parent, "%s", line);
 	} T_END;
 }
 
