@@ -4,17 +4,12 @@
 
 #include "lib.h"
 #include "array.h"
-#include "time-util.h"
 #include "doveadm-mail.h"
+#include "progress.h"
 #include "uidl-cmd.h"
 #include "uidl-progress.h"
 
-#include <stdio.h>
 #include <unistd.h>
-
-#define STEP_MSECS 500
-/* An estimate made of less is none. */
-#define ESTIMATE_MIN_MSECS 3000
 
 struct uidl_progress {
 	pool_t pool;
@@ -26,7 +21,7 @@ struct uidl_progress {
 	/* what the last user's name ended with */
 	int users_ret;
 
-	struct timeval start, shown;
+	struct progress *line;
 };
 
 static int progress_next_user(struct doveadm_mail_cmd_context *ctx,
@@ -43,8 +38,7 @@ static int progress_next_user(struct doveadm_mail_cmd_context *ctx,
 			array_push_back(&progress->users, &user);
 		}
 		progress->have_users = TRUE;
-		i_gettimeofday(&progress->start);
-		progress->shown = progress->start;
+		progress->line = progress_init();
 	}
 	if (progress->next == array_count(&progress->users))
 		return progress->users_ret;
@@ -68,40 +62,19 @@ struct uidl_progress *uidl_progress_init(struct doveadm_mail_cmd_context *ctx)
 	return progress;
 }
 
-static const char *secs_str(unsigned int secs)
-{
-	if (secs < 90)
-		return t_strdup_printf("%u s", secs);
-	if (secs < 90 * 60)
-		return t_strdup_printf("%u min", (secs + 30) / 60);
-	return t_strdup_printf("%u h", (secs + 1800) / 3600);
-}
-
 void uidl_progress_step(struct uidl_progress *progress)
 {
 	unsigned int count;
-	struct timeval now;
-	int msecs;
 
 	if (progress == NULL)
 		return;
-	progress->done++;
 	count = array_count(&progress->users);
-	i_gettimeofday(&now);
-	if (timeval_diff_msecs(&now, &progress->shown) < STEP_MSECS &&
-	    progress->done < count)
-		return;
-	progress->shown = now;
-	msecs = timeval_diff_msecs(&now, &progress->start);
-	/* back to the line's beginning, and away with what is behind it */
-	fprintf(stderr, "\r%u of %u users", progress->done, count);
-	if (msecs >= ESTIMATE_MIN_MSECS && progress->done < count) {
-		fprintf(stderr, ", about %s left", secs_str(
-			(uint64_t)msecs * (count - progress->done) /
-			progress->done / 1000));
-	}
-	fprintf(stderr, "\033[K");
-	fflush(stderr);
+	progress->done++;
+	T_BEGIN {
+		progress_show(progress->line, progress->done, count,
+			t_strdup_printf("%u of %u users", progress->done,
+					count));
+	} T_END;
 }
 
 void uidl_progress_deinit(struct uidl_progress **_progress)
@@ -111,7 +84,7 @@ void uidl_progress_deinit(struct uidl_progress **_progress)
 	if (progress == NULL)
 		return;
 	*_progress = NULL;
-	fprintf(stderr, "\r\033[K");
+	progress_deinit(&progress->line);
 	array_free(&progress->users);
 	pool_unref(&progress->pool);
 }

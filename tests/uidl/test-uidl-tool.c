@@ -500,7 +500,7 @@ static void test_progress(void)
 		"doveadm -c '%s' popinjay uidl diff -F '%s' -f 'b.%%{uid}'",
 		f->config_file, file);
 	g_assert_cmpint(fixture_run(f, argv, NULL, &out, NULL), ==, 0);
-	if (strstr(out->str, "\r2 of 2 users\033[K\r\033[K") == NULL)
+	if (strstr(out->str, "#] 2 of 2 users\033[K\r\033[K") == NULL)
 		g_error("no progress in: %s", out->str);
 	g_string_free(out, TRUE);
 	g_free(users[0]);
