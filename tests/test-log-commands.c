@@ -5,6 +5,7 @@
 
 #include "access-record.h"
 #include "pop3.h"
+#include "records.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -115,6 +116,48 @@ static void test_real_sessions(void)
 	assert_has(report->str, "^messages deleted +1$");
 	assert_has(report->str, "^sessions not ended by QUIT +1$");
 	assert_has(report->str, user);
+	fixture_free(f);
+}
+
+/* The service's file, with settings that only pop3 has. */
+static void test_file_of_service(void)
+{
+	g_autofree char *path = dir_file("service.log");
+	struct fixture *f = fixture_new(NULL);
+	gboolean is_2_3 = f->version < 20400;
+	g_autofree char *service = collector_config(f, path);
+	g_autofree char *config = g_strdup_printf("%s%s"
+		"popinjay_access_log = none\n"
+		"%sprotocol pop3 {\n%spopinjay_access_log = service\n%s}\n",
+		service, is_2_3 ? "plugin {\n" : "", is_2_3 ? "}\n" : "",
+		is_2_3 ? "plugin {\n" : "", is_2_3 ? "}\n" : "");
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *no_service = NULL;
+	g_autoptr(GString) out = NULL, err = NULL;
+	struct pop3 *pop3;
+
+	fixture_deliver(f, user, "\n\nText\n", 7);
+	fixture_reload(f, config);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+	g_ptr_array_unref(records_in_file(path, 3));
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"log", "explain", "-u", user, NULL),
+			==, 0);
+	assert_has(out->str, " 1 message deleted by 127\\.0\\.0\\.1 "
+		   "\\(PLAIN\\); no POP3 client had downloaded it whole$");
+
+	no_service = g_strdup_printf("%spopinjay_access_log = service\n%s",
+				     is_2_3 ? "plugin {\n" : "",
+				     is_2_3 ? "}\n" : "");
+	fixture_reload(f, no_service);
+	g_assert_cmpint(fixture_doveadm(f, NULL, NULL, &err, "popinjay",
+					"log", "explain", "-u", user, NULL),
+			==, EX_NOINPUT);
+	assert_has(err->str, "popinjay_access_log=service tells no file to "
+		   "read, and no service popinjay-log has one .*: name the "
+		   "log files$");
 	fixture_free(f);
 }
 
@@ -384,6 +427,7 @@ int main(int argc, char *argv[])
 #define ADD(name, func) g_test_add_func("/log-commands/" name, func)
 	ADD("real-sessions", test_real_sessions);
 	ADD("file-of-settings", test_file_of_settings);
+	ADD("file-of-service", test_file_of_service);
 	ADD("anonymized", test_anonymized);
 	ADD("message-id", test_message_id);
 	ADD("formatters", test_formatters);

@@ -10,17 +10,14 @@
 #include "log-cmd.h"
 #include "log-text.h"
 #include "log-when.h"
+#include "progress.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-/* how often the bar on the terminal moves */
-#define PROGRESS_USECS (200 * 1000)
 /* records between two looks at the clock */
 #define PROGRESS_RECORDS 2000
-#define PROGRESS_WIDTH 40
 
 /* where syslog usually has what mail programs say; the first that is there */
 static const char *const syslog_paths[] = {
@@ -61,13 +58,18 @@ static const char *find_syslog(void)
 	return NULL;
 }
 
-/* A file of ours has all there is; what goes to Dovecot's log is the same. */
+/* A file of ours has all there is; what goes to Dovecot's log is the same. That
+   of the service comes first: it is of all users. */
 static int find_path(struct log_cmd *cmd, const char **path_r,
 		     const char **error_r)
 {
 	const char *const *words = t_strsplit_spaces(cmd->set.access_log, " ");
+	bool service = str_array_find(words, "service");
 	bool log = FALSE, syslog = FALSE;
 
+	*path_r = cmd->set.service_file;
+	if (service && *path_r != NULL && **path_r == '/')
+		return 0;
 	for (; *words != NULL; words++) {
 		if (begins(*words, "file:")) {
 			*path_r = *words + strlen("file:");
@@ -87,8 +89,9 @@ static int find_path(struct log_cmd *cmd, const char **path_r,
 			return 0;
 	}
 	*error_r = t_strdup_printf("popinjay_access_log=%s tells no file to "
-				   "read: name the log files",
-				   cmd->set.access_log);
+		"read%s: name the log files", cmd->set.access_log, !service ?
+		"" : ", and no service popinjay-log has one (executable = "
+		"popinjay-log /PATH)");
 	return -1;
 }
 
@@ -113,8 +116,7 @@ static int open_files(struct log_cmd *cmd, const char **error_r)
 	bool named = doveadm_cmd_param_array(cmd->cctx, "file", &paths);
 
 	p_array_init(&cmd->files, cmd->pool, 16);
-	if (popinjay_log_settings_read(cmd->cctx, cmd->pool, &cmd->set,
-				       error_r) < 0) {
+	if (popinjay_log_settings_read(cmd->pool, &cmd->set, error_r) < 0) {
 		/* another machine's logs need no settings */
 		if (!named)
 			return -1;
@@ -171,21 +173,16 @@ void log_cmd_deinit(struct log_cmd *cmd)
 
 /* --- reading --- */
 
-static void
-show_progress(const struct popinjay_log_counts *counts)
+static void show_progress(struct progress *progress,
+			  const struct popinjay_log_counts *counts)
 {
-	unsigned int filled;
-
-	if (counts->bytes_total == 0)
-		return;
-	filled = counts->bytes_read * PROGRESS_WIDTH / counts->bytes_total;
-	fprintf(stderr, "\r[%.*s%*s] %3u%% of %s ", (int)filled,
-		"########################################",
-		(int)(PROGRESS_WIDTH - filled), "",
-		(unsigned int)(counts->bytes_read * 100 /
-			       counts->bytes_total),
-		popinjay_log_text_bytes(counts->bytes_total));
-	fflush(stderr);
+	if (counts->bytes_total > 0) {
+		progress_show(progress, counts->bytes_read,
+			counts->bytes_total, t_strdup_printf("%3u%% of %s",
+			(unsigned int)(counts->bytes_read * 100 /
+				       counts->bytes_total),
+			popinjay_log_text_bytes(counts->bytes_total)));
+	}
 }
 
 void log_cmd_read(struct log_cmd *cmd,
@@ -194,11 +191,10 @@ void log_cmd_read(struct log_cmd *cmd,
 		  void *context)
 {
 	bool cli = cmd->cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI;
-	bool progress = cli && isatty(STDERR_FILENO) > 0;
+	struct progress *progress = cli ? progress_init() : NULL;
 	const struct popinjay_log_record *record;
 	struct popinjay_log_reader *reader;
 	struct sigaction old_int, old_term, act;
-	uint64_t next_usecs = i_microseconds() + PROGRESS_USECS;
 	unsigned int records = 0;
 	const char *error;
 	int ret;
@@ -219,16 +215,15 @@ void log_cmd_read(struct log_cmd *cmd,
 			continue;
 		}
 		func(context, record);
-		if (progress && ++records % PROGRESS_RECORDS == 0 &&
-		    i_microseconds() >= next_usecs) T_BEGIN {
-			next_usecs = i_microseconds() + PROGRESS_USECS;
-			show_progress(popinjay_log_reader_counts(reader));
+		if (++records % PROGRESS_RECORDS == 0 &&
+		    progress_is_due(progress)) T_BEGIN {
+			show_progress(progress,
+				      popinjay_log_reader_counts(reader));
 		} T_END;
 	}
 	cmd->counts = *popinjay_log_reader_counts(reader);
 	popinjay_log_reader_deinit(&reader);
-	if (progress)
-		fprintf(stderr, "\r\033[K");
+	progress_deinit(&progress);
 	if (cli) {
 		(void)sigaction(SIGINT, &old_int, NULL);
 		(void)sigaction(SIGTERM, &old_term, NULL);
