@@ -137,11 +137,104 @@ static void test_file(void)
 	try_configuration(passdb, file, mechs);
 }
 
+/* --- who took my mail? --- */
+
+/* What differs from run to run: times, and the address. */
+static char *without_details(const char *text)
+{
+	static const char *const changes[][2] = {
+		{ "\\b\\w{3} +\\d{1,2} \\w{3} \\d{4} at \\d\\d:\\d\\d\\b", "DATE" },
+		{ "^\\w{3} \\d\\d:\\d\\d\\b", "TIME" },
+		{ ", \\d+ \\w+ after\\b", ", SOME TIME after" },
+		{ "\\b\\d+\\.\\d+\\.\\d+\\.\\d+\\b", "ADDRESS" }
+	};
+	char *result = g_strdup(text);
+
+	for (gsize i = 0; i < G_N_ELEMENTS(changes); i++) {
+		g_autofree char *old = result;
+		g_autoptr(GRegex) regex = g_regex_new(changes[i][0],
+			G_REGEX_MULTILINE, 0, NULL);
+
+		result = g_regex_replace_literal(regex, old, -1, 0,
+						 changes[i][1], 0, NULL);
+	}
+	return result;
+}
+
+/* The answer that README.md shows. */
+static char *readme_answer(void)
+{
+	static const char question[] = "    # doveadm popinjay log explain "
+		"-u alice --message-id a@example.org\n";
+	g_autofree char *text = read_doc("README.md");
+	const char *p = strstr(text, question);
+	g_autoptr(GString) answer = g_string_new(NULL);
+
+	g_assert_nonnull(p);
+	p += strlen(question);
+	while (g_str_has_prefix(p, "    ") || *p == '\n') {
+		p += strspn(p, " ");
+		g_string_append_len(answer, p, strchr(p, '\n') + 1 - p);
+		p = strchr(p, '\n') + 1;
+	}
+	/* an empty line ends the block */
+	g_string_truncate(answer, answer->len - 1);
+	return g_string_free(g_steal_pointer(&answer), FALSE);
+}
+
+/* A device with an app secret downloads a mail, and deletes it later. */
+static void test_explain(void)
+{
+	g_autofree char *config = g_strdup_printf(
+		"auth_mechanisms = plain apop\n%s"
+		"popinjay_access_log_events = session message\n%s",
+		is_2_3() ? "plugin {\n" : "", is_2_3() ? "}\n" : "");
+	struct secrets *s = secrets_new(SECRETS_FS, FALSE, config);
+	g_autofree char *filler = g_strnfill(850, 'x');
+	g_autofree char *mail = g_strdup_printf(
+		"Message-ID: <a@example.org>\r\n\r\n%s", filler);
+	g_autofree char *secret = NULL, *want = NULL, *told = NULL;
+	g_autofree char *answer = readme_answer();
+	g_autoptr(GString) out = NULL;
+
+	fixture_user_add(s->f, "alice");
+	fixture_deliver(s->f, "alice", mail, 850);
+	secret = secrets_add(s, "alice", NULL, "-l", "office-printer", "-m",
+			     "apop", "-t", "no", NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		gsize since = fixture_log_size(s->f);
+		struct pop3 *pop3;
+		g_autofree char *reply = secrets_login(s, POP3_CLEAR, "APOP",
+						       "alice", secret, &pop3);
+
+		g_assert_cmpstr(reply, ==, "+OK Logged in.");
+		if (i == 0) {
+			pop3_send(pop3, "RETR 1");
+			g_string_free(pop3_multiline(pop3), TRUE);
+			pop3_quit(pop3, "Logging out.");
+		} else {
+			pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
+			pop3_quit(pop3, "Logging out, messages deleted.");
+		}
+		g_free(fixture_log_wait(s->f, since,
+					"popinjay_session_finished"));
+	}
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, &out, NULL, "popinjay",
+					"log", "explain", "-u", "alice",
+					"--message-id", "a@example.org", NULL),
+			==, 0);
+	told = without_details(out->str);
+	want = without_details(answer);
+	g_assert_cmpstr(told, ==, want);
+	secrets_free(s);
+}
+
 int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/docs/readme", test_readme);
 	g_test_add_func("/docs/man", test_man);
 	g_test_add_func("/docs/file", test_file);
+	g_test_add_func("/docs/explain", test_explain);
 	return g_test_run();
 }

@@ -74,7 +74,7 @@ void story_tell_message(struct popinjay_log_story *story, pool_t pool,
 void story_tell_mailbox(struct popinjay_log_story *story, pool_t pool,
 			struct popinjay_log_story_result *result);
 
-/* Returns who it was: "'office printer' (APOP, 198.51.100.7)", from pool. */
+/* Returns who it was: "'office-printer' (APOP, 198.51.100.7)", from pool. */
 const char *story_client(pool_t pool, const struct story_session *session);
 
 /* Add a line about a record's session, with its time. */
