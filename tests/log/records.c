@@ -138,6 +138,57 @@ unsigned int records_check_sessions(GPtrArray *records)
 	return ended;
 }
 
+void records_check_nothing_lost(struct fixture *f, const char *path,
+				gsize since, unsigned int count,
+				unsigned int sessions)
+{
+	g_autoptr(GHashTable) seen = g_hash_table_new_full(
+		g_str_hash, g_str_equal, g_free, NULL);
+	gint64 end = g_get_monotonic_time() +
+		fixture_timeout_secs() * G_USEC_PER_SEC;
+	unsigned int ended;
+
+	do {
+		g_autofree char *file = NULL;
+		g_autofree char *log = fixture_log(f, since);
+		g_autoptr(GPtrArray) logged = records_parse(log, NULL);
+		g_autoptr(GPtrArray) written = NULL;
+		GPtrArray *all[2];
+
+		g_hash_table_remove_all(seen);
+		ended = 0;
+		g_assert_true(g_file_get_contents(path, &file, NULL, NULL));
+		all[0] = written = records_parse(file, NULL);
+		all[1] = logged;
+		for (unsigned int i = 0; i < 2 * written->len +
+			     2 * logged->len; i++) {
+			GPtrArray *from = all[i % 2];
+			JsonObject *record;
+			char *key;
+
+			if (i / 2 >= from->len)
+				continue;
+			record = g_ptr_array_index(from, i / 2);
+			key = g_strdup_printf("%s %d",
+				json_object_get_string_member(record,
+							      "session"),
+				(int)json_object_get_int_member(record,
+								"record"));
+			if (!g_hash_table_add(seen, key))
+				g_error("%s is there twice", key);
+			if (strstr(json_object_get_string_member(record,
+						"event"), "session"))
+				ended++;
+		}
+		g_test_message("%u in the file, %u in the log", written->len,
+			       logged->len);
+		g_usleep(100 * 1000);
+	} while (g_hash_table_size(seen) < count &&
+		 g_get_monotonic_time() < end);
+	g_assert_cmpuint(g_hash_table_size(seen), ==, count);
+	g_assert_cmpuint(ended, ==, sessions);
+}
+
 char *collector_config(struct fixture *f, const char *path)
 {
 	return g_strdup_printf(

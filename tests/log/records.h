@@ -27,6 +27,12 @@ JsonObject *record_at(GPtrArray *records, unsigned int idx, const char *event);
    Returns the number of sessions. */
 unsigned int records_check_sessions(GPtrArray *records);
 
+/* Wait until so many records of so many sessions are in the file of that path
+   or in Dovecot's log since a mark, each once. */
+void records_check_nothing_lost(struct fixture *f, const char *path,
+				gsize since, unsigned int count,
+				unsigned int sessions);
+
 /* Settings as the fixture wants them, for the collector: popinjay-log writes to
    path. */
 char *collector_config(struct fixture *f, const char *path);

@@ -9,11 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -271,58 +269,6 @@ static void test_rotation(void)
 
 /* --- the collector dies --- */
 
-/* All records of the load, in the file or in Dovecot's log, each once. */
-static void
-check_nothing_lost(gsize since, unsigned int count, unsigned int sessions)
-{
-	g_autoptr(GHashTable) seen = g_hash_table_new_full(
-		g_str_hash, g_str_equal, g_free, NULL);
-	gint64 end = g_get_monotonic_time() +
-		fixture_timeout_secs() * G_USEC_PER_SEC;
-	unsigned int ended;
-
-	do {
-		g_autofree char *file = NULL;
-		g_autofree char *log = fixture_log(f, since);
-		g_autoptr(GPtrArray) logged = records_parse(log, NULL);
-		g_autoptr(GPtrArray) written = NULL;
-		GPtrArray *all[2];
-
-		g_hash_table_remove_all(seen);
-		ended = 0;
-		g_assert_true(g_file_get_contents(log_path, &file, NULL,
-						  NULL));
-		all[0] = written = records_parse(file, NULL);
-		all[1] = logged;
-		for (unsigned int i = 0; i < 2 * written->len +
-			     2 * logged->len; i++) {
-			GPtrArray *from = all[i % 2];
-			JsonObject *record;
-			char *key;
-
-			if (i / 2 >= from->len)
-				continue;
-			record = g_ptr_array_index(from, i / 2);
-			key = g_strdup_printf("%s %d",
-				json_object_get_string_member(record,
-							      "session"),
-				(int)json_object_get_int_member(record,
-								"record"));
-			if (!g_hash_table_add(seen, key))
-				g_error("%s is there twice", key);
-			if (strstr(json_object_get_string_member(record,
-						"event"), "session"))
-				ended++;
-		}
-		g_test_message("%u in the file, %u in the log", written->len,
-			       logged->len);
-		g_usleep(100 * 1000);
-	} while (g_hash_table_size(seen) < count &&
-		 g_get_monotonic_time() < end);
-	g_assert_cmpuint(g_hash_table_size(seen), ==, count);
-	g_assert_cmpuint(ended, ==, sessions);
-}
-
 static gpointer kill_collector(gpointer data)
 {
 	struct rotation *rotation = data;
@@ -356,7 +302,7 @@ static void test_killed(void)
 		count += run_clients(20);
 	g_atomic_int_set(&killing.stop, TRUE);
 	g_thread_join(thread);
-	check_nothing_lost(since, count, sessions);
+	records_check_nothing_lost(f, log_path, since, count, sessions);
 	g_test_message("killed %u times", killing.count);
 }
 
@@ -382,147 +328,9 @@ static void test_hanging(void)
 	g_free(fixture_log_wait(f, since,
 				": Info: \\{.*popinjay_session_finished"));
 	g_assert_cmpint(kill(pid, SIGCONT), ==, 0);
-	check_nothing_lost(since, 3, 1);
+	records_check_nothing_lost(f, log_path, since, 3, 1);
 	g_usleep(200 * 1000);
-	check_nothing_lost(since, 3, 1);
-}
-
-/* --- a full disk --- */
-
-static unsigned int count_in_file(const char *user)
-{
-	g_autofree char *text = NULL;
-	g_autoptr(GPtrArray) records = NULL;
-	unsigned int lines = 0;
-
-	g_assert_true(g_file_get_contents(log_path, &text, NULL, NULL));
-	g_assert_true(g_str_has_suffix(text, "\n"));
-	/* there is nothing in it that is no record */
-	records = records_parse(text, NULL);
-	for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
-		lines++;
-	g_assert_cmpuint(records->len, ==, lines);
-	g_ptr_array_unref(g_steal_pointer(&records));
-	records = records_parse(text, user);
-	return records->len;
-}
-
-static void set_file_limit(pid_t pid, const char *size)
-{
-	g_autofree char *arg = g_strdup_printf("--fsize=%s", size);
-	g_autofree char *pid_arg = g_strdup_printf("%d", pid);
-	const char *const argv[] = { "prlimit", "--pid", pid_arg, arg, NULL };
-
-	g_assert_cmpint(fixture_run(f, argv, NULL, NULL, NULL), ==, 0);
-}
-
-/* A file that may not grow beyond 1000 bytes is like a disk that has no more
-   room: the write is cut there. */
-static void test_file_limit(void)
-{
-	g_autofree char *user = NULL;
-	gsize since;
-	pid_t pid;
-
-	begin();
-	user = user_with_mail(2);
-	pid = collector_wait();
-	set_file_limit(pid, "1000:unlimited");
-	fixture_log_allow(f, "popinjay-log: Error: write\\(.*\\) failed: File "
-			  "too large - records go to this log$");
-	since = fixture_log_size(f);
-	run_session(user);
-	g_free(fixture_log_wait(f, since, "popinjay-log: Info: "
-				"\\{.*popinjay_session_finished"));
-	check_nothing_lost(since, 3, 1);
-	set_file_limit(pid, "unlimited:unlimited");
-	run_session(user);
-	g_free(fixture_log_wait(f, since, "can be written again$"));
-	check_nothing_lost(since, 6, 2);
-	(void)count_in_file(user);
-	g_assert_cmpint(collector_pid(f), ==, pid);
-}
-
-/* Mount a file system of so many bytes where Dovecot sees it, and nobody
-   else. */
-static void mount_small(const char *dir, unsigned int kilobytes)
-{
-	g_autofree char *user_ns = g_strdup_printf("/proc/%d/ns/user", f->pid);
-	g_autofree char *mount_ns = g_strdup_printf("/proc/%d/ns/mnt", f->pid);
-	g_autofree char *options = g_strdup_printf("size=%uk,mode=0755",
-						   kilobytes);
-	int status;
-	pid_t pid;
-
-	pid = fork();
-	g_assert_cmpint(pid, >=, 0);
-	if (pid == 0) {
-		int user_fd = open(user_ns, O_RDONLY);
-		int mount_fd = open(mount_ns, O_RDONLY);
-
-		/* root's tests are in one user namespace with it */
-		if (geteuid() != 0 && setns(user_fd, CLONE_NEWUSER) < 0)
-			_exit(1);
-		if (setns(mount_fd, CLONE_NEWNS) < 0)
-			_exit(2);
-		_exit(mount("popinjay-test", dir, "tmpfs", MS_NOSUID | MS_NODEV,
-			    options) < 0 ? 3 : 0);
-	}
-	g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-	g_assert_cmpint(status, ==, 0);
-}
-
-/* The disk becomes full in the middle of a session, and then has room again. */
-static void test_full_disk(void)
-{
-	enum { MAILS = 200, KILOBYTES = 64, FILLER_BYTES = 32 * 1024 };
-	g_autofree char *dir = NULL, *path = NULL, *seen_dir = NULL;
-	g_autofree char *usual_path = NULL, *usual_config = NULL;
-	g_autofree char *config = NULL, *user = NULL, *later = NULL;
-	g_autofree char *filler = NULL, *filler_path = NULL;
-	g_autoptr(GString) commands = g_string_new(NULL);
-	struct pop3 *pop3;
-	gsize since;
-
-	begin();
-	usual_path = log_path;
-	usual_config = collector_config(f, usual_path);
-	dir = g_build_filename(f->dir, "small", NULL);
-	path = g_build_filename(dir, "access.log", NULL);
-	seen_dir = g_strdup_printf("/proc/%d/root%s", f->pid, dir);
-	log_path = g_build_filename(seen_dir, "access.log", NULL);
-	filler_path = g_build_filename(seen_dir, "filler", NULL);
-	g_assert_cmpint(mkdir(dir, 0755), ==, 0);
-	mount_small(dir, KILOBYTES);
-	config = collector_config(f, path);
-	fixture_log_allow(f, "popinjay-log: Error: write\\(.*\\) failed: No "
-			  "space left on device - records go to this log$");
-	fixture_reload(f, config);
-	filler = g_strnfill(FILLER_BYTES, 'x');
-	g_assert_true(g_file_set_contents_full(filler_path, filler,
-		FILLER_BYTES, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
-
-	user = user_with_mail(MAILS);
-	later = user_with_mail(1);
-	since = fixture_log_size(f);
-	pop3 = pop3_session(f, POP3_CLEAR, user);
-	for (unsigned int i = 1; i <= MAILS; i++)
-		g_string_append_printf(commands, "DELE %u\r\n", i);
-	pop3_send(pop3, "%sQUIT", commands->str);
-	g_string_free(pop3_read_to_eof(pop3, NULL), TRUE);
-	pop3_close(pop3);
-	g_free(fixture_log_wait(f, since, "Error: write\\(.*No space left"));
-	check_nothing_lost(since, 2 * MAILS + 1, 1);
-	g_assert_cmpuint(count_in_file(user), >, 0);
-
-	g_assert_cmpint(unlink(filler_path), ==, 0);
-	run_session(later);
-	check_nothing_lost(since, 2 * MAILS + 4, 2);
-	g_assert_cmpuint(count_in_file(later), ==, 3);
-
-	fixture_reload(f, usual_config);
-	g_free(log_path);
-	log_path = g_steal_pointer(&usual_path);
+	records_check_nothing_lost(f, log_path, since, 3, 1);
 }
 
 /* --- forgery --- */
@@ -630,8 +438,6 @@ int main(int argc, char *argv[])
 	g_test_add_func("/service/rotation", test_rotation);
 	g_test_add_func("/service/killed", test_killed);
 	g_test_add_func("/service/hanging", test_hanging);
-	g_test_add_func("/service/file-limit", test_file_limit);
-	g_test_add_func("/service/full-disk", test_full_disk);
 	g_test_add_func("/service/forged", test_forged);
 	g_test_add_func("/service/away", test_away);
 	ret = g_test_run();
