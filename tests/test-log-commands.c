@@ -124,7 +124,7 @@ static void test_file_of_service(void)
 {
 	g_autofree char *path = dir_file("service.log");
 	struct fixture *f = fixture_new(NULL);
-	gboolean is_2_3 = f->version < 20400;
+	gboolean is_2_3 = fixture_is_2_3();
 	g_autofree char *service = collector_config(f, path);
 	g_autofree char *config = g_strdup_printf("%s%s"
 		"popinjay_access_log = none\n"

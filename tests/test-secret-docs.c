@@ -166,7 +166,7 @@ static char *readme_answer(void)
 {
 	static const char question[] = "    # doveadm popinjay log explain "
 		"-u alice --message-id a@example.org\n";
-	g_autofree char *text = read_doc("README.md");
+	g_autofree char *text = fixture_read_source("README.md");
 	const char *p = strstr(text, question);
 	g_autoptr(GString) answer = g_string_new(NULL);
 
@@ -188,7 +188,8 @@ static void test_explain(void)
 	g_autofree char *config = g_strdup_printf(
 		"auth_mechanisms = plain apop\n%s"
 		"popinjay_access_log_events = session message\n%s",
-		is_2_3() ? "plugin {\n" : "", is_2_3() ? "}\n" : "");
+		fixture_is_2_3() ? "plugin {\n" : "",
+		fixture_is_2_3() ? "}\n" : "");
 	struct secrets *s = secrets_new(SECRETS_FS, FALSE, config);
 	g_autofree char *filler = g_strnfill(850, 'x');
 	g_autofree char *mail = g_strdup_printf(
