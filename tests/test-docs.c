@@ -407,6 +407,64 @@ static void test_man_log(void)
 	}
 }
 
+/* The fields that a recipe takes out of records, which all of them must have. */
+static void assert_fields(const char *recipe, const char *regex)
+{
+	g_autofree char *text =
+		fixture_read_source("doc/popinjay-log.schema.json");
+	g_autoptr(JsonParser) parser = json_parser_new();
+	g_autofree char *names = find_names(recipe, regex);
+	g_auto(GStrv) fields = g_strsplit(names, " ", -1);
+	JsonObject *definitions;
+
+	g_assert_true(json_parser_load_from_data(parser, text, -1, NULL));
+	definitions = json_object_get_object_member(
+		json_node_get_object(json_parser_get_root(parser)),
+		"definitions");
+	for (gsize i = 0; i < G_N_ELEMENTS(record_kinds); i++) {
+		JsonObject *kind = json_object_get_object_member(
+			definitions, record_kinds[i].names[0]);
+
+		for (char **p = fields; *p != NULL; p++) {
+			g_assert_true(json_object_has_member(
+				json_object_get_object_member(kind,
+							      "properties"),
+				*p));
+		}
+	}
+}
+
+/* The part of the page under a heading. */
+static char *man_part(const char *page, const char *heading)
+{
+	g_autofree char *text = fixture_read_source(page);
+	const char *start = strstr(text, heading), *end;
+
+	g_assert_nonnull(start);
+	end = strstr(start + 1, "\n.S");
+	g_assert_nonnull(end);
+	return g_strndup(start, end - start);
+}
+
+/* No Debian package has these programs. But fields and times are ours. */
+static void test_man_forwarding(void)
+{
+	static const char page[] = "doc/popinjay-log.7";
+	static const char layout[] =
+		"layouts: ['2006\\-01\\-02T15:04:05.999999Z']\n";
+	g_autofree char *loki = man_part(page, ".SS Loki\n");
+	g_autofree char *elastic = man_part(page, ".SS Elasticsearch\n");
+
+	assert_fields(loki, "\\b([a-z_]+) = \"\"");
+	assert_fields(loki, "source = \"([a-z_]+)\"");
+	/* the object that filebeat puts the fields into */
+	g_assert_nonnull(strstr(elastic, "ndjson: {target: popinjay}\n"));
+	assert_fields(elastic, "field: popinjay\\.([a-z_]+)");
+	/* Go's way to write what the schema demands of times */
+	g_assert_nonnull(strstr(loki, "\"RFC3339Nano\"\n"));
+	g_assert_nonnull(strstr(elastic, layout));
+}
+
 /* --- All --- */
 
 /* The log of all the tests before must be without errors. */
@@ -439,6 +497,7 @@ int main(int argc, char **argv)
 	g_test_add_func("/docs/man/settings", test_man_settings);
 	g_test_add_func("/docs/man/uidl-variables", test_man_variables);
 	g_test_add_func("/docs/man/access-log", test_man_log);
+	g_test_add_func("/docs/man/forwarding", test_man_forwarding);
 	g_test_add_func("/docs/stop/log", test_stop);
 
 	f = fixture_new(NULL);
