@@ -195,11 +195,19 @@ static char *make_config(unsigned int client_limit)
 		"  process_limit = 1\n"
 		"  client_limit = %u\n"
 		"}\n"
+		"service popinjay-log {\n"
+		"  executable = %s/popinjay-log %s/log/access.log\n"
+		"  process_limit = 1\n"
+		"  unix_listener popinjay-log {\n"
+		"    mode = 0666\n"
+		"  }\n"
+		"}\n"
 		/* modules of a build with sanitizers cannot be loaded there */
 		"protocol doveadm {\n"
 		"  %s\n"
 		"}\n", tool, program, is_2_3 ? "service_count = 0" :
 		"restart_request_count = unlimited", client_limit,
+		POPINJAY_PROGRAMDIR, report_dir,
 		is_2_3 ? "mail_plugins =" : "mail_plugins {\n"
 		"    popinjay = no\n    popinjay_example = no\n  }");
 }
@@ -210,16 +218,19 @@ static void start(void)
 	gboolean is_2_3 = fixture_is_2_3();
 	const char *home = is_2_3 ? "%h" : "%{home}";
 	g_autofree char *key_file = g_strconcat(home, "/key", NULL);
-	g_autofree char *log = g_strdup_printf("log file:%s/access-log", home);
+	g_autofree char *log = g_strdup_printf("log service "
+					       "file:%s/access-log", home);
 	const char *const settings[] = {
 		"popinjay_uidl_format", is_2_3 ? "%%{hmac}" : "%{hmac}",
 		"popinjay_uidl_key_file", key_file,
 		"popinjay_access_log", log,
+		"popinjay_access_log_events", "session message command",
+		"popinjay_access_log_headers", "message-id subject",
 		"popinjay_reuse_xuidl", "yes",
 		"popinjay_idle_timeout", G_STRINGIFY(IDLE_SECS) " secs",
 		NULL
 	};
-	g_autofree char *config = NULL;
+	g_autofree char *config = NULL, *log_dir = NULL;
 	struct fixture_options options = {
 		.plugins = "popinjay_example", .modules = modules,
 		.settings = settings
@@ -229,6 +240,8 @@ static void start(void)
 	g_assert_nonnull(report_dir);
 	/* the mail user writes there */
 	g_assert_cmpint(chmod(report_dir, 01777), ==, 0);
+	log_dir = g_build_filename(report_dir, "log", NULL);
+	g_assert_cmpint(mkdir(log_dir, 0700), ==, 0);
 	tool_choose_modules();
 	config = make_config(10);
 	options.config = config;
