@@ -407,7 +407,7 @@ static void test_man_log(void)
 	}
 }
 
-/* The fields that a recipe takes out of records, which all of them must have. */
+/* What a recipe takes out of records, all of them must have. */
 static void assert_fields(const char *recipe, const char *regex)
 {
 	g_autofree char *text =
