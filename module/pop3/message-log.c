@@ -155,6 +155,12 @@ static const char *message_cached_id(struct mail *mail)
 	return value;
 }
 
+/* A transaction that has read an mbox keeps it locked. */
+static bool is_mbox(const struct popinjay_session *session)
+{
+	return strcmp(session->client->mailbox->storage->name, "mbox") == 0;
+}
+
 /* The client deletes a message that it has not fetched in this session. */
 static void message_open_headers(struct popinjay_session *session,
 				 struct message *message, struct mail *mail)
@@ -165,11 +171,12 @@ static void message_open_headers(struct popinjay_session *session,
 
 	if (message->headers_read || (!config->message_id && !config->subject))
 		return;
-	if (!config->subject)
+	if (!config->subject || is_mbox(session))
 		id = message_cached_id(mail);
 	if (id != NULL)
 		message->message_id = p_strdup(session->message_log->pool, id);
-	else if (mail_get_stream_because(mail, NULL, NULL, "access log",
+	else if (!is_mbox(session) &&
+		 mail_get_stream_because(mail, NULL, NULL, "access log",
 					 &stream) == 0)
 		message_read_headers(session, message, stream);
 }
@@ -437,8 +444,7 @@ void popinjay_message_log_expunged(struct popinjay_session *session)
 
 	if (log == NULL)
 		return;
-	if (!session->client->delete_success &&
-	    strcmp(session->client->mailbox->storage->name, "mbox") == 0) {
+	if (!session->client->delete_success && is_mbox(session)) {
 		/* it tells of each message before it has written the file */
 		session->stats.expunged_count = 0;
 		session->stats.expunged_bytes = 0;
