@@ -52,6 +52,21 @@ static const GOptionEntry options[] = {
 
 /* --- the client --- */
 
+static double status_kib(pid_t pid, const char *name)
+{
+	char *path = g_strdup_printf("/proc/%d/status", (int)pid), *text, *p;
+	double kib = 0;
+
+	if (g_file_get_contents(path, &text, NULL, NULL)) {
+		p = strstr(text, name);
+		if (p != NULL)
+			kib = strtod(p + strlen(name), NULL);
+		g_free(text);
+	}
+	g_free(path);
+	return kib;
+}
+
 /* What the kernel says of the pop3 process. */
 static void
 process_usage(pid_t pid, double *cpu_secs_r, double *peak_kib_r)
@@ -74,15 +89,9 @@ process_usage(pid_t pid, double *cpu_secs_r, double *peak_kib_r)
 	g_free(text);
 	g_free(path);
 
-	path = g_strdup_printf("/proc/%d/status", (int)pid);
-	*peak_kib_r = 0;
-	if (g_file_get_contents(path, &text, NULL, NULL)) {
-		end = strstr(text, "VmHWM:");
-		if (end != NULL)
-			*peak_kib_r = strtod(end + strlen("VmHWM:"), NULL);
-		g_free(text);
-	}
-	g_free(path);
+	/* Shared libraries and what else files have is in memory once for all
+	   processes. */
+	*peak_kib_r = status_kib(pid, "VmHWM:") - status_kib(pid, "RssFile:");
 }
 
 /* What all processes of a Dovecot have used so far, those that have ended

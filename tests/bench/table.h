@@ -15,7 +15,7 @@ struct sample {
 	/* of the pop3 process, or, for a poll, of all processes together; user
 	   and system */
 	double cpu_secs;
-	/* largest resident memory of the pop3 process */
+	/* largest memory of the pop3 process that it shares with no other */
 	double peak_kib;
 	double bytes;
 };
