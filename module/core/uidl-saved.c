@@ -17,6 +17,9 @@
 /* no key begins so */
 #define UNKNOWN_PREFIX ':'
 
+/* an entry has about so many */
+#define ENTRY_BYTES 60
+
 /* so many entries to be dropped or marked are never worth a new file */
 #define WRITE_MIN_ENTRIES 50
 
@@ -214,6 +217,11 @@ size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
 		return 0;
 	}
 
+	/* growing with each entry it would be too small most of the time */
+	hash_table_destroy(&saved->by_key);
+	hash_table_create(&saved->by_key, default_pool, whole / ENTRY_BYTES,
+			  popinjay_uidl_hash, strcmp);
+
 	/* the entries point into it */
 	text = p_malloc(saved->pool, whole);
 	memcpy(text, data, whole);
@@ -248,6 +256,11 @@ popinjay_uidl_saved_faults(const struct popinjay_uidl_saved *saved,
 {
 	*error_r = saved->first_fault;
 	return saved->faults;
+}
+
+pool_t popinjay_uidl_saved_pool(const struct popinjay_uidl_saved *saved)
+{
+	return saved->pool;
 }
 
 const ARRAY_TYPE(popinjay_uidl_entry) *

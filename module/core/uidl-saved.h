@@ -65,6 +65,10 @@ unsigned int
 popinjay_uidl_saved_faults(const struct popinjay_uidl_saved *saved,
 			   const char **error_r);
 
+/* Returns the pool of all keys and UIDLs there have ever been in saved: who
+   holds a reference to it may use them when saved is freed. */
+pool_t popinjay_uidl_saved_pool(const struct popinjay_uidl_saved *saved);
+
 /* Returns all entries in the order of the file; one that was replaced is where
    the first one was. */
 const ARRAY_TYPE(popinjay_uidl_entry) *

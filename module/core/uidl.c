@@ -31,6 +31,8 @@ ARRAY_DEFINE_TYPE(uidl_ptr, struct popinjay_uidl *);
 
 struct popinjay_uidl_set {
 	pool_t pool;
+	/* of strings that are not copied, or NULL */
+	pool_t held_pool;
 	uint32_t uidvalidity;
 	popinjay_uidl_get_guid_t *get_guid;
 	void *context;
@@ -139,12 +141,13 @@ void popinjay_uidl_set_free(struct popinjay_uidl_set **_set)
 
 	array_free(&set->messages);
 	array_free(&set->reserved);
+	pool_unref(&set->held_pool);
 	pool_unref(&set->pool);
 }
 
-struct popinjay_uidl *
-popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
-		      const char *uidl, enum popinjay_uidl_rank rank)
+static struct popinjay_uidl *
+set_append(struct popinjay_uidl_set *set, uint32_t uid,
+	   enum popinjay_uidl_rank rank)
 {
 	const struct popinjay_uidl *messages;
 	struct popinjay_uidl *message;
@@ -158,9 +161,37 @@ popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
 	message->uid = uid;
 	message->rank = rank;
 	message->source = "";
+	return message;
+}
+
+struct popinjay_uidl *
+popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
+		      const char *uidl, enum popinjay_uidl_rank rank)
+{
+	struct popinjay_uidl *message = set_append(set, uid, rank);
+
 	if (uidl != NULL && popinjay_uidl_is_valid(uidl))
 		message->uidl = p_strdup(set->pool, uidl);
 	return message;
+}
+
+struct popinjay_uidl *
+popinjay_uidl_set_add_saved(struct popinjay_uidl_set *set, uint32_t uid,
+			    const char *uidl, const char *key)
+{
+	struct popinjay_uidl *message = set_append(set, uid,
+						   POPINJAY_UIDL_SAVED);
+
+	message->uidl = uidl;
+	message->key = key;
+	return message;
+}
+
+void popinjay_uidl_set_hold(struct popinjay_uidl_set *set, pool_t pool)
+{
+	i_assert(set->held_pool == NULL);
+	set->held_pool = pool;
+	pool_ref(pool);
 }
 
 void popinjay_uidl_set_key(struct popinjay_uidl_set *set,

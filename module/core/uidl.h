@@ -105,6 +105,15 @@ popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
 void popinjay_uidl_set_key(struct popinjay_uidl_set *set,
 			   struct popinjay_uidl *message, const char *key);
 
+/* The same for a message that has a saved UIDL, which is valid. uidl and key,
+   which may be NULL, are not copied: they are of the pool that
+   popinjay_uidl_set_hold() was called with. */
+struct popinjay_uidl *
+popinjay_uidl_set_add_saved(struct popinjay_uidl_set *set, uint32_t uid,
+			    const char *uidl, const char *key);
+/* Hold a reference to a pool as long as the set lives. Call it once at most. */
+void popinjay_uidl_set_hold(struct popinjay_uidl_set *set, pool_t pool);
+
 /* Let no message have uidl that only made it: a client took it for that of a
    message that is gone, and would never fetch another one. uidl must live until
    the set is resolved. */

@@ -206,16 +206,17 @@ maker_add(struct maker *maker, struct mail *mail, uint32_t seq, string_t *buf)
 static void
 maker_add_saved(struct maker *maker, const struct found *found, uint32_t seq)
 {
+	const struct popinjay_uidl_entry *entry = found->entry;
 	struct popinjay_uidl *message;
 	uint32_t uid;
 
 	mail_index_lookup_uid(maker->box->view, seq, &uid);
-	message = popinjay_uidl_set_add(maker->set, uid,
-					found->entry->uidl,
-					POPINJAY_UIDL_SAVED);
+	message = popinjay_uidl_set_add_saved(maker->set, uid, entry->uidl,
+		found->key == entry->key ? entry->key : NULL);
 	message->source = POPINJAY_UIDL_SOURCE_SAVED;
 	message->unnamed = found_is_unnamed(found);
-	popinjay_uidl_set_key(maker->set, message, found->key);
+	if (message->key == NULL)
+		popinjay_uidl_set_key(maker->set, message, found->key);
 }
 
 static void maker_add_all(struct maker *maker, bool saved_first)
@@ -267,6 +268,8 @@ int popinjay_uidl_make(struct mailbox *box,
 	maker.trans = mailbox_transaction_begin(box, 0, __func__);
 	maker.guid_mail = mail_alloc(maker.trans, MAIL_FETCH_GUID, NULL);
 	if (maker.saved != NULL) {
+		popinjay_uidl_set_hold(maker.set,
+			popinjay_uidl_saved_pool(maker.saved));
 		maker_find_saved(&maker);
 		maker_reserve_gone(&maker);
 	}

@@ -291,6 +291,32 @@ static void test_guid_order(void)
 	} T_END;
 }
 
+/* What was saved is not copied: it lives as long as the set. */
+static void test_held(void)
+{
+	pool_t pool = pool_alloconly_create("test saved", 1024);
+	struct test_mailbox box = { .count = 0 };
+	struct popinjay_uidl_set *set;
+	const struct popinjay_uidl *all;
+	unsigned int count;
+
+	set = popinjay_uidl_set_create(2, UIDVALIDITY, test_get_guid, &box);
+	popinjay_uidl_set_hold(set, pool);
+	popinjay_uidl_set_add_saved(set, 3, p_strdup(pool, "saved"),
+				    p_strdup(pool, "key"));
+	popinjay_uidl_set_add_saved(set, 4, p_strdup(pool, "other"), NULL);
+	pool_unref(&pool);
+	popinjay_uidl_set_resolve(set);
+	all = popinjay_uidl_set_get(set, &count);
+	g_assert_cmpuint(count, ==, 2);
+	g_assert_cmpstr(all[0].uidl, ==, "saved");
+	g_assert_cmpstr(all[0].key, ==, "key");
+	g_assert_cmpuint(all[0].rank, ==, POPINJAY_UIDL_SAVED);
+	g_assert_cmpstr(all[1].uidl, ==, "other");
+	g_assert_null(all[1].key);
+	popinjay_uidl_set_free(&set);
+}
+
 int main(int argc, char *argv[])
 {
 	unsigned int i;
@@ -298,6 +324,7 @@ int main(int argc, char *argv[])
 
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
+	g_test_add_func("/uidl/set/held", test_held);
 	g_test_add_func("/uidl/valid", test_valid);
 	g_test_add_func("/uidl/fallback-strings", test_fallback_strings);
 	for (i = 0; i < N_ELEMENTS(set_cases); i++) {
