@@ -359,23 +359,29 @@ static const struct {
 	{ { "login" }, ".SS popinjay_login_finished\n" }
 };
 
+/* The kinds of records that the schema has. */
+static JsonObject *schema_definitions(JsonParser *parser)
+{
+	g_autofree char *text =
+		fixture_read_source("doc/popinjay-log.schema.json");
+
+	g_assert_true(json_parser_load_from_data(parser, text, -1, NULL));
+	return json_object_get_object_member(
+		json_node_get_object(json_parser_get_root(parser)),
+		"definitions");
+}
+
 /* The schema, which every record is checked against, and the man page have the
    same fields. */
 static void test_man_log(void)
 {
 	static const char page[] = "doc/popinjay-log.7";
-	g_autofree char *text =
-		fixture_read_source("doc/popinjay-log.schema.json");
 	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonObject *definitions = schema_definitions(parser);
 	g_autofree char *common = man_items(page, ".SH RECORDS\n");
 	/* the last are those of a session */
 	char *of_session = strstr(common, "record");
-	JsonObject *definitions;
 
-	g_assert_true(json_parser_load_from_data(parser, text, -1, NULL));
-	definitions = json_object_get_object_member(
-		json_node_get_object(json_parser_get_root(parser)),
-		"definitions");
 	for (gsize i = 0; i < G_N_ELEMENTS(record_kinds); i++) {
 		g_autofree char *items = man_items(page,
 						   record_kinds[i].heading);
@@ -410,17 +416,11 @@ static void test_man_log(void)
 /* What a recipe takes out of records, all of them must have. */
 static void assert_fields(const char *recipe, const char *regex)
 {
-	g_autofree char *text =
-		fixture_read_source("doc/popinjay-log.schema.json");
 	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonObject *definitions = schema_definitions(parser);
 	g_autofree char *names = find_names(recipe, regex);
 	g_auto(GStrv) fields = g_strsplit(names, " ", -1);
-	JsonObject *definitions;
 
-	g_assert_true(json_parser_load_from_data(parser, text, -1, NULL));
-	definitions = json_object_get_object_member(
-		json_node_get_object(json_parser_get_root(parser)),
-		"definitions");
 	for (gsize i = 0; i < G_N_ELEMENTS(record_kinds); i++) {
 		JsonObject *kind = json_object_get_object_member(
 			definitions, record_kinds[i].names[0]);
