@@ -474,6 +474,66 @@ static void test_forged_user(void)
 }
 
 /* The last error may come late. */
+/* --- Dovecot's own events --- */
+
+/* What is logged of each event pop3_command_finished of a session. */
+static char **native_events(gboolean stock)
+{
+	static const char *const commands[] = {
+		"STAT", "LIST 1", "RETR 1", "UIDL 7", "dele 1", "NOOP", "FOO x",
+		"QUIT"
+	};
+	const struct fixture_options options = {
+		.stock = stock,
+		.config = "log_debug = event=pop3_command_finished\n"
+	};
+	struct fixture *own = fixture_new(&options);
+	g_autofree char *user = fixture_user(own, "maildir");
+	g_autofree char *log = NULL;
+	g_autoptr(GRegex) regex =
+		g_regex_new("Debug: (Command finished: .*)", 0, 0, NULL);
+	g_autoptr(GMatchInfo) match = NULL;
+	GStrvBuilder *events = g_strv_builder_new();
+	struct pop3 *pop3;
+	char **result;
+
+	fixture_deliver(own, user, small_mail, strlen(small_mail));
+	pop3 = pop3_session(own, POP3_CLEAR, user);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(commands); i++)
+		pop3_send(pop3, "%s", commands[i]);
+	g_string_free(pop3_read_to_eof(pop3, NULL), TRUE);
+	pop3_close(pop3);
+	fixture_stop(own);
+	log = fixture_log(own, 0);
+	for (g_regex_match(regex, log, 0, &match); g_match_info_matches(match);
+	     g_match_info_next(match, NULL)) {
+		g_autofree char *event = g_match_info_fetch(match, 1);
+
+		g_strv_builder_add(events, event);
+	}
+	result = g_strv_builder_end(events);
+	g_strv_builder_unref(events);
+	g_assert_cmpuint(g_strv_length(result), ==, G_N_ELEMENTS(commands));
+	fixture_free(own);
+	return result;
+}
+
+/* Each command is one event, as it is without us. */
+static void test_native_events(void)
+{
+	g_auto(GStrv) ours = NULL;
+	g_auto(GStrv) stock = NULL;
+
+	if (fixture_is_2_3()) {
+		g_test_skip("Dovecot 2.3 has no event for a command");
+		return;
+	}
+	ours = native_events(FALSE);
+	stock = native_events(TRUE);
+	for (unsigned int i = 0; stock[i] != NULL; i++)
+		g_assert_cmpstr(ours[i], ==, stock[i]);
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&f, fixture_free);
@@ -508,6 +568,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/session/shutdown/idle", test_shutdown_idle);
 	g_test_add_func("/session/shutdown/stop", test_stop_in_retr);
 	g_test_add_func("/session/forged-user", test_forged_user);
+	g_test_add_func("/session/native-events", test_native_events);
 	g_test_add_func("/stop/session", test_stop);
 	ret = g_test_run();
 
