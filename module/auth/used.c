@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The auth process: which secrets logged somebody in, and when. */
+/* The auth process: which secrets logged somebody in, and when; and which did
+   not, where the mechanism has the last word. */
 
 #include "auth-common.h"
 #include "auth-fields.h"
@@ -105,50 +106,98 @@ used_is_due(struct popinjay_used *used, const char *user, const char *id)
 	return TRUE;
 }
 
-/* Returns TRUE if the client was let in, and by this secret: what our passdb
-   said is gone when something else about it failed, as allow_nets among its
-   fields does, and another passdb may have let the client in. */
+/* Returns TRUE if what our passdb said of the secret holds. It is gone when
+   something else about it failed, as allow_nets among its fields does, and
+   another passdb may have let the client in. */
+static bool
+is_watched(const struct auth_request *request, const struct watch *watch)
+{
+	struct auth_fields *reply = request->fields.userdb_reply;
+
+	return reply != NULL &&
+		null_strcmp(auth_fields_find(reply, "popinjay_secret_id"),
+			    watch->id) == 0;
+}
+
+/* Returns TRUE if the client was let in, and by this secret. */
 static bool
 was_accepted(const struct auth_request *request, const struct watch *watch)
 {
 	const struct auth_request_fields *fields = &request->fields;
-	const char *id;
 
-	if (!fields->successful || fields->userdb_reply == NULL ||
-	    auth_fields_exists(fields->extra_fields, "nologin"))
-		return FALSE;
-	id = auth_fields_find(fields->userdb_reply, "popinjay_secret_id");
-	return null_strcmp(id, watch->id) == 0;
+	return fields->successful && is_watched(request, watch) &&
+		!auth_fields_exists(fields->extra_fields, "nologin");
+}
+
+static const char *remote_ip(const struct auth_request *request)
+{
+	return request->fields.remote_ip.family == 0 ? "-" :
+		net_ip2addr(&request->fields.remote_ip);
+}
+
+static void
+log_end(struct auth_request *request, const struct watch *watch,
+	const char *name, const char *what, const char *reason)
+{
+	struct event *event = watch->event;
+
+	event_add_category(event, &event_category_popinjay);
+	event_add_str(event, "secret_id", watch->id);
+	event_add_str(event, "secret_label", watch->label);
+	event_set_name(event, name);
+	e_info(event, "popinjay: %s: user=<%s>, secret %s (%s), method=%s, "
+	       "rip=%s%s", what, watch->user, watch->id, watch->label,
+	       request->fields.mech_name, remote_ip(request), reason);
 }
 
 static void
 request_accepted(struct auth_request *request, const struct watch *watch)
 {
 	struct popinjay_used *used = watch->used;
-	const char *ip = request->fields.remote_ip.family == 0 ? "-" :
-		net_ip2addr(&request->fields.remote_ip);
-	const char *mech = request->fields.mech_name;
 
-	event_add_category(watch->event, &event_category_popinjay);
-	event_add_str(watch->event, "secret_id", watch->id);
-	event_add_str(watch->event, "secret_label", watch->label);
-	event_set_name(watch->event, "popinjay_auth_accepted");
-	e_info(watch->event, "popinjay: accepted: user=<%s>, secret %s (%s), "
-	       "method=%s, rip=%s", watch->user, watch->id, watch->label, mech,
-	       ip);
+	log_end(request, watch, "popinjay_auth_accepted", "accepted", "");
 	if (used->store != NULL && used_is_due(used, watch->user, watch->id)) {
 		popinjay_secret_store_set_used(used->store, watch->user,
 			watch->id, t_strdup_printf("%jd %s %s",
-				(intmax_t)ioloop_time, ip, mech));
+				(intmax_t)ioloop_time, remote_ip(request),
+				request->fields.mech_name));
 	}
+}
+
+/* Returns TRUE if the secret would have let the client in, but the client's
+   answer to the mechanism's challenge was not made of it: then that is all that
+   the mechanism had against it. A request that is aborted or times out has not
+   been finished. */
+static bool
+was_wrong(const struct auth_request *request, const struct watch *watch)
+{
+	return request->state == AUTH_REQUEST_STATE_FINISHED &&
+		!request->fields.successful && request->passdb_success &&
+		!request->failed && !request->internal_failure &&
+		!request->policy_refusal && is_watched(request, watch);
+}
+
+static void
+request_refused(struct auth_request *request, const struct watch *watch)
+{
+	static const char reason[] =
+		"the client's answer to the challenge is wrong";
+
+	event_add_str(watch->event, "mechanism", request->fields.mech_name);
+	event_add_str(watch->event, "reason", reason);
+	log_end(request, watch, "popinjay_auth_refused", "refused",
+		t_strconcat(": ", reason, NULL));
 }
 
 static void request_end(struct auth_request *request, void *context)
 {
 	struct watch *watch = context;
 
-	if (was_accepted(request, watch)) T_BEGIN {
-		request_accepted(request, watch);
+	T_BEGIN {
+		if (was_accepted(request, watch))
+			request_accepted(request, watch);
+		else if (was_wrong(request, watch))
+			request_refused(request, watch);
 	} T_END;
 	event_unref(&watch->event);
 	used_unref(watch->used);

@@ -16,7 +16,8 @@ void popinjay_used_free(struct popinjay_used **used);
 
 /* The secret is about to serve the request. When the request turns out to be
    successful, log it and write down the secret's use; most mechanisms know
-   only after they got the credentials. */
+   only after they got the credentials. When the client's answer turns out to be
+   wrong, log that. */
 void popinjay_used_watch(struct auth_request *request,
 			 struct popinjay_used *used, const char *user,
 			 const struct popinjay_secret *secret);
