@@ -328,6 +328,68 @@ static void test_stdin(void)
 		   "after it was downloaded$");
 }
 
+static char *make_fifo(const char *name)
+{
+	char *path = dir_file(name);
+
+	g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+	return path;
+}
+
+/* Named pipes, as a shell's <(xz -dc ...) is one: they are opened and written
+   to when it pleases their writers, first the second, in small pieces, and
+   what comes is perhaps compressed. */
+static void test_fifos(void)
+{
+	g_autofree char *log_1 = dir_write("fifo-1.log", RETR);
+	g_autofree char *log_2 = dir_write("fifo-2.log", EXPUNGE);
+	g_autofree char *fifo_1 = make_fifo("fifo-1");
+	g_autofree char *fifo_2 = make_fifo("fifo-2");
+	g_autofree char *command = g_strdup_printf(
+		"{ { gzip -c '%s' | { head -c 1; sleep 0.1; cat; }; } >'%s'\n"
+		"  { cut -c 1 '%s' | tr -d '\\n'; sleep 0.1\n"
+		"    cut -c 2- '%s'; } >'%s'; } &\n"
+		"exec doveadm -c '%s' popinjay log explain -u alice '%s' '%s'",
+		log_2, fifo_2, log_1, log_1, fifo_1, reader->config_file,
+		fifo_1, fifo_2);
+	const char *const argv[] = { "sh", "-c", command, NULL };
+	g_autoptr(GString) out = NULL, err = NULL;
+
+	if (fixture_run(reader, argv, NULL, &out, &err) != 0)
+		g_error("%s", err->str);
+	assert_has(out->str, "^29 Feb 2024 14:02 1 message deleted by "
+		   "'office printer' \\(APOP, 198\\.51\\.100\\.7\\), 3 min "
+		   "after it was downloaded$");
+}
+
+/* On a terminal it says how far it has come. The pipe is there to make it take
+   its time: it comes between the two records of the file. */
+static void test_progress(void)
+{
+	enum { RECORDS = 2000, TIMES = 4 };
+	g_autofree char *log = dir_write("progress.log",
+		SESSION("2024-02-29T14:02:00", "bob", "")
+		SESSION("2024-02-29T16:02:00", "bob", ""));
+	g_autofree char *fifo = make_fifo("progress");
+	g_autoptr(GString) text = g_string_new(NULL);
+	g_autofree char *many = NULL, *command = NULL, *shown = NULL;
+
+	for (unsigned int i = 0; i < RECORDS; i++) {
+		g_string_append(text, SESSION("2024-02-29T15:02:00", "bob",
+					      ""));
+	}
+	many = dir_write("many.log", text->str);
+	/* more than a pipe takes at once, so the times are doveadm's, too */
+	command = g_strdup_printf(
+		"for i in $(seq %u); do cat '%s'; sleep 0.15; done >'%s' &\n"
+		"exec doveadm -c '%s' popinjay log report '%s' '%s'", TIMES,
+		many, fifo, reader->config_file, log, fifo);
+	shown = fixture_run_on_terminal(reader, command);
+	assert_has(shown, "\r\\[#{20} {20}\\]  50% of \\d+ bytes\033\\[K");
+	assert_has(shown, "\r\033\\[KPOP3 on ");
+	assert_has(shown, "^sessions +8002\r?$");
+}
+
 /* What is wrong is said, and the exit status is sysexits'. */
 static void test_errors(void)
 {
@@ -434,6 +496,8 @@ int main(int argc, char *argv[])
 	ADD("report-json", test_report_json);
 	ADD("since", test_times);
 	ADD("stdin", test_stdin);
+	ADD("fifos", test_fifos);
+	ADD("progress", test_progress);
 	ADD("errors", test_errors);
 	ADD("damaged", test_damaged);
 	ADD("page", test_page);

@@ -4,6 +4,7 @@
 
 #include "lib.h"
 #include "array.h"
+#include "fd-util.h"
 #include "log-files.h"
 #include "log-reader.h"
 
@@ -86,20 +87,22 @@ is_still_plain(const ARRAY_TYPE(const_string) *names, const char *name)
 }
 
 static int
-files_open(pool_t pool, const char *path, time_t since,
+files_open(pool_t pool, const char *path, bool named, time_t since,
 	   ARRAY_TYPE(popinjay_log_file) *files, const char **error_r)
 {
 	struct popinjay_log_file *file;
 	struct stat st;
 	int fd;
 
-	/* a named pipe that nobody writes to must not keep us waiting */
+	/* who writes to a named pipe may open another one of ours first; its
+	   reader waits */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd == -1) {
 		*error_r = t_strdup_printf("open(%s) failed: %m", path);
 		return -1;
 	}
-	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode)) {
+	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) ||
+	    (!named && !S_ISREG(st.st_mode))) {
 		*error_r = t_strdup_printf("%s is no file", path);
 		i_close_fd(&fd);
 		return -1;
@@ -114,6 +117,8 @@ files_open(pool_t pool, const char *path, time_t since,
 	if (S_ISREG(st.st_mode)) {
 		file->size = st.st_size;
 		file->first_usecs = popinjay_log_reader_peek(path, fd);
+	} else {
+		fd_set_nonblock(fd, FALSE);
 	}
 	return 0;
 }
@@ -125,7 +130,7 @@ int popinjay_log_files_open(pool_t pool, const char *path,
 	struct popinjay_log_file *file;
 
 	if (strcmp(path, "-") != 0)
-		return files_open(pool, path, 0, files, error_r);
+		return files_open(pool, path, TRUE, 0, files, error_r);
 	file = array_append_space(files);
 	file->path = "(standard input)";
 	file->fd = dup(STDIN_FILENO);
@@ -169,7 +174,7 @@ int popinjay_log_files_open_rotated(pool_t pool, const char *path, time_t since,
 		if (!is_still_plain(&names, name)) {
 			ret = files_open(pool, t_strdup_printf("%s/%s",
 					 base - 1 == path ? "" : dir_path,
-					 name), since, files, error_r);
+					 name), FALSE, since, files, error_r);
 		}
 		if (ret < 0)
 			break;

@@ -8,6 +8,7 @@
 #include "compression.h"
 #include "log-reader.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #define BLOCK_BYTES (64 * 1024)
@@ -75,6 +76,10 @@ static void input_open(struct log_input *input, const char *path, int *fd,
 {
 	const struct compression_handler *handler;
 
+	struct pollfd pfd = { .fd = *fd, .events = POLLIN };
+
+	/* a named pipe is at its end as long as nobody has opened it */
+	while (poll(&pfd, 1, -1) < 0 && errno == EINTR) ;
 	i_zero(input);
 	input->path = path;
 	input->file_stream = autoclose ?
