@@ -138,9 +138,42 @@ unsigned int records_check_sessions(GPtrArray *records)
 	return ended;
 }
 
-void records_check_nothing_lost(struct fixture *f, const char *path,
-				gsize since, unsigned int count,
-				unsigned int sessions)
+enum place {
+	PLACE_FILE = 0x01,
+	PLACE_LOG = 0x02
+};
+
+/* Add to the places where each record was seen. Returns how many sessions have
+   their last record here, and had it in no other place. */
+static unsigned int
+note_places(GHashTable *seen, GPtrArray *records, enum place place,
+	    gboolean once)
+{
+	unsigned int ended = 0;
+
+	for (unsigned int i = 0; i < records->len; i++) {
+		JsonObject *record = g_ptr_array_index(records, i);
+		char *key = g_strdup_printf("%s %d",
+			json_object_get_string_member(record, "session"),
+			(int)json_object_get_int_member(record, "record"));
+		gpointer value = g_hash_table_lookup(seen, key);
+		guint places = GPOINTER_TO_UINT(value);
+
+		if ((places & (once ? PLACE_FILE | PLACE_LOG : place)) != 0)
+			g_error("%s is there twice", key);
+		if (places == 0 &&
+		    strstr(json_object_get_string_member(record, "event"),
+			   "session") != NULL)
+			ended++;
+		g_hash_table_insert(seen, key,
+				    GUINT_TO_POINTER(places | place));
+	}
+	return ended;
+}
+
+static void
+check_nothing_lost(struct fixture *f, const char *path, gsize since,
+		   unsigned int count, unsigned int sessions, gboolean once)
 {
 	g_autoptr(GHashTable) seen = g_hash_table_new_full(
 		g_str_hash, g_str_equal, g_free, NULL);
@@ -153,33 +186,12 @@ void records_check_nothing_lost(struct fixture *f, const char *path,
 		g_autofree char *log = fixture_log(f, since);
 		g_autoptr(GPtrArray) logged = records_parse(log, NULL);
 		g_autoptr(GPtrArray) written = NULL;
-		GPtrArray *all[2];
 
 		g_hash_table_remove_all(seen);
-		ended = 0;
 		g_assert_true(g_file_get_contents(path, &file, NULL, NULL));
-		all[0] = written = records_parse(file, NULL);
-		all[1] = logged;
-		for (unsigned int i = 0; i < 2 * written->len +
-			     2 * logged->len; i++) {
-			GPtrArray *from = all[i % 2];
-			JsonObject *record;
-			char *key;
-
-			if (i / 2 >= from->len)
-				continue;
-			record = g_ptr_array_index(from, i / 2);
-			key = g_strdup_printf("%s %d",
-				json_object_get_string_member(record,
-							      "session"),
-				(int)json_object_get_int_member(record,
-								"record"));
-			if (!g_hash_table_add(seen, key))
-				g_error("%s is there twice", key);
-			if (strstr(json_object_get_string_member(record,
-						"event"), "session"))
-				ended++;
-		}
+		written = records_parse(file, NULL);
+		ended = note_places(seen, written, PLACE_FILE, once);
+		ended += note_places(seen, logged, PLACE_LOG, once);
 		g_test_message("%u in the file, %u in the log", written->len,
 			       logged->len);
 		g_usleep(100 * 1000);
@@ -187,6 +199,20 @@ void records_check_nothing_lost(struct fixture *f, const char *path,
 		 g_get_monotonic_time() < end);
 	g_assert_cmpuint(g_hash_table_size(seen), ==, count);
 	g_assert_cmpuint(ended, ==, sessions);
+}
+
+void records_check_nothing_lost(struct fixture *f, const char *path,
+				gsize since, unsigned int count,
+				unsigned int sessions)
+{
+	check_nothing_lost(f, path, since, count, sessions, TRUE);
+}
+
+void records_check_nothing_lost_killed(struct fixture *f, const char *path,
+				       gsize since, unsigned int count,
+				       unsigned int sessions)
+{
+	check_nothing_lost(f, path, since, count, sessions, FALSE);
 }
 
 char *collector_config(struct fixture *f, const char *path)
