@@ -3,6 +3,7 @@
 /* What the settings let records tell, and how they write it. */
 
 #include "pop3.h"
+#include "record-schema.h"
 #include "records.h"
 
 #include <stdio.h>
@@ -367,6 +368,46 @@ static void test_logfmt(void)
 	g_assert_nonnull(strstr(lines[1], " end=quit"));
 }
 
+/* A UIDL with all that JSON escapes and UIDLs may have. */
+static void test_hostile_uidl(void)
+{
+	static const struct {
+		const char *format, *uidl;
+	} cases[] = {
+		{ "json", ",\"uidl\":\"1\\\"\\\\x=\"," },
+		{ "logfmt", " uidl=\"1\\\"\\\\x=\" " }
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *settings = g_strdup_printf(
+			"popinjay_access_log_format = %s\n"
+			"popinjay_uidl_format = %s{uid}\"\\x=",
+			cases[i].format, fixture_is_2_3() ? "%%" : "%");
+		g_autofree char *path = configure(settings);
+		g_autofree char *user = user_with_mail(MAIL);
+		g_autofree char *text = NULL;
+		g_auto(GStrv) lines = NULL;
+		struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
+
+		pop3_check(pop3, "UIDL 1", "+OK 1 1\"\\x=");
+		pop3_send(pop3, "RETR 1");
+		g_string_free(pop3_multiline(pop3), TRUE);
+		pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
+		pop3_quit(pop3, "Logging out, messages deleted.");
+		text = read_log(path, "session_finished");
+		lines = g_strsplit(g_strchomp(text), "\n", -1);
+		/* retr, dele, expunge and the session's */
+		g_assert_cmpuint(g_strv_length(lines), ==, 4);
+		for (unsigned int j = 0; j < 3; j++) {
+			if (strstr(lines[j], cases[i].uidl) == NULL)
+				g_error("no %s in: %s", cases[i].uidl,
+					lines[j]);
+			if (i == 0)
+				record_schema_check_lines(lines[j]);
+		}
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	int ret;
@@ -379,6 +420,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/options/commands", test_commands);
 	g_test_add_func("/options/privacy", test_privacy);
 	g_test_add_func("/options/logfmt", test_logfmt);
+	g_test_add_func("/options/hostile-uidl", test_hostile_uidl);
 	f = fixture_new(NULL);
 	log_dir = g_build_filename(f->dir, "records", NULL);
 	g_assert_cmpint(mkdir(log_dir, 0777), ==, 0);

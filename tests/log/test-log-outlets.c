@@ -140,6 +140,7 @@ static void test_metrics(void)
 		"login_plugins {\n  popinjay_login = yes\n}\n", NULL);
 	g_autofree char *user = fixture_user(f, "maildir");
 	g_autofree char *text = NULL;
+	g_autoptr(GString) dump = NULL, err = NULL;
 	struct pop3 *pop3;
 
 	fixture_reload(f, config);
@@ -168,6 +169,13 @@ static void test_metrics(void)
 		      "1");
 	text = get_metrics(port);
 	check_dashboard(text);
+
+	if (fixture_doveadm(f, NULL, &dump, &err, "-f", "tab", "stats", "dump",
+			    "-f", "count sum", NULL) != 0)
+		g_error("%s", err->str);
+	if (strstr(dump->str, "\npopinjay_refetching\trefetch_count\t1\t1\n")
+	    == NULL)
+		g_error("not refetched once in: %s", dump->str);
 }
 
 /* --- rsyslog --- */
