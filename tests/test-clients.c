@@ -5,6 +5,7 @@
    is compared with the stored mail, byte by byte. */
 
 #include "clients/clients.h"
+#include "records.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -299,6 +300,62 @@ static void test_curl_uidl(gconstpointer data)
 	account_deinit(&account);
 }
 
+/* The access log, asked for everything, tells of each message that it was sent
+   and then removed, and of each command. */
+static void test_records(gconstpointer data)
+{
+	static const char settings[] =
+		"popinjay_access_log_events = session message command\n";
+	const struct test_case *test = data;
+	g_autofree char *config = g_strdup_printf(fixture_is_2_3() ?
+		"plugin {\n%s}\n" : "%s", settings);
+	g_autoptr(GPtrArray) stored = g_ptr_array_new();
+	g_autoptr(GPtrArray) records = NULL;
+	g_autofree unsigned int *retr = NULL, *expunge = NULL;
+	struct client_account account;
+	unsigned int commands = 0;
+	gsize since;
+
+	fixture_reload(f, config);
+	account_init(&account, test, stored);
+	since = fixture_log_size(f);
+	g_assert_true(test->program->fetch(&account, TRUE));
+	records = records_of_session(f, since, account.user);
+	retr = g_new0(unsigned int, stored->len + 1);
+	expunge = g_new0(unsigned int, stored->len + 1);
+	for (unsigned int i = 0; i < records->len; i++) {
+		JsonObject *record = g_ptr_array_index(records, i);
+		const char *action;
+		gint64 uid;
+
+		if (json_object_has_member(record, "outcome"))
+			commands++;
+		if (!json_object_has_member(record, "action"))
+			continue;
+		action = json_object_get_string_member(record, "action");
+		uid = json_object_get_int_member(record, "uid");
+		g_assert_cmpint(uid, >=, 1);
+		g_assert_cmpint(uid, <=, stored->len);
+		if (strcmp(action, "retr") == 0) {
+			g_assert_true(json_object_get_boolean_member(record,
+				"complete"));
+			retr[uid]++;
+		} else if (strcmp(action, "expunge") == 0) {
+			g_assert_cmpuint(retr[uid], ==, 1);
+			expunge[uid]++;
+		}
+	}
+	for (unsigned int uid = 1; uid <= stored->len; uid++)
+		g_assert_cmpuint(expunge[uid], ==, 1);
+	record_expect((JsonObject *)g_ptr_array_index(records,
+						      records->len - 1),
+		      { "commands", commands },
+		      { "retr_count", stored->len },
+		      { "expunged_count", stored->len });
+	check_all_deleted(&account);
+	account_deinit(&account);
+}
+
 /* The log of all the tests before must be without errors. */
 static void test_stop(void)
 {
@@ -354,6 +411,11 @@ int main(int argc, char **argv)
 		}
 		add_test(program, POP3_TLS, "pop3s", test_client);
 		add_test(program, POP3_TLS, "pop3s-other-ca", test_other_ca);
+	}
+	/* it gets what it deletes by RETR, as the others do */
+	for (program = client_programs; program->name != NULL; program++) {
+		if (strcmp(program->name, "fetchmail") == 0)
+			add_test(program, POP3_STLS, "records", test_records);
 	}
 	add_test(client_programs, POP3_STLS, "list", test_curl_list);
 	add_test(client_programs, POP3_STLS, "uidl", test_curl_uidl);
