@@ -378,6 +378,40 @@ static void test_imported(void)
 				"address"));
 }
 
+/* --- many guesses --- */
+
+/* Dovecot answers an address later after each wrong guess, the passdb does not
+   matter. */
+static void test_penalty(void)
+{
+	struct secrets *shared = s;
+	const struct secrets_options options = {
+		.store = SECRETS_FS, .fast_logins = TRUE,
+		.config = "auth_mechanisms = plain scram-sha-256\n"
+			/* without one 2.4 has no penalty */
+			"auth_failure_delay = 1 secs\n"
+			"service anvil {\n"
+			"  unix_listener anvil-auth-penalty {\n"
+			"    mode = 0600\n"
+			"  }\n"
+			"}\n"
+	};
+	g_autofree char *user = NULL, *text = NULL;
+	gint64 start;
+
+	s = secrets_new_with(&options);
+	user = fixture_user(s->f, "maildir");
+	text = secrets_add(s, user, NULL, "-l", "phone", NULL);
+	assert_refused("SCRAM-SHA-256", user, "wrong");
+	start = g_get_monotonic_time();
+	assert_accepted("PLAIN", user, text);
+	/* 2 s after one guess */
+	g_assert_cmpint(g_get_monotonic_time() - start, >=,
+			G_USEC_PER_SEC * 19 / 10);
+	secrets_free(s);
+	s = shared;
+}
+
 /* --- the end of the auth process --- */
 
 static void test_unfinished_at_end(void)
@@ -426,6 +460,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/passdb/nologin", test_nologin);
 	g_test_add_func("/passdb/broken", test_broken_configuration);
 	g_test_add_func("/imported/slow", test_imported);
+	g_test_add_func("/guesses/penalty", test_penalty);
 	g_test_add_func("/end/unfinished", test_unfinished_at_end);
 	ret = g_test_run();
 	secrets_free(s);

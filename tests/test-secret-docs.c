@@ -8,6 +8,8 @@
 
 #include <glib/gstdio.h>
 
+#define REFUSED "-ERR [AUTH] Authentication failed."
+#define TEMP "-ERR [SYS/TEMP] "
 #define EXAMPLE_KEY_FILE "/etc/dovecot/popinjay.keys"
 #define EXAMPLE_STORE "/var/lib/popinjay/"
 #define EXAMPLE_FILE "/etc/dovecot/popinjay-secret.conf.ext"
@@ -44,23 +46,25 @@ static char *localize(const char *text, const char *dir)
 	return g_string_free(g_steal_pointer(&s), FALSE);
 }
 
-/* Run a private Dovecot with the passdb of the text, and the file of 2.3. */
-static void
-try_configuration(const char *passdb, const char *file, const char *mechs)
+/* Start a private Dovecot with the passdb of the text, and the file of 2.3. */
+static struct secrets *
+start_configuration(const char *passdb, const char *file, const char *mechs)
 {
-	g_autofree char *dir = g_dir_make_tmp("popinjay-docs-XXXXXX", NULL);
+	struct secrets *s = g_new0(struct secrets, 1);
+	char *dir = g_dir_make_tmp("popinjay-docs-XXXXXX", NULL);
 	g_autofree char *store = g_build_filename(dir, "store", NULL);
 	g_autofree char *keys = g_build_filename(dir, "keys", NULL);
 	g_autofree char *conf = g_build_filename(dir, "secret.conf", NULL);
 	g_autofree char *local_file = localize(file, dir);
 	g_autoptr(GString) head = g_string_new(NULL);
-	g_autofree char *text = NULL, *local = localize(passdb, dir);
+	g_autofree char *local = localize(passdb, dir);
 	const char *settings[] = { "popinjay_secret_config", conf, NULL };
 	struct fixture_options options = {
 		.password = FIXTURE_PASSWORD_HASH, .config = mechs
 	};
-	struct secrets s = { .dir = dir };
 
+	s->dir = dir;
+	s->store = SECRETS_FS;
 	g_assert_cmpint(g_chmod(dir, 0755), ==, 0);
 	g_assert_cmpint(g_mkdir(store, 0777), ==, 0);
 	g_assert_cmpint(g_chmod(store, 0777), ==, 0);
@@ -79,21 +83,28 @@ try_configuration(const char *passdb, const char *file, const char *mechs)
 		}
 	}
 	options.config_head = head->str;
-	s.f = fixture_new(&options);
-	fixture_user_add(s.f, "joe");
-	text = secrets_add(&s, "joe", NULL, "-l", "phone", "-m",
-			   "plain,apop,scram-sha-256", NULL);
+	s->f = fixture_new(&options);
+	fixture_user_add(s->f, "joe");
+	return s;
+}
+
+static void
+try_configuration(const char *passdb, const char *file, const char *mechs)
+{
+	struct secrets *s = start_configuration(passdb, file, mechs);
+	g_autofree char *text = secrets_add(s, "joe", NULL, "-l", "phone", "-m",
+					    "plain,apop,scram-sha-256", NULL);
+
 	for (unsigned int i = 0; i < 3; i++) {
 		static const char *const names[] = {
 			"PLAIN", "APOP", "SCRAM-SHA-256"
 		};
-		g_autofree char *reply = secrets_login(&s, POP3_STLS, names[i],
+		g_autofree char *reply = secrets_login(s, POP3_STLS, names[i],
 						       "joe", text, NULL);
 
 		g_assert_cmpstr(reply, ==, "+OK Logged in.");
 	}
-	fixture_free(s.f);
-	secrets_remove(dir);
+	secrets_free(s);
 }
 
 static void test_readme(void)
@@ -114,6 +125,48 @@ static void test_man(void)
 	g_autofree char *file = secrets_man_block("dict = proxy::popinjay");
 
 	try_configuration(passdb, file, mechs);
+}
+
+/* The recipe "No password of the account in POP3" in place of the passdb. */
+static void test_recipe(void)
+{
+	g_autofree char *mechs = readme_block("secrets-mechanisms");
+	g_autofree char *passdb = secrets_man_block(fixture_is_2_3() ?
+		"args = "EXAMPLE_FILE : "passdb popinjay {");
+	g_autofree char *file = secrets_man_block("dict = proxy::popinjay");
+	g_autofree char *recipe = secrets_man_block(fixture_is_2_3() ?
+		"args = "EXAMPLE_FILE"\n  result_failure" :
+		"passdb popinjay {\n  result_failure");
+	const char *rest = strstr(passdb, "\n}\n");
+	g_autofree char *config = NULL, *text = NULL;
+	struct secrets *s;
+
+	g_assert_true(g_str_has_prefix(passdb, "passdb "));
+	g_assert_nonnull(rest);
+	config = g_strconcat(recipe, rest + 3, NULL);
+	s = start_configuration(config, file, mechs);
+	text = secrets_add(s, "joe", NULL, "-l", "phone", NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		g_autofree char *right = secrets_login(s, POP3_TLS, "PLAIN",
+						       "joe", text, NULL);
+		g_autofree char *wrong = secrets_login(s, POP3_TLS, "PLAIN",
+			"joe", FIXTURE_PASSWORD, NULL);
+		g_autofree char *other = secrets_login(s, POP3_TLS, "PLAIN",
+			"bob", FIXTURE_PASSWORD, NULL);
+
+		if (i == 0) {
+			g_assert_cmpstr(right, ==, "+OK Logged in.");
+			g_assert_cmpstr(wrong, ==, REFUSED);
+			g_assert_cmpstr(other, ==, REFUSED);
+			fixture_log_allow(s->f, "popinjay|dict");
+			secrets_store_stop(s);
+		} else {
+			g_assert_true(g_str_has_prefix(right, TEMP));
+			g_assert_true(g_str_has_prefix(wrong, TEMP));
+			g_assert_true(g_str_has_prefix(other, TEMP));
+		}
+	}
+	secrets_free(s);
 }
 
 static void test_file(void)
@@ -235,6 +288,7 @@ int main(int argc, char *argv[])
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/docs/readme", test_readme);
 	g_test_add_func("/docs/man", test_man);
+	g_test_add_func("/docs/recipe", test_recipe);
 	g_test_add_func("/docs/file", test_file);
 	g_test_add_func("/docs/explain", test_explain);
 	return g_test_run();

@@ -412,6 +412,7 @@ static void test_doveadm_server(void)
 	g_assert_nonnull(strstr(out, "\tphone\t"));
 	g_assert_null(strstr(out, "imported"));
 	/* what is wrong comes back, too */
+	fixture_log_allow(sqlite->f, "There is no secret imported, or more");
 	g_assert_cmpint(secrets_doveadm(sqlite, "show", user, NULL, NULL, "-S",
 					path, "imported", NULL), !=, 0);
 }
