@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The page of doveadm popinjay log report --html in a real browser, on a phone
-   and on a desk: it draws, runs nothing that is not its own, and asks nobody
-   for anything. tests/browser/look looks.
+/* The page of doveadm popinjay log report --html in a real browser, on a phone,
+   on a desk and on paper: it draws, runs nothing that is not its own, and asks
+   nobody for anything. tests/browser/look looks.
 
    Pictures of it are left in build/check-pictures. */
 
@@ -15,6 +15,8 @@
 #define SESSIONS 20
 /* sections with a chart, of which the first has two */
 #define CANVASES 9
+/* as look prints it */
+#define PAPER 718
 
 static const char *const users[USERS] = {
 	"alice@example.org", "bob@example.org", "carol", "dave",
@@ -136,7 +138,10 @@ static void check(JsonObject *seen, gint64 width)
 	g_assert_true(json_object_get_null_member(seen, "alert"));
 	record_expect(seen, { "scripts", 3 }, { "canvases", CANVASES },
 		      { "painted", CANVASES }, { "window", width },
-		      { "width", width });
+		      { "width", width }, { "paper", PAPER }, { "cut", 0 });
+	/* there is something on it, and no section takes a page for a line */
+	g_assert_cmpint(json_object_get_int_member(seen, "pages"), >=, 2);
+	g_assert_cmpint(json_object_get_int_member(seen, "pages"), <=, 12);
 	/* as they are, in the tables */
 	for (unsigned int i = 0; i < USERS; i++) {
 		/* but for what turns the direction of the text */
