@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* App secrets when the store fails, and comes back. */
+/* App secrets when the store fails, comes back, or does not answer. */
 
 #include "secrets/secrets.h"
 
+#include <signal.h>
 #include <stdio.h>
 
 #define STORE_ERRORS "dict|popinjay|sqlite|store|redis|pgsql"
@@ -179,6 +180,74 @@ static void test_store_restarted(gconstpointer data)
 	secrets_free(s);
 }
 
+struct waiting {
+	struct secrets *s;
+	const char *user, *text;
+	gint ended, failed;
+};
+
+/* Logs in once, with the store asked. */
+static gpointer waiting_thread(gpointer data)
+{
+	struct waiting *w = data;
+	g_autofree char *reply = secrets_login(w->s, POP3_TLS, "PLAIN", w->user,
+					       w->text, NULL);
+
+	g_test_message("%s", reply);
+	if (g_str_has_prefix(reply, "-ERR [SYS/TEMP] "))
+		g_atomic_int_inc(&w->failed);
+	g_atomic_int_inc(&w->ended);
+	return NULL;
+}
+
+/* A store that takes connections and answers none: who waits for it waits at
+   the same time as others, and holds up nobody who does not need it. */
+static void test_store_hung(void)
+{
+	/* bob's passdb stands before ours */
+	const struct secrets_options options = {
+		.store = SECRETS_REDIS, .fast_logins = TRUE,
+		.before = fixture_is_2_3() ?
+			"passdb {\n  driver = static\n  username_filter = bob\n"
+			"  args = password="FIXTURE_PASSWORD"\n}\n" :
+			"passdb bob {\n  driver = static\n"
+			"  username_filter = bob\n"
+			"  passdb_static_password = "FIXTURE_PASSWORD"\n}\n"
+	};
+	struct secrets *s = secrets_new_with(&options);
+	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
+					    "-m", ALL_MECHS, NULL);
+	struct waiting w = { .s = s, .user = "alice", .text = text };
+	GThread *threads[20];
+	unsigned int bob = 0;
+	gint64 start;
+
+	fixture_user_add(s->f, "alice");
+	fixture_user_add(s->f, "bob");
+	fixture_log_allow(s->f, STORE_ERRORS);
+	assert_accepted(s, POP3_TLS, "PLAIN", "alice", text);
+	g_assert_cmpint(kill(s->server_pid, SIGSTOP), ==, 0);
+	start = g_get_monotonic_time();
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++)
+		threads[i] = g_thread_new("waiting", waiting_thread, &w);
+	while (g_atomic_int_get(&w.ended) < (gint)G_N_ELEMENTS(threads)) {
+		assert_accepted(s, POP3_TLS, "PLAIN", "bob", FIXTURE_PASSWORD);
+		bob++;
+	}
+	for (unsigned int i = 0; i < G_N_ELEMENTS(threads); i++)
+		g_thread_join(threads[i]);
+	g_assert_cmpint(kill(s->server_pid, SIGCONT), ==, 0);
+	g_test_message("%u logins beside them in %.1f s", bob,
+		       (g_get_monotonic_time() - start) / 1e6);
+	g_assert_cmpint(w.failed, ==, G_N_ELEMENTS(threads));
+	/* One after the other they would have taken 100 s, of which no client
+	   here waits for more than 20; and bob would have logged in once for
+	   each, at most. */
+	g_assert_cmpuint(bob, >, 1);
+	wait_accepted(s, "alice", text);
+	secrets_free(s);
+}
+
 int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
@@ -199,5 +268,6 @@ int main(int argc, char *argv[])
 	g_test_add_data_func("/store/restarted/pgsql",
 			     GINT_TO_POINTER(SECRETS_PGSQL),
 			     test_store_restarted);
+	g_test_add_func("/store/hung", test_store_hung);
 	return g_test_run();
 }
