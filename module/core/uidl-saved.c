@@ -334,41 +334,74 @@ void popinjay_uidl_saved_append(string_t *dest, uint32_t uid, const char *key,
 	str_append_c(dest, '\n');
 }
 
+/* Returns TRUE if it is of a message that others brought since, as far as this
+   view can tell. */
 static bool
-entry_is_dropped(const struct popinjay_uidl_entry *entry, time_t now)
+entry_is_ahead(const struct popinjay_uidl_entry *entry,
+	       const struct popinjay_uidl_view *view)
+{
+	bool ahead = FALSE;
+
+	if (entry->matched || *entry->key != UNKNOWN_PREFIX ||
+	    entry->uid < view->uidnext)
+		return FALSE;
+	T_BEGIN {
+		string_t *key = t_str_new(32);
+
+		popinjay_uidl_saved_unknown_key(key, view->uidvalidity,
+						entry->uid);
+		ahead = strcmp(entry->key, str_c(key)) == 0;
+	} T_END;
+	return ahead;
+}
+
+static bool
+entry_is_dropped(const struct popinjay_uidl_entry *entry,
+		 const struct popinjay_uidl_view *view)
 {
 	if (entry->matched)
 		return FALSE;
 	/* no message comes back with its uid */
-	return *entry->key == UNKNOWN_PREFIX ||
-		(entry->gone > 0 &&
-		 now - entry->gone >= POPINJAY_UIDL_GONE_SECS);
+	if (*entry->key == UNKNOWN_PREFIX)
+		return !entry_is_ahead(entry, view);
+	return entry->gone > 0 &&
+		view->now - entry->gone >= POPINJAY_UIDL_GONE_SECS;
+}
+
+/* Returns when the entry's message was first missed, 0 if it is not. */
+static time_t
+entry_gone(const struct popinjay_uidl_entry *entry,
+	   const struct popinjay_uidl_view *view)
+{
+	if (entry->matched || entry_is_ahead(entry, view))
+		return 0;
+	return entry->gone > 0 ? entry->gone : view->now;
 }
 
 void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
-			       time_t now, string_t *dest)
+			       const struct popinjay_uidl_view *view,
+			       string_t *dest)
 {
 	struct popinjay_uidl_entry *const *entryp;
 	unsigned int count = 0;
 
 	array_foreach(&saved->entries, entryp) {
-		if (!entry_is_dropped(*entryp, now))
+		if (!entry_is_dropped(*entryp, view))
 			count++;
 	}
 	str_printfa(dest, FILE_MAGIC" %d %u\n", FILE_VERSION, count);
 	array_foreach(&saved->entries, entryp) {
 		const struct popinjay_uidl_entry *entry = *entryp;
 
-		if (entry_is_dropped(entry, now))
+		if (entry_is_dropped(entry, view))
 			continue;
 		popinjay_uidl_saved_append(dest, entry->uid, entry->key,
-			entry->uidl, entry->matched ? 0 :
-			entry->gone > 0 ? entry->gone : now);
+			entry->uidl, entry_gone(entry, view));
 	}
 }
 
 bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
-				     time_t now)
+				     const struct popinjay_uidl_view *view)
 {
 	struct popinjay_uidl_entry *const *entryp;
 	unsigned int changes = 0;
@@ -381,8 +414,8 @@ bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
 			   left out before its time */
 			return TRUE;
 		}
-		if ((!entry->matched && entry->gone == 0) ||
-		    entry_is_dropped(entry, now))
+		if (entry->gone != entry_gone(entry, view) ||
+		    entry_is_dropped(entry, view))
 			changes++;
 	}
 	return changes >= WRITE_MIN_ENTRIES +

@@ -48,6 +48,14 @@ struct popinjay_uidl_entry {
 
 ARRAY_DEFINE_TYPE(popinjay_uidl_entry, struct popinjay_uidl_entry *);
 
+/* The mailbox as it was when its messages were given their entries. */
+struct popinjay_uidl_view {
+	time_t now;
+	uint32_t uidvalidity;
+	/* others may have messages from this uid on */
+	uint32_t uidnext;
+};
+
 /* Returns no saved UIDLs. */
 struct popinjay_uidl_saved *popinjay_uidl_saved_create(void);
 /* Free them and set *saved to NULL. Does nothing if it is NULL. */
@@ -102,16 +110,18 @@ popinjay_uidl_saved_find_rest(struct popinjay_uidl_saved *saved,
 void popinjay_uidl_saved_append(string_t *dest, uint32_t uid, const char *key,
 				const char *uidl, time_t gone);
 
-/* Append the file's text to dest, as of the time now: entries that no message
-   has are marked as gone, and left out if they have been for
-   POPINJAY_UIDL_GONE_SECS. */
+/* Append the file's text to dest, as of this view: entries that no message has
+   are marked as gone, and left out if they have been for
+   POPINJAY_UIDL_GONE_SECS. Those without a key are left out at once, unless
+   the view is too old to know their messages. */
 void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
-			       time_t now, string_t *dest);
+			       const struct popinjay_uidl_view *view,
+			       string_t *dest);
 
 /* Returns TRUE if so much has to be marked as gone or left out that it is
    worth writing the file anew. */
 bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
-				     time_t now);
+				     const struct popinjay_uidl_view *view);
 
 /* Append to dest what stands for the key of a message where that is not
    known. */

@@ -2,7 +2,8 @@
 
 /* Any mail process: what has to be done before a client sees UIDLs, so that it
    sees the same ones ever after (RFC 1939 section 7). They are on disk before
-   the first of them is sent. */
+   the first of them is sent, unless saving them fails: they are shown all the
+   same then, and the log says so. */
 
 #include "lib.h"
 #include "array.h"
@@ -124,9 +125,12 @@ static bool keep_wants_write(struct popinjay_uidl_store *store)
 {
 	const struct popinjay_uidl_saved *saved =
 		popinjay_uidl_store_get(store);
+	struct popinjay_uidl_view view;
 
-	return saved != NULL &&
-		popinjay_uidl_saved_wants_write(saved, ioloop_time);
+	if (saved == NULL)
+		return FALSE;
+	popinjay_uidl_store_get_view(store, &view);
+	return popinjay_uidl_saved_wants_write(saved, &view);
 }
 
 static int

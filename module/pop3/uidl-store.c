@@ -7,6 +7,7 @@
 #include "buffer.h"
 #include "str.h"
 #include "ioloop.h"
+#include "mail-storage.h"
 #include "uidl-file.h"
 #include "uidl-saved.h"
 #include "uidl-store.h"
@@ -136,6 +137,18 @@ void popinjay_uidl_store_unlock(struct popinjay_uidl_store *store)
 	popinjay_uidl_file_unlock(store->file);
 }
 
+void popinjay_uidl_store_get_view(const struct popinjay_uidl_store *store,
+				  struct popinjay_uidl_view *view_r)
+{
+	struct mailbox_status status;
+
+	mailbox_get_open_status(store->box, STATUS_UIDVALIDITY |
+				STATUS_UIDNEXT, &status);
+	view_r->now = ioloop_time;
+	view_r->uidvalidity = status.uidvalidity;
+	view_r->uidnext = status.uidnext;
+}
+
 int popinjay_uidl_store_append(struct popinjay_uidl_store *store,
 			       const string_t *lines, const char **error_r)
 {
@@ -151,9 +164,11 @@ int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
 			      const char **error_r)
 {
 	string_t *text = str_new(default_pool, 4096);
+	struct popinjay_uidl_view view;
 	int ret;
 
-	popinjay_uidl_saved_write(saved, ioloop_time, text);
+	popinjay_uidl_store_get_view(store, &view);
+	popinjay_uidl_saved_write(saved, &view, text);
 	ret = popinjay_uidl_file_replace(store->file, text, error_r);
 	if (ret == 0) {
 		if (saved != store->saved)

@@ -8,6 +8,7 @@
 struct mailbox;
 struct popinjay_uidl_saved;
 struct popinjay_uidl_store;
+struct popinjay_uidl_view;
 
 #define POPINJAY_UIDL_STORE_NAME "popinjay-uidl"
 
@@ -45,6 +46,10 @@ int popinjay_uidl_store_lock(struct popinjay_uidl_store *store,
 int popinjay_uidl_store_lock_damaged(struct popinjay_uidl_store *store,
 				     const char **error_r);
 void popinjay_uidl_store_unlock(struct popinjay_uidl_store *store);
+
+/* Returns the mailbox as it is seen now. */
+void popinjay_uidl_store_get_view(const struct popinjay_uidl_store *store,
+				  struct popinjay_uidl_view *view_r);
 
 /* Append lines, made by popinjay_uidl_saved_append(), to the file of a locked
    store. They are on disk when this returns 0; -1 is an error. The caller adds

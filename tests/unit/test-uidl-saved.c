@@ -12,6 +12,9 @@
 #define HEADER "popinjay-uidl 1 "
 #define NOW 1700000000
 
+/* a view that knows all messages */
+static const struct popinjay_uidl_view now_view = { NOW, 5, 10000 };
+
 static struct popinjay_uidl_saved *parse(const char *text, size_t *whole_r)
 {
 	struct popinjay_uidl_saved *saved = popinjay_uidl_saved_create();
@@ -142,7 +145,7 @@ static void test_keys(void)
 		popinjay_uidl_saved_set(saved, chr, key,
 					"uidl")->matched = TRUE;
 	}
-	popinjay_uidl_saved_write(saved, NOW, text);
+	popinjay_uidl_saved_write(saved, &now_view, text);
 	again = parse(str_c(text), &whole);
 	g_assert_cmpuint(whole, ==, str_len(text));
 	for (unsigned int chr = 1; chr < 256; chr++) {
@@ -259,9 +262,11 @@ static void test_find(gconstpointer data)
 static void assert_written(struct popinjay_uidl_saved *saved, time_t now,
 			   const char *expected)
 {
+	struct popinjay_uidl_view view = now_view;
 	string_t *text = str_new(default_pool, 1024);
 
-	popinjay_uidl_saved_write(saved, now, text);
+	view.now = now;
+	popinjay_uidl_saved_write(saved, &view, text);
 	g_assert_cmpstr(str_c(text), ==, expected);
 	str_free(&text);
 }
@@ -332,9 +337,9 @@ static void test_came_back_wants_write(void)
 	bool rest;
 
 	saved = parse(HEADER"1\n1 a first 1700000000\n", &whole);
-	g_assert_false(popinjay_uidl_saved_wants_write(saved, NOW));
+	g_assert_false(popinjay_uidl_saved_wants_write(saved, &now_view));
 	g_assert_nonnull(popinjay_uidl_saved_find(saved, 5, 1, "a", &rest));
-	g_assert_true(popinjay_uidl_saved_wants_write(saved, NOW));
+	g_assert_true(popinjay_uidl_saved_wants_write(saved, &now_view));
 	popinjay_uidl_saved_free(&saved);
 }
 
@@ -342,6 +347,7 @@ static void test_wants_write(void)
 {
 	struct popinjay_uidl_saved *saved = popinjay_uidl_saved_create();
 	string_t *text = str_new(default_pool, 1024);
+	struct popinjay_uidl_view view = now_view;
 	unsigned int i, needed = 50 + 1000 / 8;
 	size_t whole;
 
@@ -349,12 +355,12 @@ static void test_wants_write(void)
 		popinjay_uidl_saved_set(saved, i, t_strdup_printf("k%u", i),
 			t_strdup_printf("u%u", i))->matched = i > needed - 1;
 	} T_END;
-	g_assert_false(popinjay_uidl_saved_wants_write(saved, NOW));
+	g_assert_false(popinjay_uidl_saved_wants_write(saved, &now_view));
 	array_front(popinjay_uidl_saved_get(saved));
-	popinjay_uidl_saved_write(saved, NOW, text);
+	popinjay_uidl_saved_write(saved, &now_view, text);
 	popinjay_uidl_saved_set(saved, needed, t_strdup_printf("k%u", needed),
 				"u")->matched = FALSE;
-	g_assert_true(popinjay_uidl_saved_wants_write(saved, NOW));
+	g_assert_true(popinjay_uidl_saved_wants_write(saved, &now_view));
 	popinjay_uidl_saved_free(&saved);
 
 	/* those that are marked have no need of it, until a month is over */
@@ -365,9 +371,36 @@ static void test_wants_write(void)
 		(void)popinjay_uidl_saved_find(saved, 5, i,
 			t_strdup_printf("k%u", i), &rest);
 	} T_END;
-	g_assert_false(popinjay_uidl_saved_wants_write(saved, NOW));
-	g_assert_false(popinjay_uidl_saved_wants_write(saved,
-		NOW + POPINJAY_UIDL_GONE_SECS - 1));
+	g_assert_false(popinjay_uidl_saved_wants_write(saved, &now_view));
+	view.now += POPINJAY_UIDL_GONE_SECS - 1;
+	g_assert_false(popinjay_uidl_saved_wants_write(saved, &view));
+	popinjay_uidl_saved_free(&saved);
+	str_free(&text);
+}
+
+/* Others brought messages that this view is too old to know: their UIDLs stay,
+   and are no reason to write. */
+static void test_ahead(void)
+{
+	static const struct popinjay_uidl_view view = { NOW, 5, 7 };
+	struct popinjay_uidl_saved *saved;
+	string_t *text = str_new(default_pool, 1024);
+	size_t whole;
+
+	saved = parse(HEADER"0\n6 :5:6 past\n7 :5:7 seventh\n8 :5:8 eighth\n"
+		      "9 :6:9 other\n8 :5:9 odd\n", &whole);
+	popinjay_uidl_saved_write(saved, &view, text);
+	g_assert_cmpstr(str_c(text), ==,
+			HEADER"2\n7 :5:7 seventh\n8 :5:8 eighth\n");
+	popinjay_uidl_saved_free(&saved);
+
+	saved = popinjay_uidl_saved_create();
+	for (unsigned int uid = 7; uid < 1007; uid++) T_BEGIN {
+		popinjay_uidl_saved_set(saved, uid,
+			t_strdup_printf(":5:%u", uid), "uidl");
+	} T_END;
+	g_assert_false(popinjay_uidl_saved_wants_write(saved, &view));
+	g_assert_true(popinjay_uidl_saved_wants_write(saved, &now_view));
 	popinjay_uidl_saved_free(&saved);
 	str_free(&text);
 }
@@ -395,7 +428,7 @@ static void test_random(void)
 		}
 		saved = parse(str_c(text), &whole);
 		g_assert_cmpuint(whole, <=, str_len(text));
-		popinjay_uidl_saved_write(saved, NOW, written);
+		popinjay_uidl_saved_write(saved, &now_view, written);
 		again = parse(str_c(written), &whole);
 		g_assert_cmpuint(whole, ==, str_len(written));
 		g_assert_cmpuint(popinjay_uidl_saved_faults(again, &fault), ==,
@@ -431,6 +464,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-saved/wants-write", test_wants_write);
 	g_test_add_func("/uidl-saved/find-again", test_find_again);
 	g_test_add_func("/uidl-saved/came-back", test_came_back_wants_write);
+	g_test_add_func("/uidl-saved/ahead", test_ahead);
 	g_test_add_func("/uidl-saved/random", test_random);
 	ret = g_test_run();
 	lib_deinit();
