@@ -61,7 +61,7 @@ popinjay_record_get_fields(const struct popinjay_record *record,
 /* Append the record to dest as one JSON object (RFC 8259) with no line end and
    no space between its tokens. The output is valid UTF-8 whatever the strings
    hold: a byte that is not becomes U+FFFD; U+0000-001F, U+007F-009F, U+2028
-   and U+2029 are written as \uXXXX. */
+   and U+2029 are written as \u and four hexadecimal digits. */
 void popinjay_record_to_json(const struct popinjay_record *record,
 			     string_t *dest);
 
