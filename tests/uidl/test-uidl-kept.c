@@ -83,12 +83,6 @@ static void expect_mail(struct pop3 *pop3, unsigned int msn,
 	g_assert_cmpuint(got, ==, number);
 }
 
-static void assert_differ(char *const *a, char *const *b)
-{
-	for (unsigned int i = 0; a[i] != NULL && b[i] != NULL; i++)
-		g_assert_cmpstr(a[i], !=, b[i]);
-}
-
 /* --- To another storage --- */
 
 struct move {
@@ -139,7 +133,17 @@ static void test_move(gconstpointer data)
 	later = uidl_list(get_ours(), to);
 	uidl_assert_same(later, before);
 	other = uidl_list(get_ours(), from);
-	assert_differ(other, before);
+	for (unsigned int i = 0; before[i] != NULL; i++)
+		g_assert_cmpstr(other[i], !=, before[i]);
+}
+
+/* doveadm copy or move */
+static void
+transfer(const char *how, const char *user, const char *uids,
+	 const char *from, const char *to)
+{
+	g_assert_cmpint(fixture_doveadm(get_ours(), NULL, NULL, NULL, how,
+		"-u", user, to, "mailbox", from, "uid", uids, NULL), ==, 0);
 }
 
 /* Mail that came twice has its UIDLs twice: none is shown twice. */
@@ -152,18 +156,9 @@ static void test_move_twice(void)
 	from = user_with_mails("maildir");
 	to = fixture_user(get_ours(), "mdbox");
 	backup(from, to);
-	g_assert_cmpint(fixture_doveadm(get_ours(), NULL, NULL, NULL, "copy",
-		"-u", to, "INBOX", "mailbox", "INBOX", "uid", "1:3", NULL), ==,
-		0);
+	transfer("copy", to, "1:3", "INBOX", "INBOX");
 	uidls = uidl_list(get_ours(), to);
 	g_assert_cmpuint(g_strv_length(uidls), ==, MAIL_COUNT + 3);
-}
-
-static void copy_in_inbox(const char *user, const char *uids)
-{
-	g_assert_cmpint(fixture_doveadm(get_ours(), NULL, NULL, NULL, "copy",
-		"-u", user, "INBOX", "mailbox", "INBOX", "uid", uids, NULL),
-		==, 0);
 }
 
 /* Copies share a GUID, and doveadm backup has one UIDL for all of them: the
@@ -177,10 +172,10 @@ static void test_move_copies(gconstpointer to_storage)
 
 	reload("moved.%{uid}", NULL);
 	from = user_with_mails("maildir");
-	copy_in_inbox(from, "1,3");
+	transfer("copy", from, "1,3", "INBOX", "INBOX");
 	numbered_deliver(get_ours(), from, 6, 6, MAIL_BYTES);
 	g_strfreev(uidl_list(get_ours(), from));
-	copy_in_inbox(from, "1,4");
+	transfer("copy", from, "1,4", "INBOX", "INBOX");
 	to = fixture_user(get_ours(), to_storage);
 	backup(from, to);
 	before = uidl_list(get_ours(), from);
@@ -282,6 +277,33 @@ static void test_move_unsaved(void)
 	backup(from, to);
 	before = uidl_list(get_ours(), from);
 	g_assert_cmpuint(g_strv_length(before), ==, MAIL_COUNT);
+	reload("other.%{uid}", NULL);
+	after = uidl_list(get_ours(), to);
+	uidl_assert_same(after, before);
+}
+
+/* A second doveadm backup brings the UIDLs of new messages, and of one that
+   left its mailbox and came back: it has another uid since. */
+static void test_move_again(gconstpointer to_storage)
+{
+	g_autofree char *from = NULL, *to = NULL;
+	g_auto(GStrv) before = NULL, after = NULL;
+
+	reload("moved.%{uid}", NULL);
+	from = user_with_mails("maildir");
+	g_free(uidl_tool(get_ours(), NULL, 0, "freeze", "-u", from, NULL));
+	to = fixture_user(get_ours(), to_storage);
+	backup(from, to);
+	g_assert_cmpint(fixture_doveadm(get_ours(), NULL, NULL, NULL,
+		"mailbox", "create", "-u", from, "Trash", NULL), ==, 0);
+	transfer("move", from, "5", "INBOX", "Trash");
+	transfer("move", from, "1", "Trash", "INBOX");
+	numbered_deliver(get_ours(), from, 6, 7, MAIL_BYTES);
+	before = uidl_list(get_ours(), from);
+	g_assert_cmpuint(g_strv_length(before), ==, 7);
+	g_assert_cmpstr(before[4], ==, "moved.5");
+	g_assert_cmpstr(before[6], ==, "moved.8");
+	backup(from, to);
 	reload("other.%{uid}", NULL);
 	after = uidl_list(get_ours(), to);
 	uidl_assert_same(after, before);
@@ -528,8 +550,20 @@ static void test_stop(void)
 	g_clear_pointer(&stock, fixture_free);
 }
 
+static void
+add_move(const char *name, const char *to_storage, GTestDataFunc func)
+{
+	g_autofree char *path = g_strdup_printf("/uidl-kept/move/%s-to-%s",
+						name, to_storage);
+
+	g_test_add_data_func(path, to_storage, func);
+}
+
 int main(int argc, char *argv[])
 {
+	static const char *const with_guids[] = {
+		"maildir", "sdbox", "mdbox"
+	};
 	static const struct move moves[] = {
 		{ "maildir", "mdbox" }, { "maildir", "sdbox" },
 		{ "maildir", "maildir" }, { "mbox", "sdbox" },
@@ -548,12 +582,10 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-kept/move/twice", test_move_twice);
 	g_test_add_func("/uidl-kept/move/forged", test_move_forged);
 	g_test_add_func("/uidl-kept/move/unsaved", test_move_unsaved);
-	g_test_add_data_func("/uidl-kept/move/copies-to-maildir", "maildir",
-			     test_move_copies);
-	g_test_add_data_func("/uidl-kept/move/copies-to-sdbox", "sdbox",
-			     test_move_copies);
-	g_test_add_data_func("/uidl-kept/move/copies-to-mdbox", "mdbox",
-			     test_move_copies);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(with_guids); i++) {
+		add_move("again", with_guids[i], test_move_again);
+		add_move("copies", with_guids[i], test_move_copies);
+	}
 	g_test_add_func("/uidl-kept/move/location", test_move_location);
 	g_test_add_func("/uidl-kept/save", test_save);
 	g_test_add_func("/uidl-kept/order", test_order);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* Any mail process: sdbox keeps a message's UIDL in its file, and notes in the
+   index up to which uid there are any: those above are not looked for. Dovecot
+   notes it only for the first messages of a mailbox (it takes a message's
+   number in the mailbox for its number among those being saved). So what a
+   second doveadm backup brings would have lost its UIDLs. */
+
+#include "lib.h"
+#include "seq-range-array.h"
+#include "mail-storage-private.h"
+#include "index-pop3-uidl.h"
+#include "dbox-save.h"
+#include "uidl-sdbox.h"
+#include "uidl-storage.h"
+
+#define SDBOX_BOX_CONTEXT_REQUIRE(obj) \
+	MODULE_CONTEXT_REQUIRE(obj, sdbox_storage_module)
+
+static MODULE_CONTEXT_DEFINE_INIT(sdbox_storage_module,
+				  &mail_storage_module_register);
+
+/* The messages have their uids, and nobody else can save any until they are
+   committed, together with the note. */
+static int sdbox_save_commit_pre(struct mail_save_context *ctx)
+{
+	struct mailbox_transaction_context *trans = ctx->transaction;
+	union mailbox_module_context *sbox =
+		SDBOX_BOX_CONTEXT_REQUIRE(trans->box);
+	const struct dbox_save_context *dctx = DBOX_SAVECTX(ctx);
+	bool has_uidls = dctx->highest_pop3_uidl_seq > 0;
+	const struct seq_range *range;
+
+	if (sbox->super.transaction_save_commit_pre(ctx) < 0)
+		return -1;
+	if (has_uidls && array_count(&trans->changes->saved_uids) > 0) {
+		range = array_back(&trans->changes->saved_uids);
+		index_pop3_uidl_set_max_uid(trans->box, trans->itrans,
+					    range->seq2);
+	}
+	return 0;
+}
+
+void popinjay_uidl_sdbox_mailbox_allocated(struct mailbox *box)
+{
+	struct mailbox_vfuncs *v = box->vlast;
+	union mailbox_module_context *sbox;
+
+	if (!popinjay_uidl_storage_is_ours(box) ||
+	    strcmp(box->storage->name, "sdbox") != 0)
+		return;
+	sbox = p_new(box->pool, union mailbox_module_context, 1);
+	sbox->super = *v;
+	box->vlast = &sbox->super;
+	v->transaction_save_commit_pre = sdbox_save_commit_pre;
+	MODULE_CONTEXT_SET_SELF(box, sdbox_storage_module, sbox);
+}
