@@ -15,9 +15,10 @@
 
 #define CLIENTS 50
 #define MAIL "Subject: mail\r\n\r\nRead it.\r\n"
+#define EVENT "popinjay_session_finished"
 /* not what Dovecot exports, which begins alike */
 #define RECORD_LINE \
-	": Info: \\{\"event\":\"popinjay_session_finished\",\"time\":"
+	": Info: \\{\"event\":\"" EVENT "\",\"time\":"
 
 /* Where files for the tests can be: mail users may write here. */
 static char *log_dir;
@@ -316,28 +317,6 @@ static void test_one_process(void)
 
 /* --- The event --- */
 
-/* Let Dovecot's stats process log what it gets. */
-static char *exporter_config(void)
-{
-	return g_strdup_printf(
-		"service stats {\nunix_listener stats-writer {\n"
-		"mode = 0666\n}\n}\n"
-		"event_exporter out {\nformat = json\n%s = log\n%s\n}\n"
-		"metric popinjay {\nexporter = out\n"
-		"filter = event=popinjay_session_finished\n}\n",
-		fixture_is_2_3() ? "transport" : "driver",
-		fixture_is_2_3() ? "format_args = time-rfc3339" :
-		"time_format = rfc3339");
-}
-
-static JsonObject *exported_event(struct fixture *f)
-{
-	g_autofree char *line = fixture_log_wait(f, 0,
-		" stats: Info: \\{.*popinjay_session_finished");
-
-	return fixture_record_parse(strchr(line, '{'));
-}
-
 static gint64 time_usecs(const char *text)
 {
 	g_autoptr(GDateTime) time = g_date_time_new_from_iso8601(text, NULL);
@@ -383,7 +362,7 @@ static gboolean has_string(JsonArray *array, const char *text)
 
 static void test_event(void)
 {
-	g_autofree char *config = exporter_config();
+	g_autofree char *config = fixture_exporter_config(EVENT);
 	struct fixture *f = fixture_with("log", config);
 	g_autofree char *user = fixture_user(f, "maildir");
 	g_autofree char *line = NULL;
@@ -394,8 +373,8 @@ static void test_event(void)
 	run_session(f, user);
 	line = fixture_log_wait(f, 0, RECORD_LINE);
 	record = fixture_record_parse(strchr(line, '{'));
-	event = exported_event(f);
-	record_expect_str(event, "event", "popinjay_session_finished");
+	event = fixture_exported(f, EVENT);
+	record_expect_str(event, "event", EVENT);
 	categories = json_object_get_array_member(event, "categories");
 	g_assert_true(has_string(categories, "popinjay"));
 	fields = json_object_get_object_member(event, "fields");
@@ -415,13 +394,13 @@ static void test_event(void)
 /* Who listens to events needs no log. */
 static void test_event_without_log(void)
 {
-	g_autofree char *config = exporter_config();
+	g_autofree char *config = fixture_exporter_config(EVENT);
 	struct fixture *f = fixture_with("none", config);
 	g_autofree char *user = fixture_user(f, "maildir");
 	JsonObject *event, *fields;
 
 	run_session(f, user);
-	event = exported_event(f);
+	event = fixture_exported(f, EVENT);
 	fields = json_object_get_object_member(event, "fields");
 	record_expect_str(fields, "user", user);
 	record_expect_str(fields, "end", "quit");

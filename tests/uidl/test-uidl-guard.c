@@ -3,6 +3,7 @@
 /* The drift guard (popinjay_uidl_drift_limit), and the chain of sources
    (popinjay_uidl_sources, popinjay_uidl_old_format). */
 
+#include "access-record.h"
 #include "numbered.h"
 #include "uidl-list.h"
 
@@ -44,16 +45,22 @@ static char *user_with_mails(const char *storage)
 	return user;
 }
 
-static void expect_refused(const char *user, const char *how_many)
+static void session_refused(struct fixture *f, const char *user)
 {
-	gsize since = fixture_log_size(get_fixture());
-	struct pop3 *pop3 = pop3_session(get_fixture(), POP3_CLEAR, user);
-	g_autofree char *line = NULL;
+	struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
 
 	pop3_check(pop3, "UIDL", REFUSED);
 	pop3_check(pop3, "UIDL 1", REFUSED);
 	pop3_check(pop3, "NOOP", "+OK");
 	pop3_quit(pop3, "Logging out.");
+}
+
+static void expect_refused(const char *user, const char *how_many)
+{
+	gsize since = fixture_log_size(get_fixture());
+	g_autofree char *line = NULL;
+
+	session_refused(get_fixture(), user);
 	line = fixture_log_wait(get_fixture(), since,
 				"popinjay: UIDL refused: ");
 	g_assert_nonnull(strstr(line, how_many));
@@ -260,6 +267,37 @@ static void test_guard_message_unreadable(void)
 	g_assert_cmpstr(uidls[2], ==, "3");
 }
 
+/* Whoever looks at events hears of it too. */
+static void test_guard_event(void)
+{
+	g_autofree char *exporter =
+		fixture_exporter_config("popinjay_uidl_refused");
+	g_autofree char *settings = uidl_settings("popinjay_uidl_format",
+		"%{uidvalidity}.%{uid}", "popinjay_uidl_drift_limit", "20",
+		NULL);
+	g_autofree char *config = g_strconcat(settings, exporter, NULL);
+	const struct fixture_options options = { .config = config };
+	struct fixture *f = fixture_new(&options);
+	g_autofree char *user = fixture_user(f, "maildir");
+	JsonObject *event, *fields;
+
+	fixture_log_allow(f, "popinjay: UIDL refused: ");
+	numbered_deliver(f, user, 1, MAIL_COUNT, MAIL_BYTES);
+	g_strfreev(uidl_list(f, user));
+	g_assert_cmpint(fixture_doveadm(f, NULL, NULL, NULL, "mailbox",
+		"update", "-u", user, "--uid-validity", "1234567890", "INBOX",
+		NULL), ==, 0);
+	session_refused(f, user);
+	event = fixture_exported(f, "popinjay_uidl_refused");
+	record_expect_str(event, "event", "popinjay_uidl_refused");
+	fields = json_object_get_object_member(event, "fields");
+	record_expect(fields, { "compared", MAIL_COUNT },
+		      { "changed", MAIL_COUNT }, { "limit", 20 });
+	record_expect_str(fields, "user", user);
+	json_object_unref(event);
+	fixture_free(f);
+}
+
 /* --- Sources --- */
 
 static void test_old_uid(gconstpointer storage)
@@ -370,6 +408,7 @@ int main(int argc, char *argv[])
 			     test_old_date);
 	g_test_add_data_func("/uidl-guard/old-date/time",
 			     "2026-01-02T00:00:00+01:00", test_old_date);
+	g_test_add_func("/uidl-guard/guard/event", test_guard_event);
 	g_test_add_func("/uidl-guard/chain", test_chain);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/uidl-guard", test_stop);
