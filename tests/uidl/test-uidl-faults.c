@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Saving UIDLs when things go wrong: a process that is killed or a system call
-   that fails at any step of it, a damaged file, a directory nobody can write
-   to, and others who save at the same time. */
+/* Saving UIDLs, and remembering what was shown, when things go wrong: a process
+   that is killed or a system call that fails at any step of it, a damaged file,
+   and a directory nobody can write to. */
 
 #include "numbered.h"
 #include "traced.h"
@@ -19,23 +19,36 @@
 #define CALLS "read,write,pwrite64,ftruncate,fsync,fdatasync,rename,renameat," \
 	"renameat2,unlink,unlinkat,link,linkat,openat"
 
+/* what the log says of either file */
+#define NOT_SAVED "(UIDLs are shown that couldn't be saved|" \
+	"What UIDLs are shown couldn't be remembered)"
+
 static struct traced *the_traced;
+/* the file that sessions write */
+static const char *file_name;
 
 static struct fixture *get_fixture(void)
 {
 	return the_traced->f;
 }
 
-static void reload(const char *format)
+/* Let sessions save UIDLs, or guard them and save none. */
+static void reload_to(gboolean guard, const char *format)
 {
-	g_autofree char *config = uidl_settings("popinjay_uidl_save", "yes",
-						"popinjay_uidl_format", format,
-						NULL);
+	g_autofree char *config = uidl_settings("popinjay_uidl_format", format,
+		guard ? "popinjay_uidl_drift_limit" : "popinjay_uidl_save",
+		guard ? "20" : "yes", NULL);
 
+	file_name = guard ? "popinjay-uidl-shown" : "popinjay-uidl";
 	if (the_traced == NULL)
 		the_traced = traced_new(config);
 	else
 		traced_reload(the_traced, config);
+}
+
+static void reload(const char *format)
+{
+	reload_to(FALSE, format);
 }
 
 static char *saved_path(const char *user)
@@ -43,12 +56,12 @@ static char *saved_path(const char *user)
 	g_autofree char *dir = fixture_mail_dir(get_fixture(), user);
 
 	if (g_str_equal(fixture_user_storage(user), "maildir"))
-		return g_build_filename(dir, "popinjay-uidl", NULL);
+		return g_build_filename(dir, file_name, NULL);
 	return g_build_filename(dir, "mailboxes", "INBOX", "dbox-Mails",
-				"popinjay-uidl", NULL);
+				file_name, NULL);
 }
 
-/* The saved UIDLs, with the times at which messages were missed all the same;
+/* The file's text, with the times at which messages were missed all the same;
    "" if there is no file. */
 static char *saved_text(const char *user)
 {
@@ -78,14 +91,18 @@ struct step {
 	const char *name, *storage;
 	/* shown and saved; deleted of these; new */
 	unsigned int shown, deleted, new;
+	/* what was shown is remembered, and nothing saved */
+	gboolean guard;
 };
 
 static const struct step steps[] = {
-	{ "create", "maildir", 0, 0, 4 },
-	{ "create", "mdbox", 0, 0, 4 },
-	{ "append", "maildir", 4, 0, 2 },
-	{ "append", "sdbox", 4, 0, 2 },
-	{ "rewrite", "maildir", 80, 70, 2 }
+	{ "create", "maildir", 0, 0, 4, FALSE },
+	{ "create", "mdbox", 0, 0, 4, FALSE },
+	{ "append", "maildir", 4, 0, 2, FALSE },
+	{ "append", "sdbox", 4, 0, 2, FALSE },
+	{ "rewrite", "maildir", 80, 70, 2, FALSE },
+	{ "remember", "maildir", 0, 0, 4, TRUE },
+	{ "remember-more", "sdbox", 4, 0, 2, TRUE }
 };
 
 static char *step_user(const struct step *step)
@@ -174,14 +191,13 @@ try_other_writer(const char *template, const struct traced_call *call,
 	g_test_message("another writer: %s", call->line);
 	fixture_user_copy(f, template, f, user);
 	if (!g_file_get_contents(path, &others, NULL, NULL))
-		others = g_strdup("popinjay-uidl 1 0\n");
+		others = g_strdup_printf("%s 1 0\n", file_name);
 	since = fixture_log_size(f);
 	traced_set(the_traced, args);
 	reply = uidl_until_end_with(user, others);
 	traced_set(the_traced, "");
 	g_assert_true(g_str_has_prefix(reply->str, "+OK\r\n1 "));
-	assert_logged_once(since, "UIDLs are shown that couldn't be saved: "
-			   "(The lock .* was lost|"
+	assert_logged_once(since, NOT_SAVED": (The lock .* was lost|"
 			   "Another process wrote .* at the same time)");
 	g_assert_true(g_file_get_contents(path, &now, NULL, NULL));
 	g_assert_cmpstr(now, ==, others);
@@ -227,8 +243,7 @@ try_call(const char *template, const struct traced_call *call,
 		/* mail goes on when the disk is full */
 		g_assert_true(g_str_has_prefix(reply->str, "+OK\r\n1 "));
 		if (!g_str_equal(text, new_text))
-			assert_logged_once(since, "UIDLs are shown that "
-					   "couldn't be saved");
+			assert_logged_once(since, NOT_SAVED);
 	}
 	/* a lock of a dead process costs some seconds: see test_stale_lock() */
 	path = saved_path(user);
@@ -250,10 +265,10 @@ static void test_step(gconstpointer data)
 	g_autoptr(GString) reply = NULL;
 	g_auto(GStrv) expected = NULL;
 
-	reload("u.%{uid}");
+	reload_to(step->guard, "u.%{uid}");
 	fixture_log_allow(get_fixture(), "killed with signal 9|"
 			  "file_dotlock_delete\\(\\)|dotlock|"
-			  "popinjay: \\d+ UIDLs are shown that|"
+			  "popinjay: .*"NOT_SAVED"|"
 			  "popinjay-uidl[^ ]*\\) failed");
 	template = step_user(step);
 	user = fixture_user(get_fixture(), step->storage);
@@ -292,7 +307,7 @@ static void test_step(gconstpointer data)
    goes with it. */
 static void test_stale_lock(void)
 {
-	const struct step step = { "append", "maildir", 4, 0, 2 };
+	const struct step step = { "append", "maildir", 4, 0, 2, FALSE };
 	g_autofree char *user = NULL, *path = NULL, *lock = NULL, *text = NULL;
 	g_autofree char *pid = NULL, *temp = NULL, *other = NULL;
 	g_auto(GStrv) uidls = NULL;
@@ -350,7 +365,7 @@ static const struct damage damages[] = {
 static void test_damage(gconstpointer data)
 {
 	const struct damage *damage = data;
-	const struct step step = { "append", "maildir", 4, 0, 1 };
+	const struct step step = { "append", "maildir", 4, 0, 1, FALSE };
 	struct fixture *f;
 	g_autofree char *user = NULL, *path = NULL, *text = NULL;
 	g_autofree char *reply = NULL, *now = NULL, *bad = NULL;
@@ -415,7 +430,7 @@ static void test_damage(gconstpointer data)
 /* What is no file of ours is not read, however it got there. */
 static void test_no_file(gconstpointer kind)
 {
-	const struct step step = { "append", "maildir", 4, 0, 0 };
+	const struct step step = { "append", "maildir", 4, 0, 0, FALSE };
 	g_autofree char *user = NULL, *path = NULL;
 	struct pop3 *pop3;
 	gsize since;
@@ -448,7 +463,7 @@ static void test_no_file(gconstpointer kind)
 /* A directory that nobody can write to: the UIDLs are shown, saved ones too. */
 static void test_read_only(void)
 {
-	const struct step step = { "append", "maildir", 4, 0, 1 };
+	const struct step step = { "append", "maildir", 4, 0, 1, FALSE };
 	g_autofree char *user = NULL, *dir = NULL, *old_text = NULL;
 	g_autofree char *text = NULL;
 	g_auto(GStrv) uidls = NULL;
@@ -476,84 +491,9 @@ static void test_read_only(void)
 	g_assert_cmpstr(text, ==, old_text);
 }
 
-/* --- Others who save --- */
-
 static void test_stop(void)
 {
 	g_clear_pointer(&the_traced, traced_free);
-}
-
-/* Two sessions that would show other UIDLs: what the first one shows, the
-   second one shows too, although it began with another format. */
-static void test_two_formats(gconstpointer storage)
-{
-	g_autofree char *first = uidl_settings("popinjay_uidl_save", "yes",
-		"popinjay_uidl_format", "first.%{uid}", NULL);
-	g_autofree char *second = uidl_settings("popinjay_uidl_save", "yes",
-		"popinjay_uidl_format", "second.%{uid}", NULL);
-	const struct fixture_options options = { .config = first };
-	struct fixture *f = fixture_new(&options);
-	g_autofree char *user = fixture_user(f, storage);
-	g_auto(GStrv) a = NULL, b = NULL, c = NULL;
-	struct pop3 *pop3_a, *pop3_b;
-
-	numbered_deliver(f, user, 1, 4, MAIL_BYTES);
-	pop3_a = pop3_session(f, POP3_CLEAR, user);
-	pop3_check(pop3_a, "NOOP", "+OK");
-	fixture_reload(f, second);
-	pop3_b = pop3_session(f, POP3_CLEAR, user);
-	b = uidl_list_in(pop3_b);
-	g_assert_cmpstr(b[0], ==, "second.1");
-	a = uidl_list_in(pop3_a);
-	uidl_assert_same(a, b);
-	pop3_quit(pop3_a, "Logging out.");
-	pop3_quit(pop3_b, "Logging out.");
-	c = uidl_fetch(f, user, "pop3.uidl");
-	uidl_assert_same(c, b);
-	fixture_free(f);
-}
-
-#define SESSIONS 6
-#define MANY 300
-
-/* Many sessions and doveadm ask at the same moment for UIDLs that nobody has
-   saved yet. */
-static void test_at_once(gconstpointer storage)
-{
-	g_autofree char *config = uidl_settings("popinjay_uidl_save", "yes",
-						NULL);
-	const struct fixture_options options = { .config = config };
-	struct fixture *f = fixture_new(&options);
-	g_autofree char *user = fixture_user(f, storage);
-	g_autofree char *dir = fixture_mail_dir(f, user);
-	g_autofree char *path = g_str_equal(storage, "maildir") ?
-		g_build_filename(dir, "popinjay-uidl", NULL) :
-		g_build_filename(dir, "mailboxes", "INBOX", "dbox-Mails",
-				 "popinjay-uidl", NULL);
-	g_autofree char *text = NULL;
-	g_auto(GStrv) fetched = NULL, lines = NULL;
-	struct pop3 *pop3[SESSIONS];
-
-	numbered_deliver(f, user, 1, MANY, MAIL_BYTES);
-	for (unsigned int i = 0; i < SESSIONS; i++)
-		pop3[i] = pop3_session(f, POP3_CLEAR, user);
-	for (unsigned int i = 0; i < SESSIONS; i++)
-		pop3_send(pop3[i], "UIDL");
-	fetched = uidl_fetch(f, user, "pop3.uidl");
-	g_assert_cmpuint(g_strv_length(fetched), ==, MANY);
-	for (unsigned int i = 0; i < SESSIONS; i++) {
-		g_autoptr(GString) reply = pop3_multiline(pop3[i]);
-		g_auto(GStrv) uidls = uidl_list_in(pop3[i]);
-
-		uidl_assert_same(uidls, fetched);
-		pop3_quit(pop3[i], "Logging out.");
-	}
-	g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
-	lines = g_strsplit(text, "\n", -1);
-	/* the first line, each message once, and what is behind the last LF */
-	g_assert_cmpstr(lines[0], ==, "popinjay-uidl 1 300");
-	g_assert_cmpuint(g_strv_length(lines), ==, MANY + 2);
-	fixture_free(f);
 }
 
 int main(int argc, char *argv[])
@@ -582,14 +522,6 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(path, &damages[i], test_damage);
 	}
 	g_test_add_func("/uidl-faults/read-only", test_read_only);
-	g_test_add_data_func("/uidl-faults/two-formats/maildir", "maildir",
-			     test_two_formats);
-	g_test_add_data_func("/uidl-faults/two-formats/mdbox", "mdbox",
-			     test_two_formats);
-	g_test_add_data_func("/uidl-faults/at-once/maildir", "maildir",
-			     test_at_once);
-	g_test_add_data_func("/uidl-faults/at-once/sdbox", "sdbox",
-			     test_at_once);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/uidl-faults", test_stop);
 	ret = g_test_run();
