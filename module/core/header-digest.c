@@ -15,6 +15,8 @@ static const char *const left_out[] = {
 	"x-mozilla-status2", "x-status", "x-uid", "x-uidl"
 };
 
+static const char *const telling[] = { "date", "message-id", "received" };
+
 void popinjay_header_digest_init(struct popinjay_header_digest *digest)
 {
 	i_zero(digest);
@@ -41,6 +43,7 @@ static void digest_field_end(struct popinjay_header_digest *digest)
 	if (digest->in_message_id && digest->message_id_len > 0)
 		digest->message_id_seen = TRUE;
 	digest->hashed = FALSE;
+	digest->in_telling = FALSE;
 	digest->in_message_id = FALSE;
 }
 
@@ -63,6 +66,10 @@ static void digest_name_end(struct popinjay_header_digest *digest)
 	for (i = 0; i < digest->name_len; i++)
 		digest_byte(digest, digest->name[i]);
 	digest_byte(digest, ':');
+	for (i = 0; i < N_ELEMENTS(telling); i++) {
+		if (strcmp(digest->name, telling[i]) == 0)
+			digest->in_telling = TRUE;
+	}
 	if (strcmp(digest->name, "message-id") == 0 &&
 	    !digest->message_id_seen) {
 		digest->in_message_id = TRUE;
@@ -94,6 +101,8 @@ static void digest_value(struct popinjay_header_digest *digest, char byte)
 		return;
 	if (unclear)
 		byte = '?';
+	else if (digest->in_telling)
+		digest->telling = TRUE;
 	if (!unclear || !digest->prev_unclear)
 		digest_byte(digest, byte);
 	digest->prev_unclear = unclear;

@@ -29,6 +29,9 @@ struct popinjay_header_digest {
 	struct sha256_ctx hash;
 	/* how many fields were hashed */
 	unsigned int fields;
+	/* one of them is Date, Message-ID or Received: hardly another message
+	   has the same header */
+	bool telling;
 
 	/* Private: where in the header it is. */
 	enum {
@@ -39,8 +42,8 @@ struct popinjay_header_digest {
 	} state;
 	char name[POPINJAY_HEADER_NAME_MAX_LEN + 1];
 	unsigned int name_len;
-	/* the field is hashed; it is the first Message-ID */
-	bool hashed, in_message_id;
+	/* the field is hashed; it may be telling; it is the first Message-ID */
+	bool hashed, in_telling, in_message_id;
 	/* what was hashed last is a "?" */
 	bool prev_unclear;
 	bool message_id_seen;

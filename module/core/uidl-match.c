@@ -66,6 +66,8 @@ static const char *
 message_key(const struct popinjay_uidl_message *message,
 	    enum popinjay_uidl_match kind)
 {
+	if (kind == POPINJAY_UIDL_MATCH_HEADER && message->common_header)
+		return NULL;
 	return match_key(kind, message->guid, message->hash,
 			 message->message_id, message->size);
 }

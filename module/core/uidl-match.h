@@ -6,9 +6,10 @@
    answer would make a client skip a mail that it never saw, so a row is matched
    only if it can be no other message: by a key that no other row and no other
    message has. The keys are, in their order, the GUID, the hash of the header,
-   that hash with the size, and the Message-ID with the size. Rows and messages
-   that share a GUID have the same content, so as many rows as messages of one
-   GUID are matched in their order. */
+   that hash with the size, and the Message-ID with the size. The hash alone is
+   no key if other messages that were never listed may have it too. Rows and
+   messages that share a GUID have the same content, so as many rows as messages
+   of one GUID are matched in their order. */
 
 #include "uidl-table.h"
 
@@ -42,6 +43,9 @@ struct popinjay_uidl_message {
 
 	/* set by popinjay_uidl_match(): the row that stands for it, or NULL */
 	const struct popinjay_uidl_row *row;
+
+	/* the header has nothing that makes it this message's alone */
+	bool common_header;
 };
 ARRAY_DEFINE_TYPE(popinjay_uidl_message, struct popinjay_uidl_message);
 

@@ -202,6 +202,7 @@ static int describe_header(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
 	message->message_id = p_strdup(pool,
 		popinjay_header_digest_result(digest, hash));
 	message->hash = p_strdup_empty(pool, hash);
+	message->common_header = !digest->telling;
 	return 1;
 }
 

@@ -307,11 +307,13 @@ static void test_import_kept(void)
 	g_assert_cmpstr(replaced[1], ==, "a.2");
 }
 
-/* Mails that are the same to the byte, UIDLs that are none, and mails that
-   there are not. */
+/* Mails that are the same to the byte or in the header, UIDLs that are none,
+   and mails that there are not. */
 static void test_import_left(void)
 {
 	static const char twin[] = "Subject: twin\n\nThe same.\n";
+	static const char note[] = "Subject: note\n\nGone by now.\n";
+	static const char later[] = "Subject: note\n\nCame later.\n";
 	static const char *const told[] = {
 		"UIDL old.4: There is no such message",
 		"UIDL old.6: It is not clear which message it is",
@@ -327,6 +329,7 @@ static void test_import_left(void)
 	from = user_with_mails("maildir");
 	fixture_deliver(f, from, twin, strlen(twin));
 	fixture_deliver(f, from, twin, strlen(twin));
+	fixture_deliver(f, from, note, strlen(note));
 	list = uidl_tool(f, NULL, 0, "export", "-u", from, NULL);
 	all = g_strconcat(list, "not valid\t9\t\t<number-5@example.com>\t\n",
 			  NULL);
@@ -335,6 +338,7 @@ static void test_import_left(void)
 	numbered_deliver(f, to, 1, 3, MAIL_BYTES);
 	fixture_deliver(f, to, twin, strlen(twin));
 	fixture_deliver(f, to, twin, strlen(twin));
+	fixture_deliver(f, to, later, strlen(later));
 	before = uidl_list(f, to);
 	bytes = g_bytes_new(all, strlen(all));
 	g_assert_cmpint(fixture_doveadm(f, bytes, NULL, &verbose, "-v",
@@ -345,13 +349,14 @@ static void test_import_left(void)
 	}
 	g_string_free(verbose, TRUE);
 	out = uidl_tool(f, all, 0, "import", "-u", to, NULL);
-	assert_row(out, "messages", "5", "listed", "8", "matched", "3",
-		   "saved", "3", "ambiguous", "2", "invalid", "1", "left", "2",
+	assert_row(out, "messages", "6", "listed", "9", "matched", "3",
+		   "saved", "3", "ambiguous", "2", "invalid", "1", "left", "3",
 		   NULL);
 	after = uidl_list(f, to);
 	g_assert_cmpstr(after[2], ==, "old.3");
 	g_assert_cmpstr(after[3], ==, before[3]);
 	g_assert_cmpstr(after[4], ==, before[4]);
+	g_assert_cmpstr(after[5], ==, before[5]);
 }
 
 /* One list of several users. */

@@ -126,6 +126,37 @@ static void test_none(void)
 	}
 }
 
+/* Does it have a field that no two messages have alike? */
+static void test_telling(void)
+{
+	static const struct {
+		const char *mail;
+		gboolean telling;
+	} cases[] = {
+		{ "Subject: Hi\nFrom: a@b\n\nDate: now\n", FALSE },
+		{ "Date: now\n\n", TRUE },
+		{ "A: b\r\nMESSAGE-ID:\r\n <1@x>\r\n\r\n", TRUE },
+		{ "Received: by x\nA: b\n\n", TRUE },
+		{ "Date:\nMessage-ID: \n \nReceived: \xc3\xa4\nA: b\n\n",
+		  FALSE },
+		{ "X-Date: now\nDated: now\n\n", FALSE },
+		{ "Status: x\nDate\n : now\n\n", FALSE },
+		{ "", FALSE }
+	};
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct popinjay_header_digest d;
+		char hash[POPINJAY_HEADER_HASH_LEN + 1];
+
+		popinjay_header_digest_init(&d);
+		(void)popinjay_header_digest_more(&d, cases[i].mail,
+						  strlen(cases[i].mail));
+		(void)popinjay_header_digest_result(&d, hash);
+		if (d.telling != cases[i].telling)
+			g_test_fail_printf("mail %u", i);
+	}
+}
+
 static void test_message_id(void)
 {
 	static const struct {
@@ -192,6 +223,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/header-digest/same", test_same);
 	g_test_add_func("/header-digest/different", test_different);
 	g_test_add_func("/header-digest/none", test_none);
+	g_test_add_func("/header-digest/telling", test_telling);
 	g_test_add_func("/header-digest/message-id", test_message_id);
 	g_test_add_func("/header-digest/pieces", test_pieces);
 	ret = g_test_run();

@@ -12,13 +12,20 @@
 
 #define MAX_ITEMS 8
 #define NO_SIZE UOFF_T_MAX
+/* the hash of a header that other messages may have too */
+#define COMMON "common"
+
+struct case_message {
+	uint32_t uid;
+	const char *guid, *hash, *message_id;
+	uoff_t size;
+};
 
 struct match_case {
 	const char *name;
 	/* { uidl, guid, hash, message_id, size } */
 	struct popinjay_uidl_row rows[MAX_ITEMS];
-	/* { uid, guid, hash, message_id, size } */
-	struct popinjay_uidl_message messages[MAX_ITEMS];
+	struct case_message messages[MAX_ITEMS];
 	/* a letter for each row: the kind of match */
 	const char *matches;
 	/* for each message the number of its row from 1, or - */
@@ -32,104 +39,116 @@ static const struct match_case cases[] = {
 	{ "nothing", { { NULL } }, { { 0 } }, "", "" },
 	{ "no messages", { { "u1", "g", "h", "m", 1, NULL } }, { { 0 } },
 	  "-", "" },
-	{ "no rows", { { NULL } }, { { 1, "g", "h", "m", 1, NULL } }, "", "-" },
+	{ "no rows", { { NULL } }, { { 1, "g", "h", "m", 1 } }, "", "-" },
 	{ "each by its key",
 	  { { "u1", "g1", NULL, NULL, NO_SIZE, NULL },
 	    { "u2", NULL, "h2", NULL, NO_SIZE, NULL },
 	    { "u3", NULL, NULL, "m3", 3, NULL },
 	    { "u4", NULL, NULL, "m3", NO_SIZE, NULL },
 	    { "u5", NULL, NULL, NULL, 3, NULL } },
-	  { { 1, "g1", "h1", "m1", 1, NULL }, { 2, "g2", "h2", "m2", 2, NULL },
-	    { 3, "g3", "h3", "m3", 3, NULL } },
+	  { { 1, "g1", "h1", "m1", 1 }, { 2, "g2", "h2", "m2", 2 },
+	    { 3, "g3", "h3", "m3", 3 } },
 	  "ghm--", "123" },
 	{ "the order of both does not matter",
 	  { { "u3", NULL, "h3", NULL, 1, NULL },
 	    { "u1", NULL, "h1", NULL, 1, NULL },
 	    { "u2", NULL, "h2", NULL, 1, NULL } },
-	  { { 1, "g1", "h1", "m1", 1, NULL }, { 2, "g2", "h2", "m2", 2, NULL },
-	    { 3, "g3", "h3", "m3", 3, NULL } },
+	  { { 1, "g1", "h1", "m1", 1 }, { 2, "g2", "h2", "m2", 2 },
+	    { 3, "g3", "h3", "m3", 3 } },
 	  "hhh", "231" },
 	{ "a GUID says more than a hash",
 	  { { "u1", "g1", "h2", NULL, 1, NULL },
 	    { "u2", "g2", "h1", NULL, 1, NULL } },
-	  { { 1, "g1", "h1", NULL, 1, NULL },
-	    { 2, "g2", "h2", NULL, 1, NULL } },
+	  { { 1, "g1", "h1", NULL, 1 },
+	    { 2, "g2", "h2", NULL, 1 } },
 	  "gg", "12" },
 	{ "two headers that are the same",
 	  { { "u1", NULL, "h", "m", 5, NULL },
 	    { "u2", NULL, "h", "m", 5, NULL } },
-	  { { 1, "g1", "h", "m", 5, NULL }, { 2, "g2", "h", "m", 5, NULL } },
+	  { { 1, "g1", "h", "m", 5 }, { 2, "g2", "h", "m", 5 } },
 	  "aa", "--" },
 	{ "one row, two messages it could be",
 	  { { "u1", NULL, "h", "m", 5, NULL } },
-	  { { 1, "g1", "h", "m", 5, NULL }, { 2, "g2", "h", "m", 5, NULL } },
+	  { { 1, "g1", "h", "m", 5 }, { 2, "g2", "h", "m", 5 } },
 	  "a", "--" },
 	{ "two rows that could be one message",
 	  { { "u1", NULL, "h", "m", 5, NULL },
 	    { "u2", NULL, "h", "m", 5, NULL } },
-	  { { 1, "g1", "h", "m", 5, NULL } }, "aa", "-" },
+	  { { 1, "g1", "h", "m", 5 } }, "aa", "-" },
 	{ "the size parts what the header does not",
 	  { { "u1", NULL, "h", NULL, 5, NULL },
 	    { "u2", NULL, "h", NULL, 6, NULL } },
-	  { { 1, "g1", "h", NULL, 6, NULL }, { 2, "g2", "h", NULL, 5, NULL } },
+	  { { 1, "g1", "h", NULL, 6 }, { 2, "g2", "h", NULL, 5 } },
 	  "ss", "21" },
 	{ "the size parts some of them",
 	  { { "u1", NULL, "h", NULL, 5, NULL },
 	    { "u2", NULL, "h", NULL, 5, NULL },
 	    { "u3", NULL, "h", NULL, 6, NULL } },
-	  { { 1, "g1", "h", NULL, 6, NULL }, { 2, "g2", "h", NULL, 5, NULL },
-	    { 3, "g3", "h", NULL, 5, NULL } },
+	  { { 1, "g1", "h", NULL, 6 }, { 2, "g2", "h", NULL, 5 },
+	    { 3, "g3", "h", NULL, 5 } },
 	  "aas", "3--" },
 	{ "a header that was changed",
 	  { { "u1", NULL, "old", "m1", 5, NULL },
 	    { "u2", NULL, "old", "m2", 5, NULL } },
-	  { { 1, "g1", "new1", "m1", 5, NULL },
-	    { 2, "g2", "new2", "m2", 6, NULL } },
+	  { { 1, "g1", "new1", "m1", 5 },
+	    { 2, "g2", "new2", "m2", 6 } },
 	  "m-", "1-" },
 	{ "what is matched still counts against others",
 	  { { "u1", NULL, "h1", "m", 5, NULL },
 	    { "u2", NULL, "hx", "m", 5, NULL } },
-	  { { 1, "g1", "h1", "m", 5, NULL }, { 2, "g2", "h2", "m", 5, NULL } },
+	  { { 1, "g1", "h1", "m", 5 }, { 2, "g2", "h2", "m", 5 } },
 	  "ha", "1-" },
 	{ "a message that another row has",
 	  { { "u1", "g1", "hx", NULL, 5, NULL },
 	    { "u2", NULL, "h1", NULL, 5, NULL } },
-	  { { 1, "g1", "h1", NULL, 5, NULL } }, "ga", "1" },
+	  { { 1, "g1", "h1", NULL, 5 } }, "ga", "1" },
 	{ "copies share a GUID and are matched in order",
 	  { { "u1", "g", NULL, NULL, 5, NULL },
 	    { "x", "y", NULL, NULL, 5, NULL },
 	    { "u2", "g", NULL, NULL, 5, NULL },
 	    { "u3", "g", NULL, NULL, 5, NULL } },
-	  { { 1, "g", "h", NULL, 5, NULL }, { 2, "z", "h", NULL, 5, NULL },
-	    { 3, "g", "h", NULL, 5, NULL }, { 4, "g", "h", NULL, 5, NULL } },
+	  { { 1, "g", "h", NULL, 5 }, { 2, "z", "h", NULL, 5 },
+	    { 3, "g", "h", NULL, 5 }, { 4, "g", "h", NULL, 5 } },
 	  "g-gg", "1-34" },
 	{ "more copies than rows",
 	  { { "u1", "g", NULL, NULL, 5, NULL } },
-	  { { 1, "g", "h", NULL, 5, NULL }, { 3, "g", "h", NULL, 5, NULL } },
+	  { { 1, "g", "h", NULL, 5 }, { 3, "g", "h", NULL, 5 } },
 	  "a", "--" },
+	{ "a common header, of another size",
+	  { { "u1", NULL, COMMON, NULL, 5, NULL } },
+	  { { 1, "g1", COMMON, NULL, 6 } }, "-", "-" },
+	{ "a common header, of an unknown size",
+	  { { "u1", NULL, COMMON, NULL, NO_SIZE, NULL } },
+	  { { 1, "g1", COMMON, NULL, 6 } }, "-", "-" },
+	{ "a common header, of the same size",
+	  { { "u1", NULL, COMMON, NULL, 5, NULL },
+	    { "u2", NULL, COMMON, NULL, 6, NULL },
+	    { "u3", "g3", COMMON, NULL, 7, NULL } },
+	  { { 1, "g1", COMMON, NULL, 6 }, { 2, "g3", COMMON, NULL, 8 } },
+	  "-sg", "23" },
 	{ "UIDLs that are none",
 	  { { "a b", NULL, "h1", NULL, 5, NULL },
 	    { "", NULL, "h2", NULL, 5, NULL },
 	    { "u\x80", NULL, "h3", NULL, 5, NULL } },
-	  { { 1, NULL, "h1", NULL, 5, NULL }, { 2, NULL, "h2", NULL, 5, NULL },
-	    { 3, NULL, "h3", NULL, 5, NULL } },
+	  { { 1, NULL, "h1", NULL, 5 }, { 2, NULL, "h2", NULL, 5 },
+	    { 3, NULL, "h3", NULL, 5 } },
 	  "iii", "---" },
 	{ "UIDLs that are there twice",
 	  { { "u", NULL, "h1", NULL, 5, NULL },
 	    { "v", NULL, "h2", NULL, 5, NULL },
 	    { "u", NULL, "h3", NULL, 5, NULL },
 	    { "u", NULL, "h4", NULL, 5, NULL } },
-	  { { 1, NULL, "h1", NULL, 5, NULL }, { 2, NULL, "h2", NULL, 5, NULL },
-	    { 3, NULL, "h3", NULL, 5, NULL } },
+	  { { 1, NULL, "h1", NULL, 5 }, { 2, NULL, "h2", NULL, 5 },
+	    { 3, NULL, "h3", NULL, 5 } },
 	  "dhdd", "-2-" },
 	{ "a row that is of no use still counts against others",
 	  { { "u", NULL, "h", NULL, 5, NULL },
 	    { "b c", NULL, "h", NULL, 5, NULL } },
-	  { { 1, NULL, "h", NULL, 5, NULL } }, "ai", "-" },
+	  { { 1, NULL, "h", NULL, 5 } }, "ai", "-" },
 	{ "a copy whose UIDL is of no use keeps its place",
 	  { { "bad one", "g", NULL, NULL, 5, NULL },
 	    { "u2", "g", NULL, NULL, 5, NULL } },
-	  { { 1, "g", "h", NULL, 5, NULL }, { 3, "g", "h", NULL, 5, NULL } },
+	  { { 1, "g", "h", NULL, 5 }, { 3, "g", "h", NULL, 5 } },
 	  "ig", "-2" }
 };
 
@@ -142,7 +161,19 @@ static void test_case(gconstpointer data)
 	unsigned int message_count = strlen(c->found);
 
 	G_STATIC_ASSERT(sizeof(letters) - 1 == POPINJAY_UIDL_MATCH_COUNT);
-	memcpy(messages, c->messages, sizeof(messages));
+	for (unsigned int i = 0; i < message_count; i++) {
+		const struct case_message *message = &c->messages[i];
+
+		messages[i] = (struct popinjay_uidl_message){
+			.uid = message->uid,
+			.guid = message->guid,
+			.hash = message->hash,
+			.message_id = message->message_id,
+			.size = message->size,
+			.common_header =
+				g_strcmp0(message->hash, COMMON) == 0
+		};
+	}
 	popinjay_uidl_match(c->rows, row_count, messages, message_count,
 			    matches);
 	for (unsigned int i = 0; i < row_count; i++) {
