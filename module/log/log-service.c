@@ -18,8 +18,10 @@
 
 /* Memory for what the service has not answered yet. */
 #define QUEUE_MAX_BYTES (16 * 1024 * 1024)
-/* A service that is not there is not asked again for so long. */
+/* A service that is not there is not asked again for so long; neither is one
+   that has ended so many connections in a row without an answer. */
 #define RECONNECT_USECS (1000 * 1000)
+#define UNANSWERED_MAX 2
 /* Lines are sent together: so many, or what there is after so long. */
 #define FLUSH_LINES 32
 #define FLUSH_MSECS 20
@@ -46,6 +48,8 @@ static struct {
 	struct timeout *to_flush;
 	unsigned int lines_since_flush;
 	uint64_t connect_failed_usecs;
+	/* connections that have ended since the last answer */
+	unsigned int unanswered;
 
 	/* Lines not answered yet. Those before next_unsent have been sent in
 	   this connection, with the numbers up to last_number. */
@@ -134,6 +138,7 @@ static void service_handle_answer(const char *answer)
 	if (answer[0] == '\0' || answer[1] != '\t' ||
 	    str_to_uint64(answer + 2, &number) < 0)
 		return;
+	service.unanswered = 0;
 	if (answer[0] == 'C')
 		service.claimed_number = number;
 	else if (answer[0] == 'A') {
@@ -204,16 +209,15 @@ static bool service_write(void)
    service. */
 static bool service_pump(void)
 {
-	unsigned int i;
-
-	/* a collector that was replaced is asked again once */
-	for (i = 0; i < 2; i++) {
+	/* a collector that was replaced is asked again */
+	do {
 		if (!service_connect())
 			return FALSE;
 		if (service_read() && service_write())
 			return TRUE;
 		service_lost();
-	}
+	} while (++service.unanswered < UNANSWERED_MAX);
+	service.unanswered = 0;
 	service.connect_failed_usecs = i_microseconds();
 	return FALSE;
 }
@@ -275,8 +279,10 @@ static bool service_wait(int msecs)
 		.fd = service.fd,
 		.events = POLLIN | (str_len(service.output) > 0 ? POLLOUT : 0)
 	};
+	int ret;
 
-	return poll(&pfd, 1, msecs) > 0;
+	while ((ret = poll(&pfd, 1, msecs)) < 0 && errno == EINTR) ;
+	return ret > 0;
 }
 
 /* See log-protocol.h. */

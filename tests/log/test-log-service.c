@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -333,6 +334,45 @@ static void test_hanging(void)
 	records_check_nothing_lost(f, log_path, since, 3, 1);
 }
 
+/* Wait until the process waits for a lock on a file. */
+static void wait_until_locked_out(pid_t pid)
+{
+	g_autofree char *pattern =
+		g_strdup_printf("-> FLOCK +ADVISORY +WRITE %d ", pid);
+	gint64 end = g_get_monotonic_time() +
+		fixture_timeout_secs() * G_USEC_PER_SEC;
+	g_autofree char *locks = NULL;
+
+	do {
+		g_assert_cmpint(g_get_monotonic_time(), <, end);
+		g_usleep(10 * 1000);
+		g_free(g_steal_pointer(&locks));
+		g_assert_true(g_file_get_contents("/proc/locks", &locks, NULL,
+						  NULL));
+	} while (!g_regex_match_simple(pattern, locks, 0, 0));
+}
+
+/* Dovecot ends it while it waits for the lock: it writes first. */
+static void test_ended(void)
+{
+	g_autofree char *user = NULL;
+	pid_t pid;
+	int fd;
+
+	begin();
+	user = user_with_mail(1);
+	pid = collector_wait();
+	fd = open(log_path, O_RDONLY | O_CLOEXEC);
+	g_assert_cmpint(flock(fd, LOCK_EX), ==, 0);
+	run_session(user);
+	wait_until_locked_out(pid);
+	g_assert_cmpint(kill(pid, SIGTERM), ==, 0);
+	g_usleep(50 * 1000);
+	wait_until_locked_out(pid);
+	close(fd);
+	g_ptr_array_unref(records_in_file(log_path, 3));
+}
+
 /* --- forgery --- */
 
 static const char forged[] = "VERSION\tpopinjay-log\t1\t0\n"
@@ -402,15 +442,12 @@ static void test_forged(void)
 
 /* --- no collector --- */
 
-static void test_away(void)
+/* Returns where the sink's socket was. */
+static char *begin_away(void)
 {
-	g_autofree char *user = NULL, *config = NULL;
-	g_autofree char *nothing = NULL, *dir = NULL;
-	g_autoptr(GPtrArray) records = NULL;
-	gsize since;
+	g_autofree char *config = NULL, *socket_path = NULL;
 
 	begin();
-	user = user_with_mail(1);
 	config = g_strdup_printf("%spopinjay_access_log = service\n"
 				 "popinjay_access_log_events = session message"
 				 "\n%s",
@@ -419,12 +456,72 @@ static void test_away(void)
 	fixture_stop(f);
 	fixture_start(f);
 	fixture_reload(f, config);
-	dir = g_build_filename(f->dir, "run", "popinjay-log", NULL);
-	(void)unlink(dir);
+	socket_path = g_build_filename(f->dir, "run", "popinjay-log", NULL);
+	(void)unlink(socket_path);
+	return g_steal_pointer(&socket_path);
+}
+
+static void test_away(void)
+{
+	g_autofree char *user = NULL, *socket_path = NULL;
+	g_autoptr(GPtrArray) records = NULL;
+	gsize since;
+
+	socket_path = begin_away();
+	user = user_with_mail(1);
 	since = fixture_log_size(f);
 	run_session(user);
 	records = records_of_session(f, since, user);
 	g_assert_cmpuint(records->len, ==, 3);
+}
+
+struct refuser {
+	int fd;
+	unsigned int count;
+};
+
+/* It ends connections when it has got something, as the collector does with
+   those it takes for none of Dovecot's. */
+static gpointer refuse(gpointer data)
+{
+	struct refuser *refuser = data;
+	char buf[64];
+	int fd;
+
+	while ((fd = accept(refuser->fd, NULL, NULL)) != -1) {
+		refuser->count++;
+		(void)!read(fd, buf, sizeof(buf));
+		close(fd);
+	}
+	return NULL;
+}
+
+static void test_refused(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct refuser refuser = { socket(AF_UNIX, SOCK_STREAM, 0), 0 };
+	g_autofree char *user = NULL, *socket_path = NULL;
+	g_autoptr(GPtrArray) records = NULL;
+	GThread *thread;
+	gsize since;
+
+	socket_path = begin_away();
+	user = user_with_mail(1);
+	g_strlcpy(addr.sun_path, socket_path, sizeof(addr.sun_path));
+	g_assert_cmpint(bind(refuser.fd, (struct sockaddr *)&addr,
+			     sizeof(addr)), ==, 0);
+	g_assert_cmpint(chmod(socket_path, 0666), ==, 0);
+	g_assert_cmpint(listen(refuser.fd, 10), ==, 0);
+	thread = g_thread_new("refuse", refuse, &refuser);
+	since = fixture_log_size(f);
+	run_session(user);
+	records = records_of_session(f, since, user);
+	g_assert_cmpuint(records->len, ==, 3);
+	(void)shutdown(refuser.fd, SHUT_RDWR);
+	g_thread_join(thread);
+	close(refuser.fd);
+	/* it is asked once more, as it might be a new one */
+	g_assert_cmpuint(refuser.count, ==, 2);
 }
 
 int main(int argc, char *argv[])
@@ -438,8 +535,10 @@ int main(int argc, char *argv[])
 	g_test_add_func("/service/rotation", test_rotation);
 	g_test_add_func("/service/killed", test_killed);
 	g_test_add_func("/service/hanging", test_hanging);
+	g_test_add_func("/service/ended", test_ended);
 	g_test_add_func("/service/forged", test_forged);
 	g_test_add_func("/service/away", test_away);
+	g_test_add_func("/service/refused", test_refused);
 	ret = g_test_run();
 	g_clear_pointer(&f, fixture_free);
 	g_free(log_path);
