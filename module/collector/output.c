@@ -110,6 +110,8 @@ static int write_locked(const unsigned char *lines, size_t size)
 		return output_failed("write");
 	while (written < size) {
 		ret = write(output.fd, lines + written, size - written);
+		if (ret < 0 && errno == EINTR)
+			continue;
 		if (ret <= 0)
 			break;
 		written += ret;
@@ -134,7 +136,9 @@ int output_write(const void *lines, size_t size)
 		output_reopen();
 	if (output_open() < 0)
 		return -1;
-	if (flock(output.fd, LOCK_EX) < 0)
+	/* Dovecot may end us while we wait */
+	while ((ret = flock(output.fd, LOCK_EX)) < 0 && errno == EINTR) ;
+	if (ret < 0)
 		return output_failed("flock");
 	ret = write_locked(lines, size);
 	(void)flock(output.fd, LOCK_UN);
