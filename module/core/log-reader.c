@@ -49,6 +49,18 @@ struct popinjay_log_reader {
 	uint64_t *seen;
 };
 
+/* Wait until there is something to read, or its end. A named pipe is at its end
+   as long as nobody has opened it, and who started us may have made standard
+   input one that does not wait. */
+static void wait_for_input(struct istream *file_stream)
+{
+	struct pollfd pfd = {
+		.fd = i_stream_get_fd(file_stream), .events = POLLIN
+	};
+
+	while (poll(&pfd, 1, -1) < 0 && errno == EINTR) ;
+}
+
 /* A compressed file is known by its first bytes, not by its name. doveadm has
    the streams itself, so the module is not linked with their library. Returns
    NULL for a file that is not compressed, or in a way that is not known. */
@@ -60,7 +72,9 @@ find_compression(struct istream *input)
 	size_t size;
 
 	/* since 2.4.2 they look at what has been read, and read nothing */
-	(void)i_stream_read_bytes(input, &data, &size, MAGIC_MAX_BYTES);
+	while (i_stream_read_bytes(input, &data, &size,
+				   MAGIC_MAX_BYTES) == 0 && !input->eof)
+		wait_for_input(input);
 	for (handler = compression_handlers; handler->name != NULL;
 	     handler++) {
 		if (handler->is_compressed != NULL &&
@@ -76,16 +90,13 @@ static void input_open(struct log_input *input, const char *path, int *fd,
 {
 	const struct compression_handler *handler;
 
-	struct pollfd pfd = { .fd = *fd, .events = POLLIN };
-
-	/* a named pipe is at its end as long as nobody has opened it */
-	while (poll(&pfd, 1, -1) < 0 && errno == EINTR) ;
 	i_zero(input);
 	input->path = path;
 	input->file_stream = autoclose ?
 		i_stream_create_fd_autoclose(fd, BLOCK_BYTES) :
 		i_stream_create_fd(*fd, BLOCK_BYTES);
 	i_stream_set_name(input->file_stream, path);
+	wait_for_input(input->file_stream);
 	handler = find_compression(input->file_stream);
 	if (handler != NULL)
 		input->stream = handler->create_istream(input->file_stream);
@@ -137,6 +148,8 @@ next_line(struct log_input *input, uint64_t *lines,
 			input->in_long_line = TRUE;
 			i_stream_skip(input->stream, size);
 			searched = 0;
+		} else if (ret == 0) {
+			wait_for_input(input->file_stream);
 		} else if (ret == -1) {
 			data = i_stream_get_data(input->stream, &size);
 			if (input->stream->stream_errno != 0) {

@@ -391,6 +391,86 @@ static void test_unknown_compression(void)
 	dir_deinit(&dir);
 }
 
+/* --- standard input that does not wait --- */
+
+struct feeder {
+	pid_t reader;
+	int fd;
+	char *data;
+	gsize size;
+	bool slept;
+};
+
+/* A thread that reads again and again is never seen asleep. */
+static bool wait_until_asleep(pid_t thread)
+{
+	g_autofree char *path = g_strdup_printf("/proc/self/task/%d/stat",
+						(int)thread);
+	gint64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+	while (g_get_monotonic_time() < end) {
+		g_autofree char *stat = NULL;
+
+		g_usleep(5 * 1000);
+		if (g_file_get_contents(path, &stat, NULL, NULL) &&
+		    strstr(stat, ") S ") != NULL)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* One byte, a half, the rest; each when the reader waits for it. */
+static gpointer feed(gpointer data)
+{
+	struct feeder *feeder = data;
+	const gsize ends[] = { 1, feeder->size / 2, feeder->size };
+	gsize pos = 0;
+
+	feeder->slept = TRUE;
+	for (unsigned int i = 0; i < G_N_ELEMENTS(ends); i++) {
+		if (!wait_until_asleep(feeder->reader))
+			feeder->slept = FALSE;
+		g_assert_cmpint(write(feeder->fd, feeder->data + pos,
+				      ends[i] - pos), ==, ends[i] - pos);
+		pos = ends[i];
+	}
+	close(feeder->fd);
+	return NULL;
+}
+
+/* Who started us may have made it so. */
+static void test_nonblocking(gconstpointer name)
+{
+	struct feeder feeder = { .reader = getpid() };
+	int fds[2], old_stdin = dup(STDIN_FILENO);
+	g_autofree char *path = NULL;
+	const char *error;
+	struct log_dir dir;
+	GThread *thread;
+
+	dir_init(&dir);
+	dir_write_records(&dir, name, 1, 200);
+	path = dir_file(&dir, name);
+	g_assert_true(g_file_get_contents(path, &feeder.data, &feeder.size,
+					  NULL));
+	g_assert_cmpint(pipe(fds), ==, 0);
+	g_assert_cmpint(fcntl(fds[0], F_SETFL, O_NONBLOCK), ==, 0);
+	g_assert_cmpint(dup2(fds[0], STDIN_FILENO), ==, STDIN_FILENO);
+	feeder.fd = fds[1];
+	g_assert_cmpint(popinjay_log_files_open(dir.pool, "-", &dir.files,
+						&error), ==, 0);
+	thread = g_thread_new("feed", feed, &feeder);
+	(void)expect_records(&dir, 1, 200);
+	g_thread_join(thread);
+	g_assert_true(feeder.slept);
+	g_assert_cmpint(fcntl(fds[0], F_GETFL) & O_NONBLOCK, !=, 0);
+	g_assert_cmpint(dup2(old_stdin, STDIN_FILENO), ==, STDIN_FILENO);
+	close(old_stdin);
+	close(fds[0]);
+	g_free(feeder.data);
+	dir_deinit(&dir);
+}
+
 int main(int argc, char *argv[])
 {
 	int ret;
@@ -413,6 +493,10 @@ int main(int argc, char *argv[])
 	g_test_add_func("/log-reader/unknown-compression",
 			test_unknown_compression);
 	g_test_add_func("/log-reader/damaged-file", test_damaged_file);
+	g_test_add_data_func("/log-reader/nonblocking/plain", "stdin",
+			     test_nonblocking);
+	g_test_add_data_func("/log-reader/nonblocking/compressed", "stdin.gz",
+			     test_nonblocking);
 	ret = g_test_run();
 	lib_deinit();
 	return ret;
