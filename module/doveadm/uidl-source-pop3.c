@@ -17,6 +17,7 @@
 #include "compat-tls.h"
 #include "header-digest.h"
 #include "pop3-reply.h"
+#include "uidl.h"
 #include "uidl-source.h"
 
 #include <arpa/inet.h>
@@ -24,8 +25,8 @@
 #define TIMEOUT_SECS 60
 #define MAX_INPUT_BYTES (64 * 1024)
 #define LISTING_MAX_LINE 1024
-/* A mailbox of more than these is none. */
-#define MAX_MESSAGES (10 * 1000 * 1000)
+/* Of all that is kept of a mailbox; a million messages need less. */
+#define LIST_MAX_BYTES (256 * 1024 * 1024)
 /* How many TOPs may be unanswered where the server says PIPELINING. */
 #define PIPELINE_MAX 64
 
@@ -63,9 +64,11 @@ struct pop3_client {
 	string_t *line;
 
 	ARRAY_TYPE(popinjay_uidl_row) *rows;
-	/* rows of this server begin here; their message numbers */
+	/* rows of this server begin here; their message numbers, and how much
+	   all of it takes */
 	unsigned int first_row;
 	ARRAY_TYPE(uint32_t) msns;
+	size_t kept_bytes;
 	/* how many TOPs were sent and answered */
 	unsigned int top_sent, top_done;
 	struct popinjay_header_digest digest;
@@ -196,6 +199,17 @@ static void client_capa_line(struct pop3_client *client, const char *line)
 		client->has_pipelining = TRUE;
 }
 
+/* Returns FALSE if there is too much of it. */
+static bool client_keep(struct pop3_client *client, size_t bytes)
+{
+	client->kept_bytes += bytes;
+	if (client->kept_bytes <= LIST_MAX_BYTES)
+		return TRUE;
+	client_fail(client, "Its list of messages is larger than %u MB",
+		    LIST_MAX_BYTES / 1024 / 1024);
+	return FALSE;
+}
+
 static void client_uidl_line(struct pop3_client *client, unsigned int msn,
 			     const char *uidl)
 {
@@ -204,10 +218,16 @@ static void client_uidl_line(struct pop3_client *client, unsigned int msn,
 	unsigned int count;
 	const uint32_t *msns = array_get(&client->msns, &count);
 
-	if (count == MAX_MESSAGES || (count > 0 && msn <= msns[count-1])) {
+	if (count > 0 && msn <= msns[count-1]) {
 		client_fail(client, "Its reply to UIDL makes no sense");
 		return;
 	}
+	if (strlen(uidl) > POPINJAY_UIDL_MAX_LEN) {
+		/* it is told, and too long for a client all the same */
+		uidl = t_strdup_printf("%.*s...", POPINJAY_UIDL_MAX_LEN, uidl);
+	}
+	if (!client_keep(client, sizeof(num) + sizeof(*row) + strlen(uidl) + 1))
+		return;
 	array_push_back(&client->msns, &num);
 	row = array_append_space(client->rows);
 	row->uidl = p_strdup(client->pool, uidl);
@@ -288,6 +308,9 @@ static void client_top_end(struct pop3_client *client)
 	if (client->top_ok) {
 		message_id = popinjay_header_digest_result(&client->digest,
 							   hash);
+		if (!client_keep(client, sizeof(hash) + (message_id == NULL ?
+				 0 : strlen(message_id) + 1)))
+			return;
 		row->hash = p_strdup_empty(client->pool, hash);
 		row->message_id = p_strdup(client->pool, message_id);
 	}

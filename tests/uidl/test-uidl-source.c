@@ -161,6 +161,24 @@ struct script_line {
 	const char *command, *reply;
 };
 
+/* a reply that has no end */
+static const char endless[] = "+OK\r\n";
+
+static void send_endless(int fd)
+{
+	g_autofree char *filler = g_strnfill(71, 'x');
+	g_autoptr(GString) block = g_string_new(NULL);
+
+	for (unsigned int msn = 1; ; msn++) {
+		g_string_append_printf(block, "%u %s\r\n", msn, filler);
+		if (block->len < 64 * 1024)
+			continue;
+		if (send(fd, block->str, block->len, MSG_NOSIGNAL) < 0)
+			return;
+		g_string_truncate(block, 0);
+	}
+}
+
 static gboolean
 script_run(GThreadedSocketService *service G_GNUC_UNUSED,
 	   GSocketConnection *connection, GObject *source G_GNUC_UNUSED,
@@ -174,6 +192,8 @@ script_run(GThreadedSocketService *service G_GNUC_UNUSED,
 	servers_set_blocking(fd);
 	do {
 		(void)send(fd, line->reply, strlen(line->reply), MSG_NOSIGNAL);
+		if (line->reply == endless)
+			send_endless(fd);
 		for (len = 0; recv(fd, &byte, 1, 0) == 1 && byte != '\n';) {
 			if (len < sizeof(command) - 1 && byte != '\r')
 				command[len++] = byte;
@@ -191,13 +211,18 @@ script_run(GThreadedSocketService *service G_GNUC_UNUSED,
 	{ "", "+OK\r\n" }, { "CAPA", capa }, { "USER u", "+OK\r\n" }, \
 	{ "PASS " FIXTURE_PASSWORD, "+OK\r\n" }
 
-/* No CAPA, no PIPELINING, a TOP that fails, and no answer to QUIT. */
+#define LONG_70 "0123456789abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567"
+
+/* No CAPA, no PIPELINING, TOPs that fail, a UIDL that is too long, and no
+   answer to QUIT. */
 static const struct script_line plain_script[] = {
 	LOGIN("-ERR what?\r\n"),
-	{ "UIDL", "+OK\r\n1 a\r\n3 b\r\n.\r\n" },
+	{ "UIDL", "+OK\r\n1 a\r\n3 b\r\n4 "LONG_70"c\r\n.\r\n" },
 	{ "LIST", "+OK\r\n1 10\r\n2 5\r\n3 20 more\r\n.\r\n" },
 	{ "TOP 1 0", "+OK\r\nMessage-ID: <1@x>\r\n..dot: x\r\n\r\n.\r\n" },
 	{ "TOP 3 0", "-ERR not now\r\n" },
+	{ "TOP 4 0", "-ERR nor now\r\n" },
 	{ NULL, NULL }
 };
 /* Somebody in between adds a reply to what comes behind STLS. */
@@ -218,6 +243,9 @@ static const struct script_line lost_script[] = {
 static const struct script_line no_uidl_script[] = {
 	LOGIN("-ERR\r\n"), { "UIDL", "-ERR no \x01 UIDL\r\n" }, { NULL, NULL }
 };
+static const struct script_line endless_script[] = {
+	LOGIN("-ERR\r\n"), { "UIDL", endless }, { NULL, NULL }
+};
 
 static void test_script(void)
 {
@@ -231,7 +259,8 @@ static void test_script(void)
 		{ imap_script, "It does not speak POP3" },
 		{ order_script, "Its reply to UIDL makes no sense" },
 		{ lost_script, "Connection lost: " },
-		{ no_uidl_script, "It refuses the UIDL: no ? UIDL" }
+		{ no_uidl_script, "It refuses the UIDL: no ? UIDL" },
+		{ endless_script, "Its list of messages is larger than 256 MB" }
 	};
 	g_autofree char *user = fixture_user(f, "maildir"), *password = NULL;
 
@@ -256,7 +285,8 @@ static void test_script(void)
 			g_assert_nonnull(strstr(out, "\na\t10\t"));
 			g_assert_nonnull(strstr(out, "\t<1@x>\t\n"));
 			g_assert_nonnull(strstr(out, "\nb\t20\t\t\t\n"));
-			g_assert_nonnull(strstr(err, "The header of 1 of 2 "
+			g_assert_nonnull(strstr(out, "\n"LONG_70"...\t\t"));
+			g_assert_nonnull(strstr(err, "The header of 2 of 3 "
 						"messages could not be had"));
 		}
 		servers_service_free(service);
