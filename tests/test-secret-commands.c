@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm popinjay secret: what it prints in doveadm's formats, and what it
+   does to many users at once. */
+
+#include "secrets/secrets.h"
+
+#include <json-glib/json-glib.h>
+#include <string.h>
+
+static struct secrets *s;
+
+static char *run(const char *format, const char *input, const char *const *args)
+{
+	g_autoptr(GPtrArray) argv = g_ptr_array_new();
+	g_autoptr(GBytes) bytes = input == NULL ? NULL :
+		g_bytes_new_static(input, strlen(input));
+	GString *out, *err;
+
+	g_ptr_array_add(argv, (char *)"doveadm");
+	g_ptr_array_add(argv, (char *)"-c");
+	g_ptr_array_add(argv, s->f->config_file);
+	if (format != NULL) {
+		g_ptr_array_add(argv, (char *)"-f");
+		g_ptr_array_add(argv, (char *)format);
+	}
+	g_ptr_array_add(argv, (char *)"popinjay");
+	g_ptr_array_add(argv, (char *)"secret");
+	for (; *args != NULL; args++)
+		g_ptr_array_add(argv, (char *)*args);
+	g_ptr_array_add(argv, NULL);
+	if (fixture_run(s->f, (const char *const *)argv->pdata, bytes, &out,
+			&err) != 0)
+		g_error("%s", err->str);
+	g_string_free(err, TRUE);
+	return g_string_free(out, FALSE);
+}
+
+#define RUN(format, input, ...) \
+	run(format, input, (const char *const []){ __VA_ARGS__, NULL })
+
+/* --- formats --- */
+
+/* The JSON has the names and values of the tabs. */
+static void check_json(const char *json, char *const *names, char *const *rows)
+{
+	g_autoptr(JsonParser) parser = json_parser_new();
+	JsonArray *array;
+
+	if (!json_parser_load_from_data(parser, json, -1, NULL))
+		g_error("no JSON: %s", json);
+	array = json_node_get_array(json_parser_get_root(parser));
+	g_assert_cmpuint(json_array_get_length(array), ==,
+			 g_strv_length((char **)rows));
+	for (guint i = 0; rows[i] != NULL; i++) {
+		JsonObject *row = json_array_get_object_element(array, i);
+		g_auto(GStrv) values = g_strsplit(rows[i], "\t", -1);
+
+		g_assert_cmpuint(json_object_get_size(row), ==,
+				 g_strv_length((char **)names));
+		for (guint j = 0; names[j] != NULL; j++) {
+			/* Dovecot's own column is Username elsewhere */
+			g_autofree char *name = g_ascii_strdown(names[j], -1);
+
+			g_assert_cmpstr(json_object_get_string_member(row,
+					name), ==, values[j]);
+		}
+	}
+}
+
+/* The table has a line of names, and one for each row, without what is
+   empty. */
+static void check_table(const char *table, const char *tabs)
+{
+	g_auto(GStrv) lines = g_strsplit(tabs, "\n", -1);
+	g_autoptr(GString) pattern = g_string_new("^");
+
+	for (char **p = lines; *p != NULL && **p != '\0'; p++) {
+		g_auto(GStrv) values = g_strsplit(*p, "\t", -1);
+
+		for (char **value = values; *value != NULL; value++) {
+			g_autofree char *quoted = g_regex_escape_string(*value,
+									-1);
+
+			g_string_append_printf(pattern, "%s *", quoted);
+		}
+		g_string_append(pattern, "\\n");
+	}
+	g_string_append(pattern, "$");
+	if (!g_regex_match_simple(pattern->str, table, 0, 0))
+		g_error("no %s in: %s", pattern->str, table);
+}
+
+/* Run a command that changes nothing in each format; its tabs have this first
+   line. */
+static void
+check_formats(const char *header, const char *input, const char *const *args)
+{
+	g_autofree char *tabs = run("tab", input, args);
+	g_autofree char *json = run("json", input, args);
+	g_autofree char *table = run("table", input, args);
+	g_autofree char *without = run(NULL, input, args);
+	g_auto(GStrv) names = g_strsplit(header, "\t", -1);
+	g_auto(GStrv) rows = NULL;
+
+	g_assert_true(g_str_has_suffix(tabs, "\n"));
+	tabs[strlen(tabs) - 1] = '\0';
+	rows = g_strsplit(tabs, "\n", -1);
+	g_assert_cmpstr(rows[0], ==, header);
+	g_assert_cmpuint(g_strv_length(rows), >, 1);
+	check_json(json, names, rows + 1);
+	check_table(table, tabs);
+	/* which is also the default */
+	g_assert_cmpstr(without, ==, table);
+}
+
+#define CHECK_FORMATS(header, input, ...) \
+	check_formats(header, input, \
+		      (const char *const []){ __VA_ARGS__, NULL })
+
+static void test_formats(void)
+{
+	g_autofree char *user = fixture_user(s->f, "maildir");
+	g_autofree char *added = RUN("json", NULL, "add", "-u", user, "-l",
+				     "phone");
+	g_autoptr(JsonParser) parser = json_parser_new();
+	g_autofree char *line = NULL, *table = NULL;
+	JsonObject *row;
+
+	g_assert_true(json_parser_load_from_data(parser, added, -1, NULL));
+	row = json_array_get_object_element(json_node_get_array(
+		json_parser_get_root(parser)), 0);
+	g_assert_cmpuint(json_object_get_size(row), ==, 3);
+	g_assert_cmpstr(json_object_get_string_member(row, "label"), ==,
+			"phone");
+	g_assert_cmpuint(strlen(json_object_get_string_member(row, "id")), ==,
+			 8);
+	line = g_strconcat(json_object_get_string_member(row, "secret"), "\n",
+			   NULL);
+	/* as the README shows it */
+	table = RUN(NULL, NULL, "add", "-u", user, "-l", "scanner", "-t", "no",
+		    "-n", "192.0.2.7,2001:db8::/32", "-e", "90d");
+	g_assert_true(g_regex_match_simple("^id +label +secret *\n"
+		"[0-9a-f]{8} scanner [a-z0-9-]{34} *\n$", table, 0, 0));
+
+	CHECK_FORMATS("id\tlabel\tcreated\texpires\tmechanisms\tlast_used",
+		      NULL, "list", "-u", user);
+	CHECK_FORMATS("id\tlabel\torigin\tcreated\texpires\tmechanisms\t"
+		      "networks\ttls\tread_only\tkey\tlast_used\tlast_ip\t"
+		      "last_mechanism", NULL, "show", "-u", user, "scanner");
+	/* what it was given is that of this very secret */
+	CHECK_FORMATS("id\tlabel", line, "verify", "-u", user);
+	CHECK_FORMATS("moved\tsecrets", NULL, "rekey", "-u", user);
+}
+
+/* --- many users --- */
+
+/* All users: those in the file get a secret, those that have it already do not
+   get another one, and one who cannot have it keeps nobody else from it. */
+static void test_import_all(void)
+{
+	static const char file[] =
+		"alice:{PLAIN}Typed-1\nbob:{SHA256}x\ncarol:{PLAIN}\xc3\xa9\n"
+		"dave:{cleartext}Typed-4\nnobody:{PLAIN}Typed-5\n";
+	static const struct {
+		const char *user, *password;
+	} users[] = {
+		{ "alice", "Typed-1" }, { "dave", "Typed-4" }
+	};
+	g_autofree char *out = NULL, *again = NULL;
+
+	/* EX_DATAERR, as carol's is not ASCII */
+	g_assert_cmpint(secrets_doveadm(s, "import", NULL, file, &out, "-A",
+					NULL), ==, 65);
+	g_assert_true(g_regex_match_simple("^Username\tid\tlabel\n"
+		"alice\t[0-9a-f]{8}\timported\ndave\t[0-9a-f]{8}\timported\n$",
+		out, 0, 0));
+	for (unsigned int i = 0; i < G_N_ELEMENTS(users); i++) {
+		g_autofree char *reply = NULL;
+
+		fixture_user_add(s->f, users[i].user);
+		reply = secrets_login(s, POP3_TLS, "PLAIN", users[i].user,
+				      users[i].password, NULL);
+		g_assert_cmpstr(reply, ==, "+OK Logged in.");
+	}
+	g_assert_cmpint(secrets_doveadm(s, "import", NULL, file, &again, "-A",
+					NULL), ==, 65);
+	g_assert_cmpstr(again, ==, "Username\tid\tlabel\n");
+	CHECK_FORMATS("Username\tid\tlabel\tcreated\texpires\tmechanisms\t"
+		      "last_used", NULL, "list", "-A");
+}
+
+int main(int argc, char *argv[])
+{
+	const struct secrets_options options = {
+		.store = SECRETS_SQLITE, .fast_logins = TRUE
+	};
+	int ret;
+
+	g_test_init(&argc, &argv, NULL);
+	s = secrets_new_with(&options);
+	g_test_add_func("/secret-commands/formats", test_formats);
+	g_test_add_func("/secret-commands/import-all", test_import_all);
+	ret = g_test_run();
+	secrets_free(s);
+	return ret;
+}
