@@ -32,27 +32,6 @@ static char *user_with_mails(const char *storage)
 	return user;
 }
 
-#define assert_row(output, ...) assert_row_at(G_STRLOC, output, __VA_ARGS__)
-
-/* The output has one line after the titles, and these columns and values. */
-static void G_GNUC_NULL_TERMINATED
-assert_row_at(const char *where, const char *output, ...)
-{
-	const char *title, *value;
-	va_list args;
-
-	va_start(args, output);
-	while ((title = va_arg(args, const char *)) != NULL) {
-		g_auto(GStrv) values = uidl_tool_column(output, title);
-
-		value = va_arg(args, const char *);
-		if (g_strv_length(values) != 1 || strcmp(values[0], value) != 0)
-			g_error("%s: %s is not %s in: %s", where, title, value,
-				output);
-	}
-	va_end(args);
-}
-
 /* --- list --- */
 
 static char **list_sizes(const char *user)
@@ -117,115 +96,10 @@ static void test_server(void)
 			     NULL);
 	frozen = uidl_tool(f, NULL, 0, "freeze", "-S", socket, "-u", user,
 			   NULL);
-	assert_row(frozen, "messages", "5", "saved", "5", NULL);
+	uidl_assert_row(frozen, "messages", "5", "saved", "5", NULL);
 	imported = uidl_tool(f, exported, 0, "import", "-n", "-S", socket,
 			     "-u", user, NULL);
-	assert_row(imported, "matched", "5", "saved", "0", NULL);
-}
-
-/* --- freeze --- */
-
-/* Another format changes nothing of what is frozen, and new mail gets it. */
-static void test_freeze(gconstpointer storage)
-{
-	g_autofree char *user = NULL, *first = NULL, *again = NULL;
-	g_autofree char *list = NULL;
-	g_auto(GStrv) before = NULL, after = NULL, sources = NULL;
-
-	reload("a.%{uid}", NULL);
-	user = user_with_mails(storage);
-	before = uidl_list(f, user);
-	first = uidl_tool(f, NULL, 0, "freeze", "-u", user, NULL);
-	assert_row(first, "messages", "5", "saved", "5", NULL);
-	again = uidl_tool(f, NULL, 0, "freeze", "-u", user, NULL);
-	assert_row(again, "messages", "5", "saved", "0", NULL);
-
-	reload("b.%{uid}", NULL);
-	numbered_deliver(f, user, 6, 6, MAIL_BYTES);
-	after = uidl_list(f, user);
-	g_assert_cmpuint(g_strv_length(after), ==, MAIL_COUNT + 1);
-	for (unsigned int i = 0; i < MAIL_COUNT; i++)
-		g_assert_cmpstr(after[i], ==, before[i]);
-	g_assert_cmpstr(after[MAIL_COUNT], ==, "b.6");
-	list = uidl_tool(f, NULL, 0, "list", "-u", user, NULL);
-	sources = uidl_tool_column(list, "source");
-	g_assert_cmpstr(sources[0], ==, "saved");
-	g_assert_cmpstr(sources[MAIL_COUNT], ==, "format");
-}
-
-static char *user_file(char *const *users)
-{
-	g_autofree char *text = g_strjoinv("\n", (char **)users);
-	g_autofree char *lines = g_strconcat(text, "\n", NULL);
-	char *path = g_build_filename(f->dir, "user-file", NULL);
-
-	g_assert_true(g_file_set_contents(path, lines, -1, NULL));
-	g_assert_cmpint(chmod(path, 0644), ==, 0);
-	/* doveadm of 2.3 asks for all users too, and does not wait for them:
-	   a reload meets auth while it still looks for them */
-	fixture_log_allow(f, "Aborted LIST request|"
-			  "net_connect_unix\\(auth-worker\\).* failed|"
-			  "stats: open\\(old-stats-user\\) failed");
-	return path;
-}
-
-struct run {
-	const char *file;
-	char *output;
-};
-
-static gpointer freeze_thread(gpointer data)
-{
-	struct run *run = data;
-
-	run->output = uidl_tool(f, NULL, 0, "freeze", "-F", run->file, NULL);
-	return NULL;
-}
-
-/* Several at once, over all users: each message is saved once, whoever does
-   it, and sessions meanwhile see the same. */
-static void test_freeze_at_once(void)
-{
-	enum { RUNS = 4 };
-	char *users[] = { NULL, NULL, NULL, NULL, NULL };
-	g_autofree char *file = NULL;
-	struct run runs[RUNS];
-	GThread *threads[RUNS];
-	char **before[4];
-	unsigned int saved = 0;
-
-	reload("a.%{uid}", NULL);
-	for (unsigned int i = 0; fixture_storages[i] != NULL; i++) {
-		users[i] = user_with_mails(fixture_storages[i]);
-		before[i] = uidl_list(f, users[i]);
-	}
-	file = user_file(users);
-	for (unsigned int i = 0; i < RUNS; i++) {
-		runs[i].file = file;
-		threads[i] = g_thread_new("freeze", freeze_thread, &runs[i]);
-	}
-	for (unsigned int i = 0; i < RUNS; i++) {
-		g_auto(GStrv) counts = NULL, names = NULL;
-
-		g_thread_join(threads[i]);
-		counts = uidl_tool_column(runs[i].output, "saved");
-		names = uidl_tool_column(runs[i].output, "username");
-		g_assert_cmpuint(g_strv_length(counts), ==, 4);
-		for (unsigned int j = 0; j < 4; j++) {
-			g_assert_cmpstr(names[j], ==, users[j]);
-			saved += atoi(counts[j]);
-		}
-		g_free(runs[i].output);
-	}
-	g_assert_cmpuint(saved, ==, 4 * MAIL_COUNT);
-	reload("b.%{uid}", NULL);
-	for (unsigned int i = 0; i < 4; i++) {
-		g_auto(GStrv) after = uidl_list(f, users[i]);
-
-		uidl_assert_same(after, before[i]);
-		g_strfreev(before[i]);
-		g_free(users[i]);
-	}
+	uidl_assert_row(imported, "matched", "5", "saved", "0", NULL);
 }
 
 /* --- export and import --- */
@@ -250,14 +124,14 @@ static void test_import(gconstpointer storage)
 	before = uidl_list(f, to);
 
 	out = uidl_tool(f, list, 0, "import", "-n", "-u", to, NULL);
-	assert_row(out, "messages", "6", "listed", "5", "matched", "5",
-		   "saved", "5", "kept", "0", "ambiguous", "0", "invalid", "0",
-		   "left", "0", NULL);
+	uidl_assert_row(out, "messages", "6", "listed", "5", "matched", "5",
+			"saved", "5", "kept", "0", "ambiguous", "0", "invalid",
+			"0", "left", "0", NULL);
 	same = uidl_list(f, to);
 	uidl_assert_same(same, before);
 	g_free(out);
 	out = uidl_tool(f, list, 0, "import", "-u", to, NULL);
-	assert_row(out, "matched", "5", "saved", "5", NULL);
+	uidl_assert_row(out, "matched", "5", "saved", "5", NULL);
 	after = uidl_list(f, to);
 	for (unsigned int i = 0; i < MAIL_COUNT; i++)
 		g_assert_cmpstr(after[i], ==, old[MAIL_COUNT - 1 - i]);
@@ -265,7 +139,7 @@ static void test_import(gconstpointer storage)
 	/* once more, there is nothing to do */
 	g_free(out);
 	out = uidl_tool(f, list, 0, "import", "-u", to, NULL);
-	assert_row(out, "matched", "5", "saved", "0", "kept", "0", NULL);
+	uidl_assert_row(out, "matched", "5", "saved", "0", "kept", "0", NULL);
 }
 
 /* What has a saved UIDL keeps it, unless it is to be replaced; and no UIDL is
@@ -289,11 +163,11 @@ static void test_import_kept(void)
 	list = g_strdup_printf("uidl\tsize\theader\tmessage_id\tguid\n%s\n",
 			       other);
 	out = uidl_tool(f, list, 0, "import", "-u", user, NULL);
-	assert_row(out, "listed", "1", "matched", "1", "saved", "0", "kept",
-		   "1", NULL);
+	uidl_assert_row(out, "listed", "1", "matched", "1", "saved", "0",
+			"kept", "1", NULL);
 	g_free(out);
 	out = uidl_tool(f, list, 0, "import", "-r", "-u", user, NULL);
-	assert_row(out, "matched", "1", "saved", "0", "kept", "1", NULL);
+	uidl_assert_row(out, "matched", "1", "saved", "0", "kept", "1", NULL);
 	uidls = uidl_list(f, user);
 	g_assert_cmpstr(uidls[0], ==, "a.1");
 	g_assert_cmpstr(uidls[1], ==, "a.2");
@@ -301,7 +175,7 @@ static void test_import_kept(void)
 	memcpy(strstr(list, "a.2"), "a.9", 3);
 	g_free(out);
 	out = uidl_tool(f, list, 0, "import", "--replace", "-u", user, NULL);
-	assert_row(out, "matched", "1", "saved", "1", "kept", "0", NULL);
+	uidl_assert_row(out, "matched", "1", "saved", "1", "kept", "0", NULL);
 	replaced = uidl_list(f, user);
 	g_assert_cmpstr(replaced[0], ==, "a.9");
 	g_assert_cmpstr(replaced[1], ==, "a.2");
@@ -349,9 +223,9 @@ static void test_import_left(void)
 	}
 	g_string_free(verbose, TRUE);
 	out = uidl_tool(f, all, 0, "import", "-u", to, NULL);
-	assert_row(out, "messages", "6", "listed", "9", "matched", "3",
-		   "saved", "3", "ambiguous", "2", "invalid", "1", "left", "3",
-		   NULL);
+	uidl_assert_row(out, "messages", "6", "listed", "9", "matched", "3",
+			"saved", "3", "ambiguous", "2", "invalid", "1", "left",
+			"3", NULL);
 	after = uidl_list(f, to);
 	g_assert_cmpstr(after[2], ==, "old.3");
 	g_assert_cmpstr(after[3], ==, before[3]);
@@ -374,7 +248,7 @@ static void test_import_users(void)
 	from[1] = user_with_mails("mdbox");
 	before0 = uidl_list(f, from[0]);
 	before1 = uidl_list(f, from[1]);
-	file = user_file(from);
+	file = uidl_tool_user_file(f, from);
 	list = uidl_tool(f, NULL, 0, "export", "-F", file, NULL);
 	names = uidl_tool_column(list, "username");
 	g_assert_cmpuint(g_strv_length(names), ==, 2 * MAIL_COUNT);
@@ -442,19 +316,20 @@ static void test_diff(gconstpointer storage)
 	bytes = g_strdup_printf("%u", sum);
 	same = uidl_tool(f, NULL, 0, "diff", "-u", user, "-f", "a.%{uid}",
 			 NULL);
-	assert_row(same, "messages", "5", "changed", "0", "bytes", "0", NULL);
+	uidl_assert_row(same, "messages", "5", "changed", "0", "bytes", "0",
+			NULL);
 	other = uidl_tool(f, NULL, 0, "diff", "-u", user, "--format",
 			  "b.%{uid}", NULL);
-	assert_row(other, "messages", "5", "changed", "5", "bytes", bytes,
-		   NULL);
+	uidl_assert_row(other, "messages", "5", "changed", "5", "bytes", bytes,
+			NULL);
 	/* what is saved stays, as long as it is there */
 	g_free(uidl_tool(f, NULL, 0, "freeze", "-u", user, NULL));
 	frozen = uidl_tool(f, NULL, 0, "diff", "-u", user, "-f", "b.%{uid}",
 			   NULL);
-	assert_row(frozen, "changed", "0", NULL);
+	uidl_assert_row(frozen, "changed", "0", NULL);
 	without = uidl_tool(f, NULL, 0, "diff", "-u", user, "-f", "b.%{uid}",
 			    "-w", "-W", NULL);
-	assert_row(without, "changed", "5", "bytes", bytes, NULL);
+	uidl_assert_row(without, "changed", "5", "bytes", bytes, NULL);
 }
 
 /* Of all users, those hit hardest come first, and the sum is told. */
@@ -470,7 +345,7 @@ static void test_diff_users(void)
 	numbered_deliver(f, users[1], 1, 2, 5000);
 	users[2] = user_with_mails("mbox");
 	g_free(uidl_tool(f, NULL, 0, "freeze", "-u", users[2], NULL));
-	file = user_file(users);
+	file = uidl_tool_user_file(f, users);
 	out = uidl_tool_err(f, NULL, 0, &err, "diff", "-F", file, "-f",
 			    "b.%{uid}", NULL);
 	names = uidl_tool_column(out, "username");
@@ -498,7 +373,7 @@ static void test_progress(void)
 	reload("a.%{uid}", NULL);
 	users[0] = user_with_mails("maildir");
 	users[1] = user_with_mails("sdbox");
-	file = user_file(users);
+	file = uidl_tool_user_file(f, users);
 	command = g_strdup_printf(
 		"doveadm -c '%s' popinjay uidl diff -F '%s' -f 'b.%%{uid}'",
 		f->config_file, file);
@@ -534,8 +409,6 @@ int main(int argc, char *argv[])
 	g_test_init(&argc, &argv, NULL);
 	fixture_add_storage_tests("/uidl-tool/list", test_list);
 	g_test_add_func("/uidl-tool/server", test_server);
-	fixture_add_storage_tests("/uidl-tool/freeze", test_freeze);
-	g_test_add_func("/uidl-tool/freeze/at-once", test_freeze_at_once);
 	fixture_add_storage_tests("/uidl-tool/import", test_import);
 	g_test_add_func("/uidl-tool/import/kept", test_import_kept);
 	g_test_add_func("/uidl-tool/import/left", test_import_left);
