@@ -186,16 +186,20 @@ static void tell_deleted(struct teller *t, struct story_work *work,
 /* What the session's own record says, where there are none of messages. */
 static void
 tell_download_count(struct teller *t, const struct story_record *record,
-		    const char *client)
+		    uint64_t usecs, const char *client)
 {
+	struct popinjay_log_story_line *line;
+
 	if (record->downloaded == 0)
 		return;
-	story_add_line(t->result, t->pool, record, "downloaded",
+	line = story_add_line(t->result, t->pool, record, "downloaded",
 		t_strdup_printf("%s downloaded by %s%s",
 		popinjay_log_text_count(record->downloaded, "message"),
 		client, record->again == 0 ? "" :
 		t_strdup_printf(", %"PRIu64" of them once more",
-				record->again)))->count = record->downloaded;
+				record->again)));
+	line->count = record->downloaded;
+	line->usecs = usecs;
 }
 
 static void tell_work(struct teller *t, struct story_work *work,
@@ -215,8 +219,12 @@ static void tell_work(struct teller *t, struct story_work *work,
 			t_strdup_printf(", %"PRIu64" of them once more",
 					again)));
 	}
-	if (!t->story->download_seen && session_record != NULL)
-		tell_download_count(t, session_record, client);
+	if (!t->story->download_seen && session_record != NULL) {
+		/* QUIT deletes, and then nothing is downloaded any more */
+		tell_download_count(t, session_record, work->deleted == NULL ?
+				    session_record->usecs :
+				    work->deleted->usecs, client);
+	}
 	if (work->failed != NULL) {
 		tell_line(t, work->failed, "download-failed", work->failures,
 			t_strdup_printf("%s downloaded only in part by %s: %s",
@@ -283,7 +291,7 @@ tell_counts(struct teller *t, const struct story_record *record)
 	const char *client = story_client(t->pool, record->session);
 
 	t->repeated = NULL;
-	tell_download_count(t, record, client);
+	tell_download_count(t, record, record->usecs, client);
 	if (record->deleted > 0) {
 		story_add_line(t->result, t->pool, record, "deleted",
 			t_strdup_printf("%s deleted by %s",

@@ -261,6 +261,7 @@ story_add_line(struct popinjay_log_story_result *result, pool_t pool,
 	const struct story_session *session = record->session;
 
 	line->usecs = record->usecs;
+	line->number = array_count(&result->lines);
 	line->action = action;
 	line->text = popinjay_log_text_clean(pool, text);
 	line->label = clean_or_null(pool, session->label);
@@ -330,7 +331,7 @@ static int line_cmp(const struct popinjay_log_story_line *line1,
 {
 	if (line1->usecs != line2->usecs)
 		return line1->usecs > line2->usecs ? -1 : 1;
-	return 0;
+	return line1->number > line2->number ? -1 : 1;
 }
 
 static void

@@ -21,8 +21,9 @@ struct popinjay_log_story_settings {
 };
 
 struct popinjay_log_story_line {
-	/* when it ended */
+	/* when it ended, and its number among those of that time */
 	uint64_t usecs;
+	unsigned int number;
 	/* for programs: downloaded, download-failed, looked-at, marked,
 	   deleted, polled, login-refused */
 	const char *action;
