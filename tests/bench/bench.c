@@ -346,7 +346,7 @@ static const struct measurement measurements[] = {
 	  NULL, TRUE },
 	{ "RETR of mixed messages", measure_retr, MIXED, 1, POP3_CLEAR, NULL,
 	  TRUE },
-	{ "RETR of mixed messages, pipelined", measure_retr, MIXED, 16,
+	{ "RETR of mixed messages, pipelined", measure_retr, MIXED, 32,
 	  POP3_CLEAR, NULL, TRUE },
 	{ "login to STAT, large mailbox", measure_open, MANY, 0, POP3_CLEAR,
 	  NULL, FALSE },
@@ -383,6 +383,10 @@ static gboolean measure(const struct measurement *m)
 			if (samples[s] != NULL) {
 				m->measure(&mailbox[s], m, &samples[s][i]);
 			}
+		}
+		if (m->throughput && m->security == POP3_CLEAR) {
+			samples[OURS][i].sendfile_secs =
+				bench_sendfile_secs(samples[OURS][i].bytes);
 		}
 	}
 	quiet = bench_report(m, samples, opt_rounds, opt_json);

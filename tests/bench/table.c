@@ -2,7 +2,6 @@
 
 /* The table of the benchmark: medians, and how far they can be trusted. */
 
-#include "sendfile.h"
 #include "table.h"
 
 #include <stdio.h>
@@ -83,20 +82,21 @@ static double peak_kib(const struct sample *samples)
 	return peak;
 }
 
-/* The MB/s that sendfile() comes to, or 0 if that says nothing here. */
-static double sendfile_limit(const struct measurement *m, double bytes)
+/* The MB/s that sendfile() comes to, or 0 if it was not measured. */
+static double median_sendfile(const struct sample *samples)
 {
-	double *values, limit;
+	double *values = g_new0(double, round_count), value;
 	int i;
 
-	if (!m->throughput || m->security != POP3_CLEAR)
-		return 0;
-	values = g_new(double, round_count);
-	for (i = 0; i < round_count; i++)
-		values[i] = bytes / bench_sendfile_secs(bytes) / 1e6;
-	limit = median(values, round_count);
+	for (i = 0; i < round_count; i++) {
+		if (samples[i].sendfile_secs > 0) {
+			values[i] = samples[i].bytes /
+				samples[i].sendfile_secs / 1e6;
+		}
+	}
+	value = median(values, round_count);
 	g_free(values);
-	return limit;
+	return value;
 }
 
 void bench_print_head(void)
@@ -170,7 +170,7 @@ bench_report(const struct measurement *m, struct sample *const *samples,
 	round_count = rounds;
 	/* less says nothing of noise */
 	noise = rounds < 3 ? 1 : 0;
-	limit = sendfile_limit(m, samples[OURS][0].bytes);
+	limit = median_sendfile(samples[OURS]);
 	for (s = 0; s < ALL_SERVERS; s++) {
 		if (samples[s] == NULL)
 			continue;

@@ -18,6 +18,8 @@ struct sample {
 	/* largest memory of the pop3 process that it shares with no other */
 	double peak_kib;
 	double bytes;
+	/* in which sendfile() sends as much, 0 if that says nothing here */
+	double sendfile_secs;
 };
 
 /* A mailbox on a server. */
