@@ -43,18 +43,23 @@ size_t popinjay_wire_encode(struct popinjay_wire *wire,
 {
 	const unsigned char *const in_start = in, *const in_end = in + in_size;
 	unsigned char *const out_start = out, *const out_end = out + out_size;
+	/* what is written to out could change the struct, for all that the
+	   compiler knows */
+	unsigned char last = wire->last;
+	uoff_t lines_left = wire->lines_left, added_crs = 0;
+	const bool replace_nuls = wire->replace_nuls;
 
-	while (in < in_end && out < out_end && !popinjay_wire_is_done(wire)) {
+	while (in < in_end && out < out_end && lines_left > 0) {
 		const unsigned char *lf;
 		size_t size;
 
-		if (wire->last == '\n') {
+		if (last == '\n') {
 			if (*in == '\r' || *in == '\n')
 				wire->in_body = TRUE;
 			else if (*in == '.') {
 				/* this dot is no longer the first of its line,
 				   even if out ends between the two */
-				*out++ = wire->last = '.';
+				*out++ = last = '.';
 			}
 		}
 
@@ -63,30 +68,32 @@ size_t popinjay_wire_encode(struct popinjay_wire *wire,
 		if (lf != NULL)
 			size = lf - in;
 		if (size > 0) {
-			copy_text(out, in, size, wire->replace_nuls);
+			copy_text(out, in, size, replace_nuls);
 			in += size;
 			out += size;
-			wire->last = out[-1];
+			last = in[-1];
 		}
 		if (lf == NULL)
 			continue;
 
-		if (wire->last != '\r') {
+		if (last != '\r') {
 			if (out == out_end)
 				break;
-			*out++ = wire->last = '\r';
-			wire->virtual_bytes++;
+			*out++ = last = '\r';
+			added_crs++;
 		}
 		if (out == out_end)
 			break;
-		*out++ = wire->last = '\n';
+		*out++ = last = '\n';
 		in++;
-		if (wire->in_body && wire->lines_left != UOFF_T_MAX)
-			wire->lines_left--;
+		if (lines_left != UOFF_T_MAX && wire->in_body)
+			lines_left--;
 	}
 
+	wire->last = last;
+	wire->lines_left = lines_left;
 	wire->consumed_bytes += in - in_start;
-	wire->virtual_bytes += in - in_start;
+	wire->virtual_bytes += in - in_start + added_crs;
 	*out_used_r = out - out_start;
 	return in - in_start;
 }
