@@ -263,7 +263,7 @@ static void set_claim(struct popinjay_uidl_set *set,
 		set_lose(set, message);
 		return;
 	}
-	if (rank == POPINJAY_UIDL_STORED && claim->rank == rank &&
+	if (rank >= POPINJAY_UIDL_STORED && claim->rank == rank &&
 	    claim->holder != NULL &&
 	    set_are_copies(set, claim->holder, message)) {
 		set_lose(set, message);

@@ -11,9 +11,10 @@
    takes its next one. So the result depends on which messages there are, never
    on their order. Only a UIDL of a higher rank that no other one of its rank
    equals stays with its message, so that a sender who writes it into a header
-   cannot take it away. A UIDL that the storage keeps stays with the message of
+   cannot take it away. A UIDL that is stored or saved stays with the message of
    the lowest uid if all others that have it are copies of it: sdbox and mdbox
-   give a copy what they keep with the first one. */
+   give a copy what they keep with the first one, and doveadm backup brings one
+   UIDL for all of them. */
 
 #define POPINJAY_UIDL_MAX_LEN 70
 

@@ -150,7 +150,9 @@ static void test_random_reference(void)
 	for (i = 0; i < rounds; i++) T_BEGIN {
 		struct test_message messages[MAX];
 		unsigned int levels[MAX], count;
-		struct test_mailbox box = { .messages = messages };
+		struct test_mailbox box = {
+			.messages = messages, .saved = g_test_rand_bit()
+		};
 		g_autoptr(GHashTable) seen =
 			g_hash_table_new(g_str_hash, g_str_equal);
 		struct popinjay_uidl_set *set;
@@ -232,7 +234,9 @@ static void test_random_expunge(void)
 
 	for (i = 0; i < rounds; i++) T_BEGIN {
 		struct test_message messages[MAX];
-		struct test_mailbox box = { .messages = messages };
+		struct test_mailbox box = {
+			.messages = messages, .saved = g_test_rand_bit()
+		};
 		struct popinjay_uidl_set *before, *after;
 		unsigned int gone;
 

@@ -153,7 +153,7 @@ static const struct set_case set_cases[] = {
 	  { { 1, "g", "a", TRUE }, { 2, "h", "a", FALSE },
 	    { 3, "i", "a", TRUE } },
 	  { "=1 g", "=1 h", "=1 i" } },
-	/* copies that the storage gives one */
+	/* copies that the storage gives one, or doveadm backup */
 	{ "permanent-copies",
 	  { { 1, "g", "a", TRUE }, { 2, "g", "a", TRUE },
 	    { 3, "g", "a", TRUE }, { 4, "h", "a", FALSE } },
@@ -196,12 +196,13 @@ static const struct set_case set_cases[] = {
 	  { "=2 g 1", "=1 h", "=1 i", "=1 j" } },
 };
 
-static void test_set(gconstpointer data)
+static void check_set(const struct set_case *c, bool saved)
 {
-	const struct set_case *c = data;
 	struct test_message messages[MAX_MESSAGES];
 	unsigned int asked[MAX_MESSAGES] = { 0 };
-	struct test_mailbox box = { .messages = messages, .asked = asked };
+	struct test_mailbox box = {
+		.messages = messages, .asked = asked, .saved = saved
+	};
 	struct popinjay_uidl_set *set;
 	const struct popinjay_uidl *all;
 	unsigned int i, count;
@@ -241,6 +242,12 @@ static void test_set(gconstpointer data)
 		g_assert_null(set);
 		popinjay_uidl_set_free(&set);
 	} T_END;
+}
+
+static void test_set(gconstpointer data)
+{
+	check_set(data, FALSE);
+	check_set(data, TRUE);
 }
 
 static void test_find(void)

@@ -25,6 +25,8 @@ struct test_mailbox {
 	unsigned int count;
 	/* how often each was asked for; may be NULL */
 	unsigned int *asked;
+	/* we saved what is permanent, instead of the storage */
+	bool saved;
 	bool uids_ascend;
 	uint32_t last_uid;
 };
@@ -72,9 +74,9 @@ resolve(struct test_mailbox *box)
 		g_autofree char *uidl = g_strdup(box->messages[i].uidl);
 
 		popinjay_uidl_set_add(set, box->messages[i].uid, uidl,
-				      box->messages[i].permanent ?
-				      POPINJAY_UIDL_STORED :
-				      POPINJAY_UIDL_MADE);
+			!box->messages[i].permanent ? POPINJAY_UIDL_MADE :
+			box->saved ? POPINJAY_UIDL_SAVED :
+			POPINJAY_UIDL_STORED);
 	}
 	popinjay_uidl_set_resolve(set);
 	return set;
