@@ -475,6 +475,55 @@ static void test_page(void)
 	g_assert_null(strstr(page, "sourceMappingURL"));
 }
 
+/* A link, or a device, is written to and not replaced. */
+static void test_page_link(void)
+{
+	g_autofree char *path = dir_write("page-target.html", "old");
+	g_autofree char *link = dir_file("page-link.html");
+	g_autofree char *page = NULL;
+
+	g_assert_cmpint(symlink(path, link), ==, 0);
+	read_log(SESSION("2024-02-29T14:02:00", "bob", ""), NULL, "popinjay",
+		 "log", "report", "--html", link);
+	g_assert_true(g_file_test(link, G_FILE_TEST_IS_SYMLINK));
+	g_assert_true(g_file_get_contents(path, &page, NULL, NULL));
+	g_assert_true(g_str_has_prefix(page, "<!DOCTYPE html>\n"));
+	g_assert_true(g_str_has_suffix(page, "</html>\n"));
+}
+
+/* A standard output that does not wait is waited for; the page is larger than
+   a pipe. */
+static void test_page_nonblocking(void)
+{
+	static const char program[] =
+		"import fcntl, os, struct, subprocess, sys, termios, time\n"
+		"r, w = os.pipe()\n"
+		"os.set_blocking(w, False)\n"
+		"p = subprocess.Popen(sys.argv[1:], stdout=w)\n"
+		"os.close(w)\n"
+		"F_GETPIPE_SZ = 1032\n"
+		"def is_full():\n"
+		"    count = fcntl.ioctl(r, termios.FIONREAD, bytes(4))\n"
+		"    return struct.unpack('i', count)[0] == \\\n"
+		"        fcntl.fcntl(r, F_GETPIPE_SZ)\n"
+		"while p.poll() is None and not is_full():\n"
+		"    time.sleep(0.01)\n"
+		"sys.stdout.buffer.write(open(r, 'rb').read())\n"
+		"sys.exit(p.wait())\n";
+	g_autofree char *log = dir_write("page.log",
+		SESSION("2024-02-29T14:02:00", "bob", ""));
+	const char *const argv[] = {
+		"python3", "-c", program, "doveadm", "-c", reader->config_file,
+		"popinjay", "log", "report", "--html", "-", log, NULL
+	};
+	g_autoptr(GString) out = NULL, err = NULL;
+
+	if (fixture_run(reader, argv, NULL, &out, &err) != 0)
+		g_error("%s", err->str);
+	g_assert_true(g_str_has_prefix(out->str, "<!DOCTYPE html>\n"));
+	g_assert_true(g_str_has_suffix(out->str, "</html>\n"));
+}
+
 int main(int argc, char *argv[])
 {
 	g_autofree char *rm = NULL;
@@ -501,6 +550,8 @@ int main(int argc, char *argv[])
 	ADD("errors", test_errors);
 	ADD("damaged", test_damaged);
 	ADD("page", test_page);
+	ADD("page-link", test_page_link);
+	ADD("page-nonblocking", test_page_nonblocking);
 	ret = g_test_run();
 	fixture_free(reader);
 	rm = g_strdup_printf("rm -r %s", dir);

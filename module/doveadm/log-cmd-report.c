@@ -16,6 +16,7 @@
 #include "log-text.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -171,50 +172,65 @@ static void print_rows(const ARRAY_TYPE(popinjay_log_section) *sections)
 
 static int write_all(int fd, const string_t *page)
 {
+	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
 	const unsigned char *data = str_data(page);
 	size_t size = str_len(page);
 	ssize_t ret;
 
 	while (size > 0) {
 		ret = write(fd, data, size);
-		if (ret < 0)
+		if (ret < 0 && errno == EAGAIN)
+			(void)poll(&pfd, 1, -1);
+		else if (ret < 0 && errno != EINTR)
 			return -1;
-		data += ret;
-		size -= ret;
+		else if (ret > 0) {
+			data += ret;
+			size -= ret;
+		}
 	}
 	return 0;
 }
 
+static int write_file(const char *path, int flags, const string_t *page)
+{
+	int fd, ret;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, PAGE_MODE);
+	if (fd == -1) {
+		log_cmd_fail(EX_CANTCREAT, "open(%s) failed: %m", path);
+		return -1;
+	}
+	ret = write_all(fd, page);
+	if (ret < 0)
+		log_cmd_fail(EX_IOERR, "write(%s) failed: %m", path);
+	if (close(fd) < 0 && ret == 0) {
+		log_cmd_fail(EX_IOERR, "close(%s) failed: %m", path);
+		ret = -1;
+	}
+	if (ret < 0 && (flags & O_EXCL) != 0)
+		i_unlink(path);
+	return ret;
+}
+
 /* Whoever looks at the file sees the old page or the new one. It has users'
    names, so it is the administrator who lets others read it. */
-static int write_page(const char *path, const string_t *page)
+static void write_page(const char *path, const string_t *page)
 {
 	const char *temp = t_strdup_printf("%s.%s.tmp", path, my_pid);
-	int fd;
+	struct stat st;
 
 	if (strcmp(path, "-") == 0) {
-		if (write_all(STDOUT_FILENO, page) == 0)
-			return 0;
-		log_cmd_fail(EX_IOERR, "write(stdout) failed: %m");
-		return -1;
-	}
-	fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, PAGE_MODE);
-	if (fd == -1) {
-		log_cmd_fail(EX_CANTCREAT, "open(%s) failed: %m", temp);
-		return -1;
-	}
-	if (write_all(fd, page) < 0 || close(fd) < 0) {
-		log_cmd_fail(EX_IOERR, "write(%s) failed: %m", temp);
-		(void)unlink(temp);
-		return -1;
-	}
-	if (rename(temp, path) < 0) {
+		if (write_all(STDOUT_FILENO, page) < 0)
+			log_cmd_fail(EX_IOERR, "write(stdout) failed: %m");
+	} else if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		/* a link, a pipe or a device such as /dev/stdout */
+		(void)write_file(path, O_TRUNC, page);
+	} else if (write_file(temp, O_EXCL, page) == 0 &&
+		   rename(temp, path) < 0) {
 		log_cmd_fail(EX_CANTCREAT, "rename(%s, %s) failed: %m", temp,
 			     path);
-		(void)unlink(temp);
-		return -1;
+		i_unlink(temp);
 	}
-	return 0;
 }
 
 static void
@@ -225,7 +241,7 @@ print_page(const struct report_cmd *rcmd,
 	string_t *page = str_new(default_pool, 512 * 1024);
 
 	popinjay_log_page_append(page, sections, title, coverage);
-	(void)write_page(rcmd->html, page);
+	write_page(rcmd->html, page);
 	str_free(&page);
 }
 
