@@ -212,7 +212,7 @@ static struct popinjay_record *session_record(struct popinjay_session *session)
 	popinjay_record_add_uint(record, "commands", stats->commands);
 	popinjay_record_add_uint(record, "errors", stats->errors);
 	popinjay_record_add_uint(record, "duration_usecs",
-				 i_microseconds() - stats->start_usecs);
+				 popinjay_clock_usecs() - stats->start_usecs);
 	popinjay_record_add_str(record, "end", session_ends[session->end]);
 	return record;
 }

@@ -11,7 +11,6 @@
 #include "lib-event.h"
 #include "ostream.h"
 #include "str.h"
-#include "time-util.h"
 #include "command.h"
 #include "command-line.h"
 
@@ -37,7 +36,7 @@ request_begin(struct popinjay_session *session, uint64_t bytes_in)
 	request->pool = pool;
 	request->session = session;
 	request->name = request->args = "";
-	request->start_usecs = i_microseconds();
+	request->start_usecs = popinjay_clock_usecs();
 	request->bytes_in = bytes_in;
 	request->output_offset = session->client->output->offset;
 	session->request = request;
@@ -76,7 +75,8 @@ static void request_end(struct popinjay_request *request)
 	result.outcome = request->outcome;
 	result.bytes_in = request->bytes_in;
 	result.bytes_out = client->output->offset - request->output_offset;
-	result.duration_usecs = i_microseconds() - request->start_usecs;
+	result.duration_usecs =
+		popinjay_clock_usecs() - request->start_usecs;
 
 	request_count(request, &result);
 	if (result.outcome == POPINJAY_OUTCOME_BAD)

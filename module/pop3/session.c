@@ -13,7 +13,6 @@
 #include "ioloop.h"
 #include "istream.h"
 #include "ostream.h"
-#include "time-util.h"
 #include "mail-namespace.h"
 #include "mail-storage-private.h"
 #include "mail-storage-service.h"
@@ -22,6 +21,8 @@
 #include "message-log.h"
 #include "uidl-sources.h"
 #include "user.h"
+
+#include <time.h>
 
 #define SESSION_CONTEXT(obj) MODULE_CONTEXT(obj, session_module)
 
@@ -345,6 +346,15 @@ static void session_refuse(struct popinjay_session *session)
 	o_stream_set_no_error_handling(client->output, TRUE);
 }
 
+uint64_t popinjay_clock_usecs(void)
+{
+	struct timespec ts;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
+		i_fatal("clock_gettime() failed: %m");
+	return (uint64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 void popinjay_session_created(struct client *client)
 {
 	struct popinjay_user *puser = popinjay_user_get(client->user);
@@ -357,7 +367,7 @@ void popinjay_session_created(struct client *client)
 	session->client = client;
 	session->puser = puser;
 	session->created_input = client->input;
-	session->stats.start_usecs = i_microseconds();
+	session->stats.start_usecs = popinjay_clock_usecs();
 	if (puser->error == NULL && client->set->pop3_reuse_xuidl &&
 	    *puser->set->popinjay_reuse_xuidl == '\0' &&
 	    *puser->set->popinjay_uidl_sources == '\0')

@@ -109,6 +109,10 @@ struct popinjay_session {
 	bool input_eof:1;
 };
 
+/* Microseconds by a clock that nobody sets; only differences mean
+   something. */
+uint64_t popinjay_clock_usecs(void);
+
 /* Client hook: make the session; nothing else changes until it is taken
    over. */
 void popinjay_session_created(struct client *client);
