@@ -86,6 +86,18 @@ static void line_give_up(struct queued_line *line)
 
 /* --- the connection --- */
 
+/* Say once in a process why records go to Dovecot's own log. */
+static void service_error(const char *why)
+{
+	static bool logged = FALSE;
+
+	if (!logged) {
+		i_error("popinjay_access_log=service: %s - its records go to "
+			"this log", why);
+	}
+	logged = TRUE;
+}
+
 static void service_close(void)
 {
 	io_remove(&service.io);
@@ -107,6 +119,11 @@ static bool service_connect(void)
 		return FALSE;
 	service.fd = net_connect_unix(service.path);
 	if (service.fd == -1) {
+		/* refused: Dovecot is being stopped */
+		if (errno != ECONNREFUSED) {
+			service_error(t_strdup_printf("connect(%s) failed: %m",
+						      service.path));
+		}
 		service.connect_failed_usecs = i_microseconds();
 		return FALSE;
 	}
@@ -217,6 +234,7 @@ static bool service_pump(void)
 			return TRUE;
 		service_lost();
 	} while (++service.unanswered < UNANSWERED_MAX);
+	service_error("it ends connections without an answer");
 	service.unanswered = 0;
 	service.connect_failed_usecs = i_microseconds();
 	return FALSE;
@@ -299,6 +317,8 @@ static void service_take_back(void)
 		line_free(service.head);
 	if (str_len(service.output) == 0)
 		(void)send(service.fd, "T\n", 2, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (service.head != NULL)
+		service_error("it does not answer");
 }
 
 void popinjay_log_service_deinit(void)

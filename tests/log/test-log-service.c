@@ -270,6 +270,26 @@ static void test_rotation(void)
 
 /* --- the collector dies --- */
 
+/* What a mail process says once when the records go to Dovecot's log. */
+#define SERVICE_ERROR \
+	"pop3\\(.*: Error: popinjay_access_log=service: %s - its records go " \
+	"to this log$"
+
+static void expect_service_error(const char *why)
+{
+	g_autofree char *regex = g_strdup_printf(SERVICE_ERROR, why);
+
+	fixture_log_allow(f, regex);
+}
+
+static void check_service_error(gsize since)
+{
+	g_autofree char *regex = g_strdup_printf(SERVICE_ERROR, ".*");
+
+	g_free(fixture_log_wait(f, since, regex));
+	g_assert_cmpuint(fixture_log_count(f, since, regex), ==, 1);
+}
+
 static gpointer kill_collector(gpointer data)
 {
 	struct rotation *rotation = data;
@@ -296,6 +316,8 @@ static void test_killed(void)
 	fixture_log_allow(f, "service\\(popinjay-log\\): child .* killed with "
 			  "signal|service\\(popinjay-log\\): command startup "
 			  "failed, throttling");
+	expect_service_error("it (does not answer|ends connections without an "
+			     "answer)");
 	since = fixture_log_size(f);
 	thread = g_thread_new("kill", kill_collector, &killing);
 	for (; sessions < 100 || g_atomic_int_get(&killing.count) < 5;
@@ -321,6 +343,7 @@ static void test_hanging(void)
 	pid = collector_wait();
 	g_assert_cmpint(pid, >, 0);
 	g_assert_cmpint(kill(pid, SIGSTOP), ==, 0);
+	expect_service_error("it does not answer");
 	since = fixture_log_size(f);
 	started = g_get_monotonic_time();
 	run_session(user);
@@ -328,6 +351,7 @@ static void test_hanging(void)
 			G_USEC_PER_SEC / 2);
 	g_free(fixture_log_wait(f, since,
 				": Info: \\{.*popinjay_session_finished"));
+	check_service_error(since);
 	g_assert_cmpint(kill(pid, SIGCONT), ==, 0);
 	records_check_nothing_lost(f, log_path, since, 3, 1);
 	g_usleep(200 * 1000);
@@ -469,10 +493,13 @@ static void test_away(void)
 
 	socket_path = begin_away();
 	user = user_with_mail(1);
+	expect_service_error("connect\\(.*/popinjay-log\\) failed: No such "
+			     "file or directory");
 	since = fixture_log_size(f);
 	run_session(user);
 	records = records_of_session(f, since, user);
 	g_assert_cmpuint(records->len, ==, 3);
+	check_service_error(since);
 }
 
 struct refuser {
@@ -513,10 +540,12 @@ static void test_refused(void)
 	g_assert_cmpint(chmod(socket_path, 0666), ==, 0);
 	g_assert_cmpint(listen(refuser.fd, 10), ==, 0);
 	thread = g_thread_new("refuse", refuse, &refuser);
+	expect_service_error("it ends connections without an answer");
 	since = fixture_log_size(f);
 	run_session(user);
 	records = records_of_session(f, since, user);
 	g_assert_cmpuint(records->len, ==, 3);
+	check_service_error(since);
 	(void)shutdown(refuser.fd, SHUT_RDWR);
 	g_thread_join(thread);
 	close(refuser.fd);
