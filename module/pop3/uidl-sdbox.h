@@ -5,7 +5,8 @@
 struct mailbox;
 
 /* Storage hook, of its own: let an sdbox INBOX know of the UIDLs that come with
-   messages being saved to it, whatever it has already. */
+   messages being saved to it, whatever it has already, and of those it has when
+   its index was lost. */
 void popinjay_uidl_sdbox_mailbox_allocated(struct mailbox *box);
 
 #endif

@@ -189,9 +189,8 @@ static void test_one(gconstpointer storage)
 	expect_first(user, all_numbers);
 }
 
-static void test_index(gconstpointer storage)
+static void lose_indexes(const char *user)
 {
-	g_autofree char *user = user_shown(storage);
 	g_autofree char *dir = fixture_mail_dir(get_fixture(), user);
 
 	remove_files(dir, "dovecot.index");
@@ -199,6 +198,25 @@ static void test_index(gconstpointer storage)
 	remove_files(dir, "dovecot.map.index");
 	if (is_dbox(user))
 		doveadm("force-resync", "-u", user, "INBOX", NULL);
+}
+
+static void test_index(gconstpointer storage)
+{
+	g_autofree char *user = user_shown(storage);
+
+	lose_indexes(user);
+	expect_first(user, all_numbers);
+}
+
+/* The same for what doveadm backup brought and nobody was shown there yet. */
+static void test_index_brought(gconstpointer storage)
+{
+	g_autofree char *from = user_shown("maildir");
+	g_autofree char *user = fixture_user(get_fixture(), storage);
+
+	doveadm("backup", "-u", from, "doveadm", "-c",
+		get_fixture()->config_file, "dsync-server", "-u", user, NULL);
+	lose_indexes(user);
 	expect_first(user, all_numbers);
 }
 
@@ -417,6 +435,7 @@ int main(int argc, char *argv[])
 		{ "format", test_format },
 		{ "one", test_one },
 		{ "index", test_index },
+		{ "index-brought", test_index_brought },
 		{ "uidvalidity", test_uidvalidity },
 		{ "moved", test_moved },
 		{ "copied", test_copied },
