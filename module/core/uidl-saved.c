@@ -422,6 +422,24 @@ bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
 		array_count(&saved->entries) / 8;
 }
 
+void popinjay_uidl_saved_get_uids(const struct popinjay_uidl_saved *saved,
+				  uint32_t first_uid,
+				  ARRAY_TYPE(seq_range) *dest)
+{
+	struct popinjay_uidl_entry *const *entryp;
+
+	array_foreach(&saved->entries, entryp) {
+		if ((*entryp)->uid >= first_uid)
+			seq_range_array_add(dest, (*entryp)->uid);
+	}
+}
+
+void popinjay_uidl_saved_hash_key(string_t *dest, const char *hash,
+				  uoff_t size_bytes)
+{
+	str_printfa(dest, "%s-%"PRIuUOFF_T, hash, size_bytes);
+}
+
 void popinjay_uidl_saved_unknown_key(string_t *dest, uint32_t uidvalidity,
 				     uint32_t uid)
 {

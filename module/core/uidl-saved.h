@@ -2,6 +2,8 @@
 #ifndef POPINJAY_UIDL_SAVED_H
 #define POPINJAY_UIDL_SAVED_H
 
+#include "seq-range-array.h"
+
 /* The saved UIDLs of a mailbox, as the text of their file and in memory.
 
    The file is
@@ -122,6 +124,16 @@ void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
    worth writing the file anew. */
 bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,
 				     const struct popinjay_uidl_view *view);
+
+/* Add to dest the uids of all entries from first_uid on. */
+void popinjay_uidl_saved_get_uids(const struct popinjay_uidl_saved *saved,
+				  uint32_t first_uid,
+				  ARRAY_TYPE(seq_range) *dest);
+
+/* Append to dest the key of a message whose storage only has a hash of the
+   header for a GUID. size_bytes is as RFC822.SIZE tells it. */
+void popinjay_uidl_saved_hash_key(string_t *dest, const char *hash,
+				  uoff_t size_bytes);
 
 /* Append to dest what stands for the key of a message where that is not
    known. */

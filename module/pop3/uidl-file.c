@@ -320,7 +320,8 @@ static int file_know(struct popinjay_uidl_file *file, int fd, uoff_t size,
 }
 
 int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
-			      const string_t *text, const char **error_r)
+			      const string_t *text, bool sync,
+			      const char **error_r)
 {
 	const char *call = NULL;
 	int fd, ret = -1;
@@ -341,7 +342,7 @@ int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
 		call = "ftruncate";
 	else if (write_full(fd, str_data(text), str_len(text)) < 0)
 		call = "write";
-	else if (file_sync(file, fd) < 0)
+	else if (sync && file_sync(file, fd) < 0)
 		call = "fdatasync";
 	if (call == NULL)
 		ret = file_know(file, fd, size + str_len(text), error_r);

@@ -42,11 +42,13 @@ void popinjay_uidl_file_unlock(struct popinjay_uidl_file *file);
 
 /* Append text, which is whole lines, behind the first size bytes; what follows
    them is the cut line of a writer that was killed, and is removed. The file
-   has to be locked, read and there. It is on disk when this returns 0; when it
-   returns -1, with the reason in error_r, the file is as before, or has whole
-   lines of text at its end and a cut one, and the next read reads it anew. */
+   has to be locked, read and there. With sync it is on disk when this returns
+   0, and so is all that was appended before; when it returns -1, with the
+   reason in error_r, the file is as before, or has whole lines of text at its
+   end and a cut one, and the next read reads it anew. */
 int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
-			      const string_t *text, const char **error_r);
+			      const string_t *text, bool sync,
+			      const char **error_r);
 
 /* Make text the whole file. It has to be locked. It is on disk when this
    returns 0; when it returns -1, with the reason in error_r, the file is as

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Any mail process: a message that doveadm sync or backup saves brings its
-   UIDL. Maildir, sdbox and mdbox keep it with the message; where the storage
-   does not, as mbox, it is saved by us as soon as the message has its uid. */
+   UIDL. Maildir, sdbox and mdbox keep it with the message. For an mbox it is
+   saved by us, and before the message: one that a process which is killed
+   leaves in the file is not brought again. In other storages, that is saved
+   as soon as the message has its uid. */
 
 #include "lib.h"
 #include "array.h"
@@ -12,6 +14,8 @@
 #include "mail-storage-private.h"
 #include "uidl.h"
 #include "uidl-incoming.h"
+#include "uidl-mbox.h"
+#include "uidl-mbox-left.h"
 #include "uidl-saved.h"
 #include "uidl-store.h"
 #include "uidl-storage.h"
@@ -26,6 +30,8 @@ struct incoming_mail {
 	uint32_t uid;
 	/* NULL if it brought none */
 	const char *uidl;
+	/* by which that was saved; NULL if it was not yet */
+	const char *key;
 };
 
 /* What is saved in a transaction. */
@@ -35,6 +41,10 @@ struct incoming_trans {
 	pool_t pool;
 	/* each message that was saved */
 	ARRAY(struct incoming_mail) mails;
+	/* the one that is being saved */
+	struct incoming_mail mail;
+	/* why a UIDL couldn't be saved, or NULL */
+	const char *error;
 	bool has_uidls;
 };
 
@@ -78,38 +88,6 @@ static void incoming_trans_free(struct incoming_trans **_itrans)
 	i_free(itrans);
 }
 
-static int incoming_save_finish(struct mail_save_context *ctx)
-{
-	struct mailbox_transaction_context *trans = ctx->transaction;
-	union mailbox_module_context *ibox =
-		INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
-	struct incoming_trans *itrans = incoming_trans_get(trans);
-	struct incoming_mail mail = { .uid = ctx->data.uid };
-
-	/* what belongs to the message is freed with it */
-	if (ctx->data.pop3_uidl != NULL &&
-	    popinjay_uidl_is_valid(ctx->data.pop3_uidl))
-		mail.uidl = p_strdup(itrans->pool, ctx->data.pop3_uidl);
-	if (ibox->super.save_finish(ctx) < 0)
-		return -1;
-	array_push_back(&itrans->mails, &mail);
-	if (mail.uidl != NULL)
-		itrans->has_uidls = TRUE;
-	return 0;
-}
-
-static int incoming_copy(struct mail_save_context *ctx, struct mail *mail)
-{
-	struct mailbox *box = ctx->transaction->box;
-	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
-
-	if (mail->box == box) {
-		/* dsync knows one UIDL for all messages of a GUID */
-		i_free(ctx->data.pop3_uidl);
-	}
-	return ibox->super.copy(ctx, mail);
-}
-
 /* Lock the store, and see that there is a file to append to. */
 static int
 incoming_lock(struct popinjay_uidl_store *store, const char **error_r)
@@ -125,11 +103,174 @@ incoming_lock(struct popinjay_uidl_store *store, const char **error_r)
 	return 0;
 }
 
+/* Save the UIDL of a message before it is there. All are synced before the
+   commit. */
 static int
-incoming_save(struct popinjay_uidl_store *store,
-	      const struct incoming_trans *itrans,
-	      const struct mail_transaction_commit_changes *changes,
-	      const char **error_r)
+incoming_save_ahead(struct mailbox *box, const struct incoming_mail *mail,
+		    const char **error_r)
+{
+	struct popinjay_uidl_store *store =
+		popinjay_uidl_storage_get_store(box);
+	string_t *line = t_str_new(128);
+	int ret;
+
+	if (incoming_lock(store, error_r) < 0)
+		return -1;
+	popinjay_uidl_saved_append(line, mail->uid, mail->key, mail->uidl, 0);
+	ret = popinjay_uidl_store_append(store, line, FALSE, error_r);
+	if (ret == 0) {
+		popinjay_uidl_saved_set(popinjay_uidl_store_get(store),
+					mail->uid, mail->key, mail->uidl);
+	}
+	popinjay_uidl_store_unlock(store);
+	popinjay_uidl_storage_forget(box);
+	return ret;
+}
+
+static void set_error_unsaved(struct mailbox *box, const char *error)
+{
+	mail_storage_set_critical(box->storage,
+		"popinjay: New messages aren't saved, since their UIDLs can't "
+		"be: %s", error);
+}
+
+/* Begin with a message for an mbox that brings a UIDL. */
+static int incoming_begin_mbox(struct mail_save_context *ctx,
+			       struct istream *input)
+{
+	struct mailbox *box = ctx->transaction->box;
+	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+	struct incoming_trans *itrans = incoming_trans_get(ctx->transaction);
+	string_t *key = t_str_new(64);
+	const char *error;
+	int ret;
+
+	itrans->has_uidls = TRUE;
+	if (itrans->error == NULL &&
+	    popinjay_uidl_mbox_foretell_key(box, input, key)) {
+		itrans->mail.key = p_strdup(itrans->pool, str_c(key));
+		if (incoming_save_ahead(box, &itrans->mail, &error) < 0)
+			itrans->error = p_strdup(itrans->pool, error);
+	}
+	ret = popinjay_uidl_mbox_save_begin(ctx, input,
+					    ibox->super.save_begin);
+	if (ret == 0 && itrans->error != NULL) {
+		/* not before: what was not begun can't be cancelled */
+		set_error_unsaved(box, itrans->error);
+		ret = -1;
+	}
+	return ret;
+}
+
+static int incoming_save_begin(struct mail_save_context *ctx,
+			       struct istream *input)
+{
+	struct mailbox *box = ctx->transaction->box;
+	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+	struct incoming_trans *itrans = incoming_trans_get(ctx->transaction);
+
+	i_zero(&itrans->mail);
+	itrans->mail.uid = ctx->data.uid;
+	if (ctx->data.pop3_uidl != NULL &&
+	    popinjay_uidl_is_valid(ctx->data.pop3_uidl)) {
+		itrans->mail.uidl = p_strdup(itrans->pool,
+					     ctx->data.pop3_uidl);
+	}
+	return itrans->mail.uidl != NULL && popinjay_uidl_mbox_is(box) ?
+		incoming_begin_mbox(ctx, input) :
+		ibox->super.save_begin(ctx, input);
+}
+
+/* Returns TRUE if the message that was just saved has the key that was
+   foretold. */
+static bool incoming_has_key(struct mail_save_context *ctx,
+			     const struct incoming_mail *mail)
+{
+	string_t *key = t_str_new(64);
+
+	return mail->key != NULL &&
+		popinjay_uidl_mbox_get_saved_key(ctx, key) &&
+		strcmp(str_c(key), mail->key) == 0;
+}
+
+/* See that the last message which was saved ends as it has to. */
+static int
+incoming_end_last(struct mailbox *box, const struct incoming_trans *itrans,
+		  const char **error_r)
+{
+	if (!popinjay_uidl_mbox_is(box) || !itrans->has_uidls ||
+	    array_count(&itrans->mails) == 0)
+		return 0;
+	return popinjay_uidl_mbox_end_last(box, error_r);
+}
+
+/* A message was not saved. */
+static void incoming_failed(struct mailbox_transaction_context *trans)
+{
+	const char *error;
+
+	/* if it fails, the commit tries it once more */
+	(void)incoming_end_last(trans->box, incoming_trans_get(trans), &error);
+}
+
+static int incoming_save_finish(struct mail_save_context *ctx)
+{
+	struct mailbox_transaction_context *trans = ctx->transaction;
+	union mailbox_module_context *ibox =
+		INCOMING_BOX_CONTEXT_REQUIRE(trans->box);
+	struct incoming_trans *itrans = incoming_trans_get(trans);
+
+	if (ibox->super.save_finish(ctx) < 0) {
+		incoming_failed(trans);
+		return -1;
+	}
+	if (itrans->mail.uidl != NULL) {
+		itrans->has_uidls = TRUE;
+		if (!incoming_has_key(ctx, &itrans->mail))
+			itrans->mail.key = NULL;
+	}
+	array_push_back(&itrans->mails, &itrans->mail);
+	return 0;
+}
+
+static void incoming_save_cancel(struct mail_save_context *ctx)
+{
+	struct mailbox *box = ctx->transaction->box;
+	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+
+	ibox->super.save_cancel(ctx);
+	incoming_failed(ctx->transaction);
+}
+
+static int incoming_copy(struct mail_save_context *ctx, struct mail *mail)
+{
+	struct mailbox *box = ctx->transaction->box;
+	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+
+	if (mail->box == box) {
+		/* dsync knows one UIDL for all messages of a GUID */
+		i_free(ctx->data.pop3_uidl);
+	}
+	return ibox->super.copy(ctx, mail);
+}
+
+static bool incoming_has_rest(const struct incoming_trans *itrans)
+{
+	const struct incoming_mail *mail;
+
+	array_foreach(&itrans->mails, mail) {
+		if (mail->uidl != NULL && mail->key == NULL)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Save what could not be saved before the commit. */
+static int
+incoming_save_rest(struct popinjay_uidl_store *store,
+		   const struct incoming_trans *itrans,
+		   const struct mail_transaction_commit_changes *changes,
+		   const char **error_r)
 {
 	struct popinjay_uidl_saved *saved = popinjay_uidl_store_get(store);
 	struct seq_range_iter iter;
@@ -138,6 +279,8 @@ incoming_save(struct popinjay_uidl_store *store,
 	unsigned int i = 0;
 	uint32_t uid;
 
+	if (!incoming_has_rest(itrans))
+		return 0;
 	if (seq_range_count(&changes->saved_uids) !=
 	    array_count(&itrans->mails)) {
 		*error_r = "The storage doesn't tell their uids";
@@ -147,7 +290,7 @@ incoming_save(struct popinjay_uidl_store *store,
 	array_foreach(&itrans->mails, mail) {
 		if (!seq_range_array_iter_nth(&iter, i++, &uid))
 			i_unreached();
-		if (mail->uidl == NULL)
+		if (mail->uidl == NULL || mail->key != NULL)
 			continue;
 		/* they may be saved in another order than that of uids */
 		if (mail->uid != 0 &&
@@ -160,7 +303,7 @@ incoming_save(struct popinjay_uidl_store *store,
 					   0);
 		popinjay_uidl_saved_set(saved, uid, str_c(key), mail->uidl);
 	}
-	return popinjay_uidl_store_append(store, lines, error_r);
+	return popinjay_uidl_store_append(store, lines, TRUE, error_r);
 }
 
 static int
@@ -173,22 +316,24 @@ incoming_commit(struct mailbox_transaction_context *trans,
 	struct popinjay_uidl_store *store =
 		popinjay_uidl_storage_get_store(box);
 	string_t *uids;
-	const char *error;
+	const char *error = itrans->error;
 	int ret;
 
 	/* A message that is there is not brought again: where its UIDL can't
 	   be saved, it must not be there either. */
-	if (incoming_lock(store, &error) < 0) {
+	if (error != NULL || incoming_lock(store, &error) < 0 ||
+	    popinjay_uidl_store_append(store, t_str_new(1), TRUE,
+				       &error) < 0 ||
+	    incoming_end_last(box, itrans, &error) < 0) {
+		popinjay_uidl_store_unlock(store);
 		ibox->super.transaction_rollback(trans);
-		mail_storage_set_critical(box->storage,
-			"popinjay: New messages aren't saved, since their "
-			"UIDLs can't be: %s", error);
+		set_error_unsaved(box, error);
 		return -1;
 	}
 	ret = ibox->super.transaction_commit(trans, changes_r);
 	if (ret == 0) {
 		popinjay_uidl_storage_forget(box);
-		ret = incoming_save(store, itrans, changes_r, &error);
+		ret = incoming_save_rest(store, itrans, changes_r, &error);
 		if (ret < 0) {
 			uids = t_str_new(64);
 			imap_write_seq_range(uids, &changes_r->saved_uids);
@@ -234,6 +379,18 @@ incoming_transaction_rollback(struct mailbox_transaction_context *trans)
 	incoming_trans_free(&itrans);
 }
 
+static struct mailbox_sync_context *
+incoming_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
+{
+	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
+
+	if (!box->deleting) T_BEGIN {
+		popinjay_uidl_mbox_take_left(box,
+			popinjay_uidl_storage_get_store(box));
+	} T_END;
+	return ibox->super.sync_init(box, flags);
+}
+
 void popinjay_uidl_incoming_mailbox_allocated(struct mailbox *box)
 {
 	struct mailbox_vfuncs *v = box->vlast;
@@ -246,7 +403,11 @@ void popinjay_uidl_incoming_mailbox_allocated(struct mailbox *box)
 	box->vlast = &ibox->super;
 	v->copy = incoming_copy;
 	if (!storage_keeps_uidls(box->storage)) {
+		if (popinjay_uidl_mbox_is(box))
+			v->sync_init = incoming_sync_init;
+		v->save_begin = incoming_save_begin;
 		v->save_finish = incoming_save_finish;
+		v->save_cancel = incoming_save_cancel;
 		v->transaction_commit = incoming_transaction_commit;
 		v->transaction_rollback = incoming_transaction_rollback;
 	}

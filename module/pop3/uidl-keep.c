@@ -116,7 +116,7 @@ keep_append(const struct keep *keep, struct popinjay_uidl_store *store,
 					   entry->key, entry->message->uidl,
 					   0);
 	} T_END;
-	ret = popinjay_uidl_store_append(store, lines, error_r);
+	ret = popinjay_uidl_store_append(store, lines, TRUE, error_r);
 	str_free(&lines);
 	return ret;
 }

@@ -96,17 +96,20 @@ static const char *maker_get_guid(struct maker *maker, struct mail *mail)
 static const char *maker_get_key(struct maker *maker, struct mail *mail)
 {
 	const char *guid = maker_get_guid(maker, mail);
+	string_t *key;
 	uoff_t size;
 
 	if (*guid == '\0' || maker->has_guids)
 		return guid;
 	/* it is of a part of the header: another mail may have it too */
 	guid = t_strdup(guid);
+	key = t_str_new(64);
 	if (mail_get_virtual_size(mail, &size) < 0) {
 		maker_lookup_failed(maker, mail);
 		return "";
 	}
-	return t_strdup_printf("%s-%"PRIuUOFF_T, guid, size);
+	popinjay_uidl_saved_hash_key(key, guid, size);
+	return str_c(key);
 }
 
 /* For messages that need a replacement of their UIDL. */

@@ -150,10 +150,11 @@ void popinjay_uidl_store_get_view(const struct popinjay_uidl_store *store,
 }
 
 int popinjay_uidl_store_append(struct popinjay_uidl_store *store,
-			       const string_t *lines, const char **error_r)
+			       const string_t *lines, bool sync,
+			       const char **error_r)
 {
 	if (popinjay_uidl_file_append(store->file, store->whole_size, lines,
-				      error_r) < 0)
+				      sync, error_r) < 0)
 		return -1;
 	store->whole_size += str_len(lines);
 	return 0;

@@ -52,10 +52,12 @@ void popinjay_uidl_store_get_view(const struct popinjay_uidl_store *store,
 				  struct popinjay_uidl_view *view_r);
 
 /* Append lines, made by popinjay_uidl_saved_append(), to the file of a locked
-   store. They are on disk when this returns 0; -1 is an error. The caller adds
-   them to popinjay_uidl_store_get(). */
+   store. With sync they are on disk when this returns 0, and so is all that was
+   appended before; -1 is an error. The caller adds them to
+   popinjay_uidl_store_get(). */
 int popinjay_uidl_store_append(struct popinjay_uidl_store *store,
-			       const string_t *lines, const char **error_r);
+			       const string_t *lines, bool sync,
+			       const char **error_r);
 
 /* Make saved the store: write it as a whole to the file of a locked store.
    Messages that have to do with none of its entries are gone, see

@@ -405,6 +405,35 @@ static void test_ahead(void)
 	str_free(&text);
 }
 
+static void test_get_uids(void)
+{
+	struct popinjay_uidl_saved *saved;
+	ARRAY_TYPE(seq_range) uids;
+	size_t whole;
+
+	saved = parse(HEADER"0\n9 a one\n3 b two\n5 c three 1700000000\n"
+		      "4 :5:4 four\n9 d five\n", &whole);
+	i_array_init(&uids, 4);
+	popinjay_uidl_saved_get_uids(saved, 10, &uids);
+	g_assert_cmpuint(seq_range_count(&uids), ==, 0);
+	popinjay_uidl_saved_get_uids(saved, 4, &uids);
+	g_assert_cmpuint(seq_range_count(&uids), ==, 3);
+	g_assert_true(seq_range_exists(&uids, 4));
+	g_assert_true(seq_range_exists(&uids, 5));
+	g_assert_true(seq_range_exists(&uids, 9));
+	array_free(&uids);
+	popinjay_uidl_saved_free(&saved);
+}
+
+static void test_hash_key(void)
+{
+	string_t *key = str_new(default_pool, 64);
+
+	popinjay_uidl_saved_hash_key(key, "0123abcd", 5000000000);
+	g_assert_cmpstr(str_c(key), ==, "0123abcd-5000000000");
+	str_free(&key);
+}
+
 /* Whatever bytes a file has, and however they are cut: nothing breaks, and
    what was read can be written and read again. */
 static void test_random(void)
@@ -465,6 +494,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-saved/find-again", test_find_again);
 	g_test_add_func("/uidl-saved/came-back", test_came_back_wants_write);
 	g_test_add_func("/uidl-saved/ahead", test_ahead);
+	g_test_add_func("/uidl-saved/get-uids", test_get_uids);
+	g_test_add_func("/uidl-saved/hash-key", test_hash_key);
 	g_test_add_func("/uidl-saved/random", test_random);
 	ret = g_test_run();
 	lib_deinit();
