@@ -89,9 +89,12 @@ static int find_path(struct log_cmd *cmd, const char **path_r,
 			return 0;
 	}
 	*error_r = t_strdup_printf("popinjay_access_log=%s tells no file to "
-		"read%s: name the log files", cmd->set.access_log, !service ?
+		"read%s: name the log files%s", cmd->set.access_log, !service ?
 		"" : ", and no service popinjay-log has one (executable = "
-		"popinjay-log /PATH)");
+		"popinjay-log /PATH)", !log && !syslog ? "" :
+		t_strdup_printf(", or pipe the journal in: "
+			"journalctl -t %s | doveadm popinjay log ... -",
+			log ? "dovecot" : "popinjay"));
 	return -1;
 }
 
