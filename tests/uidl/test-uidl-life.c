@@ -201,6 +201,18 @@ static void reformat(struct life *life)
 	fixture_reload(the_fixture, config);
 }
 
+static void reindex(struct life *life)
+{
+	g_autofree char *dir = fixture_mail_dir(the_fixture, life->user);
+	const char *const args[] = {
+		"force-resync", "-u", life->user, "INBOX", NULL
+	};
+
+	remove_indexes(dir);
+	if (g_str_has_suffix(life->user, "dbox"))
+		doveadm("force-resync", args);
+}
+
 /* Returns FALSE if it saw messages change meanwhile, and wants to run again: a
    session's process may still be at its end. */
 static gboolean try_backup(const char *from, const char *to)
@@ -248,18 +260,11 @@ static void convert(struct life *life)
 	life->new_copies = life->has_copies;
 	g_free(life->user);
 	life->user = to;
-}
-
-static void reindex(struct life *life)
-{
-	g_autofree char *dir = fixture_mail_dir(the_fixture, life->user);
-	const char *const args[] = {
-		"force-resync", "-u", life->user, "INBOX", NULL
-	};
-
-	remove_indexes(dir);
-	if (g_str_has_suffix(life->user, "dbox"))
-		doveadm("force-resync", args);
+	/* nobody has been shown anything there yet */
+	if (g_test_rand_bit()) {
+		g_test_message("reindex");
+		reindex(life);
+	}
 }
 
 static void renumber(struct life *life)
