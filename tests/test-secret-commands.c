@@ -68,8 +68,8 @@ static void check_json(const char *json, char *const *names, char *const *rows)
 	}
 }
 
-/* The table has a line of names, and one for each row, without what is
-   empty. */
+/* The table has a line of names, and one for each row. What is empty is a "-"
+   since 2.4.2. */
 static void check_table(const char *table, const char *tabs)
 {
 	g_auto(GStrv) lines = g_strsplit(tabs, "\n", -1);
@@ -82,7 +82,8 @@ static void check_table(const char *table, const char *tabs)
 			g_autofree char *quoted = g_regex_escape_string(*value,
 									-1);
 
-			g_string_append_printf(pattern, "%s *", quoted);
+			g_string_append_printf(pattern, "%s *",
+				*quoted == '\0' ? "-?" : quoted);
 		}
 		g_string_append(pattern, "\\n");
 	}
