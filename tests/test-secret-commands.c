@@ -68,8 +68,8 @@ static void check_json(const char *json, char *const *names, char *const *rows)
 	}
 }
 
-/* The table has a line of names, and one for each row. What is empty is a "-" in
-   newer Dovecots. */
+/* The table has a line of names, and one for each row. What is empty is a "-"
+   in newer Dovecots. */
 static void check_table(const char *table, const char *tabs)
 {
 	g_auto(GStrv) lines = g_strsplit(tabs, "\n", -1);
