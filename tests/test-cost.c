@@ -7,6 +7,7 @@
 #include "traced.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define BIG_BYTES (6 * 1000 * 1000)
@@ -125,9 +126,9 @@ count_calls(struct traced *traced, const char *user, unsigned int retr_count)
 
 static void test_calls(void)
 {
-	const char *without = fixture_dovecot_version() < 20400 ?
+	const char *without = fixture_is_2_3() ?
 		"mail_plugins =\n" : "mail_plugins {\n  popinjay = no\n}\n";
-	struct traced *traced = traced_new(without);
+	struct traced *traced = traced_new("pop3", without);
 	g_autofree char *user = fixture_user(traced->f, "maildir");
 	unsigned int stock, ours, retr;
 
@@ -144,10 +145,61 @@ static void test_calls(void)
 	traced_free(traced);
 }
 
+/* The calls by which the login process sends a message that it encrypts. */
+static unsigned int count_tls_calls(struct traced *traced, const char *user)
+{
+	gint64 end = g_get_monotonic_time() +
+		(gint64)fixture_timeout_secs() * G_USEC_PER_SEC;
+	struct pop3 *pop3 = pop3_session(traced->f, POP3_TLS, user);
+	g_autoptr(GString) mail = NULL;
+	gboolean ended = FALSE;
+	unsigned int calls = 0;
+
+	pop3_send(pop3, "RETR 1");
+	mail = pop3_multiline(pop3);
+	g_assert_cmpuint(mail->len, >=, BIG_BYTES);
+	pop3_quit(pop3, "Logging out.");
+	while (!ended) {
+		g_autofree char *text = NULL;
+
+		g_assert_cmpint(g_get_monotonic_time(), <, end);
+		g_usleep(1000);
+		if (!g_file_get_contents(traced->trace_file, &text, NULL,
+					 NULL))
+			continue;
+		ended = strstr(text, "exit_group(") != NULL;
+		calls = 0;
+		for (const char *p = text; (p = strchr(p, '\n')) != NULL; p++)
+			calls++;
+	}
+	return calls;
+}
+
+/* A login process does not live for long; this one serves one client. */
+static void test_tls_calls(void)
+{
+	struct traced *traced = traced_new("pop3-login", NULL);
+	g_autofree char *user = fixture_user(traced->f, "maildir");
+	unsigned int stock, ours;
+
+	numbered_deliver(traced->f, user, 1, 1, BIG_BYTES);
+	traced_set(traced, "-e trace=write,setsockopt,exit_group");
+	stock = count_tls_calls(traced, user);
+	traced_reload(traced, fixture_is_2_3() ?
+		      "login_plugins = popinjay_login\n" :
+		      "login_plugins {\n  popinjay_login = yes\n}\n");
+	ours = count_tls_calls(traced, user);
+	g_test_message("TLS output of %u bytes has %u calls, %u in stock",
+		       BIG_BYTES, ours, stock);
+	g_assert_cmpuint(ours, <=, stock * 2 / 3);
+	traced_free(traced);
+}
+
 int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/cost/memory", test_memory);
 	g_test_add_func("/cost/system-calls", test_calls);
+	g_test_add_func("/cost/system-calls-tls", test_tls_calls);
 	return g_test_run();
 }

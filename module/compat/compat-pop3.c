@@ -5,8 +5,6 @@
 
 #include "pop3-common.h"
 #include "istream.h"
-#include "net.h"
-#include "ostream-file-private.h"
 #include "str.h"
 #include "str-sanitize.h"
 #include "mail-user.h"
@@ -19,24 +17,6 @@
 bool popinjay_is_pop3_process(void)
 {
 	return pop3_client_created_hook_set != NULL;
-}
-
-void popinjay_client_set_nodelay(struct client *client)
-{
-	struct ostream_private *stream = client->output->real_stream;
-	struct file_ostream *fstream;
-
-	/* it may be wrapped by another one, such as rawlog's */
-	if (stream->sendv != o_stream_file_sendv)
-		return;
-	fstream = container_of(stream, struct file_ostream, ostream);
-	if (fstream->fd == -1 || net_set_tcp_nodelay(fstream->fd, TRUE) < 0)
-		return;
-	fstream->no_socket_cork = TRUE;
-	fstream->no_socket_nodelay = TRUE;
-#ifdef POPINJAY_HAVE_OSTREAM_NO_DELAY_ENABLED
-	fstream->no_delay_enabled = FALSE;
-#endif
 }
 
 #ifdef POPINJAY_HAVE_POP3_COMMAND_FIND

@@ -41,11 +41,6 @@ void popinjay_native_command_finished(struct client *client,
 				      bool ok, uint64_t bytes_in,
 				      uint64_t bytes_out);
 
-/* Let the socket of the session send each write at once, for a session that
-   writes large pieces: Dovecot sets and unsets socket options around each
-   reply, because it writes small ones. */
-void popinjay_client_set_nodelay(struct client *client);
-
 /* Returns the event of the session. */
 struct event *popinjay_client_event(struct client *client);
 

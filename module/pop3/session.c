@@ -18,6 +18,7 @@
 #include "mail-storage-service.h"
 #include "popinjay-settings.h"
 #include "access-log.h"
+#include "compat-ostream.h"
 #include "message-log.h"
 #include "uidl-sources.h"
 #include "user.h"
@@ -395,7 +396,7 @@ static void session_take_over(struct popinjay_session *session)
 					    client);
 	}
 	o_stream_set_flush_callback(client->output, session_output, client);
-	popinjay_client_set_nodelay(client);
+	popinjay_ostream_set_nodelay(client->output, FALSE);
 	/* Commands that came together with the password are in a stream that
 	   Dovecot put around its first one; no event of the socket will tell
 	   about them. */

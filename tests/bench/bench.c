@@ -25,8 +25,10 @@
 #define END_OF_REPLY "\r\n.\r\n"
 
 static struct side sides[MAILBOXES][ALL_SERVERS];
-/* Those of REUSED run with the example for large sites. */
+/* Those of REUSED run with the example for large sites, ours of TLS with the
+   module for the login process. */
 static struct fixture *servers[SERVERS], *reused_servers[SERVERS];
+static struct fixture *tls_servers[SERVERS];
 
 static gint opt_rounds = 7;
 static gint opt_messages = 100000;
@@ -342,7 +344,7 @@ static void measure_poll(struct side *side, const struct measurement *m,
 static const struct measurement measurements[] = {
 	{ "RETR of 10 MB messages", measure_retr, BIG, 1, POP3_CLEAR, NULL,
 	  TRUE },
-	{ "RETR of 10 MB messages, POP3S", measure_retr, BIG, 1, POP3_TLS,
+	{ "RETR of 10 MB messages, POP3S", measure_retr, TLS, 1, POP3_TLS,
 	  NULL, TRUE },
 	{ "RETR of mixed messages", measure_retr, MIXED, 1, POP3_CLEAR, NULL,
 	  TRUE },
@@ -397,24 +399,41 @@ static gboolean measure(const struct measurement *m)
 
 /* --- the servers --- */
 
-/* Both Dovecots, with the example for large sites if reused is set. */
-static void start_servers(struct fixture **dovecots, gboolean reused)
+/* Returns the configuration for the servers of a mailbox. */
+static char *server_config(unsigned int mailbox, unsigned int server)
 {
-	const char *path = fixture_dovecot_version() < 20400 ?
+	gboolean is_2_3 = fixture_is_2_3();
+	const char *path = is_2_3 ?
 		POPINJAY_SRCDIR "/doc/large-site-2.3.conf.ext" :
 		POPINJAY_SRCDIR "/doc/large-site-2.4.conf.ext";
-	struct fixture_options fixture_options = { .stock = TRUE };
 	char *config = NULL;
 
-	if (dovecots[STOCK] != NULL)
-		return;
-	if (reused && !g_file_get_contents(path, &config, NULL, NULL))
+	if (mailbox == REUSED &&
+	    !g_file_get_contents(path, &config, NULL, NULL))
 		g_error("bench: %s cannot be read", path);
-	fixture_options.config = config;
-	dovecots[STOCK] = fixture_new(&fixture_options);
-	fixture_options.stock = FALSE;
-	dovecots[OURS] = fixture_new(&fixture_options);
-	g_free(config);
+	if (mailbox == TLS && server == OURS) {
+		config = g_strdup(is_2_3 ? "login_plugins = popinjay_login\n" :
+				  "login_plugins {\n"
+				  "  popinjay_login = yes\n}\n");
+	}
+	return config;
+}
+
+static struct fixture **start_servers(unsigned int mailbox)
+{
+	struct fixture **dovecots = mailbox == REUSED ? reused_servers :
+		mailbox == TLS ? tls_servers : servers;
+	unsigned int s;
+
+	for (s = 0; s < SERVERS && dovecots[s] == NULL; s++) {
+		g_autofree char *config = server_config(mailbox, s);
+		struct fixture_options fixture_options = {
+			.stock = s == STOCK, .config = config
+		};
+
+		dovecots[s] = fixture_new(&fixture_options);
+	}
+	return dovecots;
 }
 
 static void make_mailbox(unsigned int mailbox)
@@ -425,13 +444,13 @@ static void make_mailbox(unsigned int mailbox)
 		gsize size;
 	} mailboxes[MAILBOXES] = {
 		[BIG] = { "big", BIG_COUNT, BIG_BYTES },
+		[TLS] = { "big", BIG_COUNT, BIG_BYTES },
 		[MIXED] = { "mixed", MIXED_COUNT, 0 },
 		[MANY] = { "many", 0, 500 },
 		[POLL] = { "poll", POLL_COUNT, 3000 },
 		[REUSED] = { "poll", POLL_COUNT, 3000 }
 	};
-	struct fixture **dovecots = mailbox == REUSED ? reused_servers :
-		servers;
+	struct fixture **dovecots;
 	unsigned int count = mailboxes[mailbox].count, s;
 	GPtrArray *mails;
 
@@ -441,7 +460,7 @@ static void make_mailbox(unsigned int mailbox)
 		count = (unsigned int)opt_messages;
 	fprintf(stderr, "bench: %u messages for %s\n", count,
 		mailboxes[mailbox].user);
-	start_servers(dovecots, mailbox == REUSED);
+	dovecots = start_servers(mailbox);
 	mails = bench_mails(count, mailboxes[mailbox].size);
 	for (s = 0; s < ALL_SERVERS; s++) {
 		struct side *side = &sides[mailbox][s];
@@ -453,7 +472,7 @@ static void make_mailbox(unsigned int mailbox)
 				mailboxes[mailbox].user,
 				opt_storage != NULL ? opt_storage : "maildir");
 			bench_deliver(side->f, side->user, mails);
-		} else if (opt_peers && mailbox != REUSED) {
+		} else if (opt_peers && dovecots == servers) {
 			side->peer = TRUE;
 			side->f = bench_peer_new(s - SERVERS, servers[STOCK],
 						 mails, &user);
@@ -479,6 +498,7 @@ static void free_all(void)
 	for (s = 0; s < SERVERS; s++) {
 		g_clear_pointer(&servers[s], fixture_free);
 		g_clear_pointer(&reused_servers[s], fixture_free);
+		g_clear_pointer(&tls_servers[s], fixture_free);
 	}
 }
 

@@ -38,7 +38,7 @@ typedef void measure_func_t(struct side *side, const struct measurement *m,
 			    struct sample *sample);
 
 /* The mailboxes, each on all servers. */
-enum { BIG, MIXED, MANY, POLL, REUSED, MAILBOXES };
+enum { BIG, TLS, MIXED, MANY, POLL, REUSED, MAILBOXES };
 
 struct measurement {
 	const char *name;

@@ -40,7 +40,7 @@ static struct setup *get_setup(void)
 	if (the_setup != NULL)
 		return the_setup;
 	the_setup = setup = g_new0(struct setup, 1);
-	setup->traced = traced_new(NULL);
+	setup->traced = traced_new("pop3", NULL);
 	setup->f = setup->traced->f;
 	/* an mdbox is rebuilt; 2.4 says more about it */
 	fixture_log_allow(setup->f, "killed with signal 9|"

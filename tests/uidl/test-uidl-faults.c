@@ -41,7 +41,7 @@ static void reload_to(gboolean guard, const char *format)
 
 	file_name = guard ? "popinjay-uidl-shown" : "popinjay-uidl";
 	if (the_traced == NULL)
-		the_traced = traced_new(config);
+		the_traced = traced_new("pop3", config);
 	else
 		traced_reload(the_traced, config);
 }
