@@ -191,6 +191,37 @@ static void test_import_all(void)
 		      "last_used", NULL, "list", "-A");
 }
 
+/* --- revoke --- */
+
+/* Whatever the store: with files, there is none of a secret never used. */
+static void test_revoke(gconstpointer data)
+{
+	struct secrets *shared = s;
+	const struct secrets_options options = {
+		.store = GPOINTER_TO_INT(data), .fast_logins = TRUE
+	};
+	g_autofree char *user = NULL, *text = NULL, *reply = NULL, *out = NULL;
+
+	if (options.store != SECRETS_SQLITE)
+		s = secrets_new_with(&options);
+	user = fixture_user(s->f, "maildir");
+	g_free(secrets_add(s, user, NULL, "-l", "unused", NULL));
+	text = secrets_add(s, user, NULL, "-l", "used", NULL);
+	g_assert_cmpint(secrets_doveadm(s, "revoke", user, NULL, NULL,
+					"unused", NULL), ==, 0);
+	reply = secrets_login(s, POP3_TLS, "PLAIN", user, text, NULL);
+	g_assert_cmpstr(reply, ==, "+OK Logged in.");
+	g_assert_cmpint(secrets_doveadm(s, "revoke", user, NULL, NULL, "used",
+					NULL), ==, 0);
+	g_assert_cmpint(secrets_doveadm(s, "list", user, NULL, &out, NULL),
+			==, 0);
+	g_assert_cmpstr(out, ==, "id\tlabel\tcreated\texpires\tmechanisms\t"
+			"last_used\n");
+	if (s != shared)
+		secrets_free(s);
+	s = shared;
+}
+
 int main(int argc, char *argv[])
 {
 	const struct secrets_options options = {
@@ -202,6 +233,10 @@ int main(int argc, char *argv[])
 	s = secrets_new_with(&options);
 	g_test_add_func("/secret-commands/formats", test_formats);
 	g_test_add_func("/secret-commands/import-all", test_import_all);
+	g_test_add_data_func("/secret-commands/revoke/sqlite",
+			     GINT_TO_POINTER(SECRETS_SQLITE), test_revoke);
+	g_test_add_data_func("/secret-commands/revoke/fs",
+			     GINT_TO_POINTER(SECRETS_FS), test_revoke);
 	ret = g_test_run();
 	secrets_free(s);
 	return ret;

@@ -149,5 +149,12 @@ int popinjay_secret_store_unset_used(struct popinjay_secret_store *store,
 				     const char *user, const char *id,
 				     const char **error_r)
 {
-	return set_or_unset(store, used_key(user, id), NULL, error_r);
+	const char *value;
+	int ret;
+
+	/* dict-fs cannot remove what is not there */
+	ret = popinjay_secret_store_get_used(store, pool_datastack_create(),
+					     user, id, &value, error_r);
+	return ret <= 0 ? ret :
+		set_or_unset(store, used_key(user, id), NULL, error_r);
 }
