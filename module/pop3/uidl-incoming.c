@@ -43,6 +43,8 @@ struct incoming_trans {
 	ARRAY(struct incoming_mail) mails;
 	/* the one that is being saved */
 	struct incoming_mail mail;
+	/* where the last one that was saved ends in an mbox, 0 if unknown */
+	uoff_t end_offset;
 	/* why a UIDL couldn't be saved, or NULL */
 	const char *error;
 	bool has_uidls;
@@ -201,7 +203,7 @@ incoming_end_last(struct mailbox *box, const struct incoming_trans *itrans,
 	if (!popinjay_uidl_mbox_is(box) || !itrans->has_uidls ||
 	    array_count(&itrans->mails) == 0)
 		return 0;
-	return popinjay_uidl_mbox_end_last(box, error_r);
+	return popinjay_uidl_mbox_end_last(box, itrans->end_offset, error_r);
 }
 
 /* A message was not saved. */
@@ -229,6 +231,9 @@ static int incoming_save_finish(struct mail_save_context *ctx)
 		if (!incoming_has_key(ctx, &itrans->mail))
 			itrans->mail.key = NULL;
 	}
+	if (popinjay_uidl_mbox_is(trans->box))
+		itrans->end_offset =
+			popinjay_uidl_mbox_get_saved_end(trans->box);
 	array_push_back(&itrans->mails, &itrans->mail);
 	return 0;
 }

@@ -48,6 +48,8 @@ struct left {
 
 	/* of these, the highest that a message has; 0 if none has one */
 	uint32_t highest_uid;
+	/* where the last message ends, 0 if that is not known */
+	uoff_t end_offset;
 	/* where a last message begins that is not whole */
 	uoff_t cut_offset;
 	uint32_t cut_uid;
@@ -119,8 +121,11 @@ static bool left_read(const struct left *left, struct istream *input,
 				   &message_r->uid) < 0 ||
 		     !seq_range_exists(&left->uids, message_r->uid)))
 			message_r->uid = 0;
+		/* from a sender, it may be one that leads back to here */
 		if (strncmp(line, LENGTH, strlen(LENGTH)) == 0 &&
-		    str_to_uoff(line + strlen(LENGTH), &message_r->length) == 0)
+		    str_to_uoff(line + strlen(LENGTH),
+				&message_r->length) == 0 &&
+		    message_r->length <= OFF_T_MAX)
 			message_r->has_length = TRUE;
 	}
 	return line != NULL;
@@ -129,12 +134,16 @@ static bool left_read(const struct left *left, struct istream *input,
 /* Returns TRUE if another message may follow in the file. */
 static bool has_next(struct istream *input)
 {
-	const char *line;
+	uoff_t offset = input->v_offset;
+	const char *line, *end;
 
-	while ((line = next_line(input)) != NULL) {
-		/* the one before may end anywhere in a line */
-		if (strstr(line, "From ") != NULL)
-			return TRUE;
+	for (; (line = next_line(input)) != NULL; offset = input->v_offset) {
+		/* the one before may end anywhere in a line, or with NULs */
+		end = line + (input->v_offset - offset) - strlen("\n");
+		for (; line < end; line += strlen(line) + 1) {
+			if (strstr(line, "From ") != NULL)
+				return TRUE;
+		}
 	}
 	return !input->eof || input->stream_errno != 0;
 }
@@ -178,9 +187,11 @@ static void left_find(struct left *left)
 	while (left_read(left, input, &message) && message.has_length) {
 		left->highest_uid = I_MAX(left->highest_uid, message.uid);
 		left->is_end = message.uid != 0;
-		i_stream_seek(input, input->v_offset + message.length);
+		left->end_offset = input->v_offset + message.length;
+		i_stream_seek(input, left->end_offset);
 	}
 	if (message.header_offset > 0) {
+		left->end_offset = 0;
 		/* it was not saved to its end, or by others */
 		left->is_end = message.uid != 0 && !has_next(input);
 		if (left->is_end && left_is_cut(left, input, &message)) {
@@ -202,7 +213,8 @@ static int left_end(const struct left *left)
 	if (!left->is_end)
 		return 0;
 	if (left->cut_uid == 0) {
-		if (popinjay_uidl_mbox_end_last(box, &error) == 0)
+		if (popinjay_uidl_mbox_end_last(box, left->end_offset,
+						&error) == 0)
 			return 0;
 		e_error(box->event, "popinjay: %s", error);
 		return -1;

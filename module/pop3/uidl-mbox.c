@@ -156,7 +156,18 @@ static int get_size_without_nuls(int fd, off_t *size_r)
 	return 0;
 }
 
-static int end_last(int fd)
+uoff_t popinjay_uidl_mbox_get_saved_end(struct mailbox *box)
+{
+	struct mbox_mailbox *mbox = MBOX_MAILBOX(box);
+	struct stat st;
+
+	/* its length was written, and the empty line waits in the stream */
+	if (mbox->mbox_fd == -1 || fstat(mbox->mbox_fd, &st) < 0)
+		return 0;
+	return st.st_size;
+}
+
+static int end_last(int fd, uoff_t end_offset)
 {
 	struct stat st;
 	char end[2];
@@ -169,17 +180,19 @@ static int end_last(int fd)
 		return 0;
 	if (pread_full(fd, end, sizeof(end), size - sizeof(end)) <= 0)
 		return -1;
-	return end[1] != '\n' || end[0] == '\n' ? 0 :
+	return end[1] != '\n' ||
+		(end[0] == '\n' && (uoff_t)size != end_offset) ? 0 :
 		pwrite_full(fd, "\n", 1, size);
 }
 
-int popinjay_uidl_mbox_end_last(struct mailbox *box, const char **error_r)
+int popinjay_uidl_mbox_end_last(struct mailbox *box, uoff_t end_offset,
+				const char **error_r)
 {
 	struct mbox_mailbox *mbox = MBOX_MAILBOX(box);
 
 	i_assert(mbox->mbox_fd != -1 && mbox->mbox_lock_type == F_WRLCK);
 
-	if (end_last(mbox->mbox_fd) == 0)
+	if (end_last(mbox->mbox_fd, end_offset) == 0)
 		return 0;
 	*error_r = t_strdup_printf("Writing the end of %s failed: %m",
 				   mailbox_get_path(box));

@@ -28,12 +28,19 @@ int popinjay_uidl_mbox_save_begin(struct mail_save_context *ctx,
 bool popinjay_uidl_mbox_get_saved_key(struct mail_save_context *ctx,
 				      string_t *dest);
 
+/* Returns where the message ends that was just saved, and is not committed yet;
+   0 if that is not known. */
+uoff_t popinjay_uidl_mbox_get_saved_end(struct mailbox *box);
+
 /* See that the last message in the file ends with the empty line that is no
    part of it. That is only written with the next message or with the commit:
    without it, a line end of the message is taken for it, and is lost. Where the
    next message could not be saved, there may be NULs, which become part of the
-   message. The file has to be open and locked for writing. Returns 0, or -1
-   with the reason in error_r. */
-int popinjay_uidl_mbox_end_last(struct mailbox *box, const char **error_r);
+   message. end_offset is where the message ends, or 0 if that is not known: an
+   empty line that it ends with itself is taken for the one behind it then. The
+   file has to be open and locked for writing. Returns 0, or -1 with the reason
+   in error_r. */
+int popinjay_uidl_mbox_end_last(struct mailbox *box, uoff_t end_offset,
+				const char **error_r);
 
 #endif

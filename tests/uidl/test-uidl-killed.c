@@ -27,7 +27,7 @@ static struct fixture *the_fixture;
    mails; one is there twice */
 static char *the_source;
 static char **shown;
-static const unsigned int shown_numbers[] = { 1, 3, 3 };
+static const unsigned int shown_numbers[] = { 1, 3, 3, 5 };
 
 static void reload(const char *format)
 {
@@ -38,12 +38,25 @@ static void reload(const char *format)
 	fixture_reload(the_fixture, config);
 }
 
+/* Deliver a mail. That of number 1 and 5 ends with an empty line, which is not
+   the one that an mbox has between mails. */
+static void deliver(const char *user, unsigned int number)
+{
+	g_autoptr(GBytes) bytes = numbered_mail(number, 5000 * MIN(number, 3));
+	g_autoptr(GString) mail = g_string_new_len(
+		g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
+
+	if (number == 1 || number == 5)
+		g_string_append_c(mail, '\n');
+	fixture_deliver(the_fixture, user, mail->str, mail->len);
+}
+
 /* There is a gap in the uids, so that those in a file which a killed process
    leaves are not just the next ones. */
 static void test_start(void)
 {
 	const struct fixture_options options = { .fast_logins = TRUE };
-	static const unsigned int numbers[] = { 1, 2, 3, 3 };
+	static const unsigned int numbers[] = { 1, 2, 3, 3, 5 };
 	struct pop3 *pop3;
 
 	if (the_fixture != NULL)
@@ -51,10 +64,8 @@ static void test_start(void)
 	the_fixture = fixture_new(&options);
 	reload("first.%{uid}");
 	the_source = fixture_user(the_fixture, "maildir");
-	for (unsigned int i = 0; i < G_N_ELEMENTS(numbers); i++) {
-		numbered_deliver(the_fixture, the_source, numbers[i],
-				 numbers[i], numbers[i] * 5000);
-	}
+	for (unsigned int i = 0; i < G_N_ELEMENTS(numbers); i++)
+		deliver(the_source, numbers[i]);
 	pop3 = pop3_session(the_fixture, POP3_CLEAR, the_source);
 	pop3_check(pop3, "DELE 2", "+OK Marked to be deleted.");
 	pop3_quit(pop3, "Logging out, messages deleted.");
@@ -250,41 +261,62 @@ static gboolean is_body(const char *line)
 	return strstr(line, "/inbox>, \"Line 1 of mail 3") != NULL;
 }
 
-/* Only a part of a message is in the file, and no line end, when another
-   program puts a mail behind it: that is not removed with the part. */
-static void test_delivered_behind(void)
+/* not the one of the message that makes the file an mbox */
+static gboolean is_from(const char *line)
 {
-	static const char mail[] =
-		"\nFrom other@example.com  Mon Jan  5 10:00:00 2026\n"
-		"Message-ID: <number-9@example.com>\nX-Number: 9\n\nhello\n\n";
-	g_autofree char *user = NULL, *trace = NULL, *injection = NULL;
-	g_autofree char *inbox = NULL;
+	return strstr(line, "/inbox>, \"From ") != NULL &&
+		strstr(line, "MAILER_DAEMON") == NULL;
+}
+
+/* Have a backup to a new user killed at the call of its kind that comes so many
+   after the first wanted one, and let another program put a mail behind what is
+   there then. Returns the user. */
+static char *
+backup_and_deliver(gboolean (*wanted)(const char *line), unsigned int after,
+		   const void *mail, gsize mail_size)
+{
+	g_autofree char *other = fixture_user(the_fixture, "mbox");
+	g_autofree char *trace = g_build_filename(the_fixture->dir, "trace",
+						  NULL);
+	g_autofree char *injection = NULL, *inbox = NULL;
 	g_autoptr(GPtrArray) calls = NULL;
 	const struct traced_call *call;
-	g_auto(GStrv) uidls = NULL;
-	struct pop3 *pop3;
+	char *user;
 	FILE *file;
 
-	test_start();
-	user = fixture_user(the_fixture, "mbox");
-	trace = g_build_filename(the_fixture->dir, "trace", NULL);
-	g_assert_cmpint(traced_backup(user, NULL), ==, 0);
-	calls = traced_read_calls(trace, NULL, is_body);
+	g_assert_cmpint(traced_backup(other, NULL), ==, 0);
+	calls = traced_read_calls(trace, NULL, wanted);
 	g_assert_cmpuint(calls->len, >, 0);
 	call = g_ptr_array_index(calls, 0);
-	/* the next one: a part of the body is there */
 	injection = g_strdup_printf("%s:"HOW_KILLED":when=%u", call->name,
-				    call->when + 1);
-	g_free(user);
+				    call->when + after);
 	user = fixture_user(the_fixture, "mbox");
 	g_assert_cmpint(traced_backup(user, injection), !=, 0);
 	remove_locks(user);
 	inbox = written_file(user, "inbox");
 	file = fopen(inbox, "a");
 	g_assert_nonnull(file);
-	g_assert_cmpint(fputs(mail, file), >=, 0);
+	g_assert_cmpuint(fwrite(mail, 1, mail_size, file), ==, mail_size);
 	g_assert_cmpint(fclose(file), ==, 0);
+	return user;
+}
 
+#define OTHER_MAIL \
+	"From other@example.com  Mon Jan  5 10:00:00 2026\n" \
+	"Message-ID: <number-9@example.com>\nX-Number: 9\n\nhello\n\n"
+
+/* Only a part of a message is in the file, and no line end, when another
+   program puts a mail behind it: that is not removed with the part. */
+static void test_delivered_behind(void)
+{
+	static const char mail[] = "\n" OTHER_MAIL;
+	g_autofree char *user = NULL;
+	g_auto(GStrv) uidls = NULL;
+	struct pop3 *pop3;
+
+	test_start();
+	/* the next one: a part of the body is there */
+	user = backup_and_deliver(is_body, 1, mail, strlen(mail));
 	pop3 = pop3_session(the_fixture, POP3_CLEAR, user);
 	uidls = uidl_list_in(pop3);
 	g_assert_cmpuint(g_strv_length(uidls), ==, 3);
@@ -292,6 +324,51 @@ static void test_delivered_behind(void)
 	g_assert_cmpuint(number_of(pop3, 2), ==, 3);
 	g_assert_false(is_uidl_of(uidls[1], 3));
 	g_assert_cmpuint(number_of(pop3, 3), ==, 9);
+	pop3_quit(pop3, "Logging out.");
+}
+
+/* The same where the part ends with NULs, as after a crash of the machine, and
+   the program puts the mail into the same line. */
+static void test_delivered_behind_nul(void)
+{
+	static const char mail[] = "\0\0" OTHER_MAIL;
+	g_autofree char *user = NULL, *inbox = NULL, *text = NULL;
+	gsize size;
+
+	test_start();
+	user = backup_and_deliver(is_body, 1, mail, sizeof(mail) - 1);
+	g_strfreev(uidl_list(the_fixture, user));
+	inbox = written_file(user, "inbox");
+	g_assert_true(g_file_get_contents(inbox, &text, &size, NULL));
+	for (gsize i = 0; i < size; i++) {
+		if (text[i] == '\0')
+			text[i] = ' ';
+	}
+	g_assert_nonnull(strstr(text, "X-Number: 9\n"));
+}
+
+/* Its sender says that the mail is so long that an offset behind it is one
+   before it. */
+static void test_delivered_length(void)
+{
+	static const char header[] =
+		"From other@example.com  Mon Jan  5 10:00:00 2026\n"
+		"Message-ID: <number-9@example.com>\nX-Number: 9\n"
+		"Content-Length: 18446744073709551000\n\n";
+	guint64 back = G_MAXUINT64 - strlen(header) + 1;
+	g_autofree char *length = g_strdup_printf("%" G_GUINT64_FORMAT, back);
+	g_autoptr(GString) mail = g_string_new(header);
+	g_autofree char *user = NULL;
+	struct pop3 *pop3;
+
+	test_start();
+	g_string_replace(mail, "18446744073709551000", length, 1);
+	g_assert_cmpuint(mail->len, ==, strlen(header));
+	g_string_append(mail, "hello\n\n");
+	/* the UIDL is saved, and no message is there */
+	user = backup_and_deliver(is_from, 0, mail->str, mail->len);
+	pop3 = pop3_session(the_fixture, POP3_CLEAR, user);
+	g_assert_cmpuint(number_of(pop3, 1), ==, 9);
 	pop3_quit(pop3, "Logging out.");
 }
 
@@ -313,6 +390,10 @@ int main(int argc, char *argv[])
 			     test_each_call);
 	g_test_add_func("/uidl-killed/delivered-behind",
 			test_delivered_behind);
+	g_test_add_func("/uidl-killed/delivered-behind-nul",
+			test_delivered_behind_nul);
+	g_test_add_func("/uidl-killed/delivered-length",
+			test_delivered_length);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/uidl-killed", test_stop);
 	ret = g_test_run();
