@@ -148,17 +148,24 @@ static bool has_next(struct istream *input)
 	return !input->eof || input->stream_errno != 0;
 }
 
-/* Returns TRUE if its UIDL was saved for a longer message with this header. */
-static bool left_is_cut(const struct left *left, struct istream *input,
+/* Returns TRUE if its UIDL was saved for a longer message with this header. If
+   for one of its size, it ends where the file does. */
+static bool left_is_cut(struct left *left, struct istream *input,
 			const struct left_message *message)
 {
 	struct popinjay_uidl_entry *const *entryp;
 	string_t *key = t_str_new(64);
+	struct istream *rest;
 	const char *size;
-	uoff_t size_bytes, whole_bytes;
+	uoff_t file_size = input->v_offset, size_bytes, whole_bytes;
+	bool foretold;
 
+	/* what filters headers takes the offset for a part of the message */
 	i_stream_seek(input, message->header_offset);
-	if (!popinjay_uidl_mbox_foretell_key(&left->mbox->box, input, key))
+	rest = i_stream_create_limit(input, UOFF_T_MAX);
+	foretold = popinjay_uidl_mbox_foretell_key(&left->mbox->box, rest, key);
+	i_stream_unref(&rest);
+	if (!foretold)
 		return FALSE;
 	size = strrchr(str_c(key), '-') + 1;
 	if (str_to_uoff(size, &size_bytes) < 0)
@@ -169,8 +176,11 @@ static bool left_is_cut(const struct left *left, struct istream *input,
 
 		if (entry->uid == message->uid &&
 		    strncmp(entry->key, str_c(key), hash_len) == 0 &&
-		    str_to_uoff(entry->key + hash_len, &whole_bytes) == 0)
+		    str_to_uoff(entry->key + hash_len, &whole_bytes) == 0) {
+			if (size_bytes == whole_bytes)
+				left->end_offset = file_size;
 			return size_bytes < whole_bytes;
+		}
 	}
 	return FALSE;
 }

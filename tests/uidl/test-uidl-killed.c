@@ -301,6 +301,24 @@ backup_and_deliver(gboolean (*wanted)(const char *line), unsigned int after,
 	return user;
 }
 
+static gboolean is_length(const char *line)
+{
+	return strstr(line, "/inbox>, \"\\nContent-Length: ") != NULL;
+}
+
+/* All of the message is there but its length: it is none that is cut. */
+static void test_whole(void)
+{
+	g_autofree char *user = NULL;
+	g_auto(GStrv) uidls = NULL;
+
+	test_start();
+	user = backup_and_deliver(is_length, 0, "", 0);
+	uidls = uidl_list(the_fixture, user);
+	g_assert_cmpuint(g_strv_length(uidls), ==, 1);
+	g_assert_cmpstr(uidls[0], ==, shown[0]);
+}
+
 #define OTHER_MAIL \
 	"From other@example.com  Mon Jan  5 10:00:00 2026\n" \
 	"Message-ID: <number-9@example.com>\nX-Number: 9\n\nhello\n\n"
@@ -388,6 +406,7 @@ int main(int argc, char *argv[])
 			     test_each_call);
 	g_test_add_data_func("/uidl-killed/disk-full", HOW_DISK_FULL,
 			     test_each_call);
+	g_test_add_func("/uidl-killed/whole", test_whole);
 	g_test_add_func("/uidl-killed/delivered-behind",
 			test_delivered_behind);
 	g_test_add_func("/uidl-killed/delivered-behind-nul",
