@@ -4,8 +4,12 @@
 
 #include "secrets/secrets.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define STORE_ERRORS "dict|popinjay|sqlite|store|redis|pgsql"
 #define ALL_MECHS "plain,apop,cram-md5,scram-sha-1,scram-sha-256"
@@ -248,6 +252,164 @@ static void test_store_hung(void)
 	secrets_free(s);
 }
 
+/* --- a dict process that hangs --- */
+
+#define STUCK_USERS 3
+
+/* The dict process hangs when it opens the record of that user. */
+static char *stuck_path(struct secrets *s, unsigned int i)
+{
+	g_autofree char *name = g_strdup_printf("stuck%u", i);
+
+	return g_build_filename(s->dir, "store", "popinjay", "secrets", name,
+				NULL);
+}
+
+static void make_stuck(struct secrets *s)
+{
+	for (unsigned int i = 0; i < STUCK_USERS; i++) {
+		g_autofree char *path = stuck_path(s, i);
+
+		g_assert_cmpint(mkfifo(path, 0666), ==, 0);
+		g_assert_cmpint(chmod(path, 0666), ==, 0);
+	}
+}
+
+/* Let the dict processes go on. */
+static void release(struct secrets *s)
+{
+	for (unsigned int i = 0; i < STUCK_USERS; i++) {
+		g_autofree char *path = stuck_path(s, i);
+		int fd = open(path, O_RDWR | O_CLOEXEC);
+
+		g_assert_cmpint(fd, >=, 0);
+		g_assert_cmpint(unlink(path), ==, 0);
+		close(fd);
+	}
+}
+
+/* One user's record hangs: that is no end of logins for all. */
+static void test_dict_hung(void)
+{
+	const struct secrets_options options = {
+		.store = SECRETS_FS, .fast_logins = TRUE
+	};
+	struct secrets *s = secrets_new_with(&options);
+	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
+					    NULL);
+	struct waiting stuck[STUCK_USERS];
+	g_autofree char *names[STUCK_USERS] = { NULL };
+	GThread *thread;
+	gsize mark;
+
+	fixture_user_add(s->f, "alice");
+	fixture_log_allow(s->f, STORE_ERRORS);
+	make_stuck(s);
+	for (unsigned int i = 0; i < STUCK_USERS; i++) {
+		names[i] = g_strdup_printf("stuck%u", i);
+		stuck[i] = (struct waiting) {
+			.s = s, .user = names[i], .text = text
+		};
+	}
+	/* twice, as if there were no other login between them */
+	(void)waiting_thread(&stuck[0]);
+	mark = fixture_log_size(s->f);
+	thread = g_thread_new("stuck", waiting_thread, &stuck[1]);
+	g_free(fixture_log_wait(s->f, mark, "async.*secrets/stuck1"));
+	/* it is being tried again: nobody waits for that */
+	while (g_atomic_int_get(&stuck[1].ended) == 0)
+		g_free(secrets_login(s, POP3_TLS, "PLAIN", "alice", text,
+				     NULL));
+	g_thread_join(thread);
+	g_assert_cmpuint(fixture_log_count(s->f, mark, "user alice cannot be "
+					   "used: .* is being tried again"), >,
+			 0);
+	/* nobody has killed a dict process */
+	wait_accepted(s, "alice", text);
+	(void)waiting_thread(&stuck[2]);
+	assert_accepted(s, POP3_TLS, "PLAIN", "alice", text);
+	for (unsigned int i = 0; i < STUCK_USERS; i++)
+		g_assert_cmpint(stuck[i].failed, ==, 1);
+	release(s);
+	secrets_free(s);
+}
+
+/* --- what auth keeps of logins that it could not answer --- */
+
+#define WAVE_COUNT 100
+
+static int auth_pid(struct secrets *s)
+{
+	g_autoptr(GString) out = NULL;
+	const char *p;
+
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, &out, NULL, "-f", "tab",
+					"process", "status", "auth", NULL), ==,
+			0);
+	p = strstr(out->str, "\nauth\t");
+	g_assert_nonnull(p);
+	return atoi(p + strlen("\nauth\t"));
+}
+
+static gint64 auth_kilobytes(struct secrets *s)
+{
+	g_autofree char *path = g_strdup_printf("/proc/%d/status",
+						auth_pid(s));
+	g_autofree char *status = NULL;
+	const char *p;
+
+	g_assert_true(g_file_get_contents(path, &status, NULL, NULL));
+	p = strstr(status, "\nVmRSS:");
+	g_assert_nonnull(p);
+	return g_ascii_strtoll(p + strlen("\nVmRSS:"), NULL, 10);
+}
+
+/* Logins that all wait for the same. */
+static void send_wave(struct secrets *s)
+{
+	struct pop3 *clients[WAVE_COUNT];
+
+	for (unsigned int i = 0; i < WAVE_COUNT; i++) {
+		clients[i] = pop3_connect(s->f, POP3_CLEAR);
+		pop3_send(clients[i], "USER stuck0\r\nPASS x");
+	}
+	for (unsigned int i = 0; i < WAVE_COUNT; i++) {
+		g_autoptr(GString) line = NULL;
+
+		pop3_expect(clients[i], "+OK\r\n");
+		line = pop3_read_line(clients[i], NULL);
+		g_assert_true(g_str_has_prefix(line->str, "-ERR [SYS/TEMP] "));
+		pop3_close(clients[i]);
+	}
+}
+
+static void test_dict_hung_memory(void)
+{
+	const struct secrets_options options = {
+		.store = SECRETS_FS, .fast_logins = TRUE
+	};
+	struct secrets *s = secrets_new_with(&options);
+	g_autofree char *text = secrets_add(s, "alice", NULL, "-l", "phone",
+					    NULL);
+	gint64 before = 0, after = 0;
+
+	fixture_user_add(s->f, "alice");
+	fixture_log_allow(s->f, STORE_ERRORS);
+	make_stuck(s);
+	for (unsigned int i = 0; i < 4; i++) {
+		send_wave(s);
+		wait_accepted(s, "alice", text);
+		after = auth_kilobytes(s);
+		g_test_message("%" G_GINT64_FORMAT " kB", after);
+		if (i == 0)
+			before = after;
+	}
+	/* each of 300 would leave 3 kB or more */
+	g_assert_cmpint(after - before, <, 400);
+	release(s);
+	secrets_free(s);
+}
+
 int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
@@ -269,5 +431,7 @@ int main(int argc, char *argv[])
 			     GINT_TO_POINTER(SECRETS_PGSQL),
 			     test_store_restarted);
 	g_test_add_func("/store/hung", test_store_hung);
+	g_test_add_func("/store/hung/dict", test_dict_hung);
+	g_test_add_func("/store/hung/memory", test_dict_hung_memory);
 	return g_test_run();
 }

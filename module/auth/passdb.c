@@ -20,9 +20,6 @@
 #include "used.h"
 
 #define DUMMY_USER "nobody"
-/* A store that does not answer by then has failed, whatever Dovecot's dict
-   waits for. */
-#define STORE_TIMEOUT_SECS 5
 
 struct lookup {
 	struct auth_request *request;
@@ -34,8 +31,6 @@ struct lookup {
 	struct popinjay_attempt attempt;
 	/* whose secrets are looked for */
 	const char *user;
-	/* while the store is asked; NULL when the answer comes too late */
-	struct timeout *to;
 };
 
 static struct event_category event_category_popinjay = {
@@ -182,26 +177,10 @@ static void
 lookup_callback(int ret, const char *value, const char *error, void *context)
 {
 	struct lookup *lookup = context;
-	struct auth_request *request = lookup->request;
 
-	if (lookup->to == NULL) {
-		auth_request_unref(&request);
-		return;
-	}
-	timeout_remove(&lookup->to);
 	T_BEGIN {
 		lookup_value(lookup, ret, value, error);
 	} T_END;
-}
-
-static void lookup_timeout(struct lookup *lookup)
-{
-	timeout_remove(&lookup->to);
-	/* the store may still answer */
-	auth_request_ref(lookup->request);
-	log_store_failed(lookup, t_strdup_printf(
-		"the store did not answer in %u seconds", STORE_TIMEOUT_SECS));
-	finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
 }
 
 /* --- the start of a lookup --- */
@@ -255,12 +234,8 @@ static void lookup_start(struct lookup *lookup)
 		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
 	} else if (!popinjay_secret_store_user_is_valid(lookup->user)) {
 		/* A name that no store takes: nobody has it. */
-		T_BEGIN {
-			lookup_value(lookup, 0, NULL, NULL);
-		} T_END;
+		lookup_callback(0, NULL, NULL, lookup);
 	} else {
-		lookup->to = timeout_add(STORE_TIMEOUT_SECS * 1000,
-					 lookup_timeout, lookup);
 		popinjay_secret_store_lookup_async(db->store, lookup->user,
 						   lookup_callback, lookup);
 	}

@@ -4,7 +4,7 @@
    their dict is opened. */
 
 #include "lib.h"
-#include "dict.h"
+#include "dict-private.h"
 #include "lib-event.h"
 #include "secret-settings.h"
 #ifdef POPINJAY_HAVE_SETTINGS_GET
@@ -87,6 +87,21 @@ int popinjay_secret_dict_init(const char *uri, const char *base_dir,
 }
 
 #endif
+
+/* dict_deinit() wants that nothing is under way, and dict_wait() may wait for a
+   minute. But the driver's own end does this for its connection. */
+void popinjay_secret_dict_abort(struct dict **_dict)
+{
+	struct dict *dict = *_dict;
+	struct event *event;
+
+	if (dict == NULL || strcmp(dict->name, "proxy") != 0)
+		return;
+	*_dict = NULL;
+	event = dict->event;
+	dict->v.deinit(dict);
+	event_unref(&event);
+}
 
 void popinjay_secret_dict_hide_values(
 	struct dict_transaction_context *trans ATTR_UNUSED)

@@ -40,6 +40,11 @@ int popinjay_secret_dict_init(const char *uri, const char *base_dir,
 			      struct event *event, struct dict **dict_r,
 			      const char **error_r);
 
+/* Close the dict without waiting: what is under way fails before this returns,
+   and *dict is NULL then. A dict that has no dict process, and so no connection
+   that can be closed, is left as it is, as is NULL. */
+void popinjay_secret_dict_abort(struct dict **dict);
+
 struct dict_transaction_context;
 
 /* Keep the values that are set out of debug logs, where Dovecot can. */

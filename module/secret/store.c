@@ -4,6 +4,9 @@
 
 #include "lib.h"
 #include "dict.h"
+#include "ioloop.h"
+#include "lib-event.h"
+#include "llist.h"
 #include "unichar.h"
 #include "secret-settings.h"
 #include "store.h"
@@ -13,11 +16,31 @@
 #define NAME_MAX_BYTES 255
 #define KEY_USED DICT_PATH_SHARED"popinjay/used/"
 
+/* Each try of a store that hangs may leave another dict process behind that
+   hangs, so they get rarer. */
+#define RETRY_MAX_SECS 60
+
 struct popinjay_secret_store {
+	/* what opens the dict */
+	char *uri, *base_dir;
+	struct event *event;
+
+	/* NULL after it was given up */
 	struct dict *dict;
+	/* those that wait for an answer */
+	struct store_lookup *lookups;
+	/* how often a look-up waited in vain since one was answered */
+	unsigned int silences;
+	/* no look-up before that, if there were any */
+	time_t retry_time;
 };
 
 struct store_lookup {
+	struct store_lookup *prev, *next;
+	struct popinjay_secret_store *store;
+	struct timeout *to;
+
+	/* NULL once it was called */
 	popinjay_secret_store_callback_t *callback;
 	void *context;
 };
@@ -48,18 +71,39 @@ static const char *used_key(const char *user, const char *id)
 	return t_strconcat(KEY_USED, dict_escape_string(user), "/", id, NULL);
 }
 
+static int store_open(struct popinjay_secret_store *store, const char **error_r)
+{
+	if (store->dict != NULL)
+		return 0;
+	return popinjay_secret_dict_init(store->uri, store->base_dir,
+					 store->event, &store->dict, error_r);
+}
+
+static void store_free(struct popinjay_secret_store *store)
+{
+	event_unref(&store->event);
+	i_free(store->uri);
+	i_free(store->base_dir);
+	i_free(store);
+}
+
 int popinjay_secret_store_init(const char *uri, const char *base_dir,
 			       struct event *event_parent,
 			       struct popinjay_secret_store **store_r,
 			       const char **error_r)
 {
-	struct dict *dict;
+	struct popinjay_secret_store *store =
+		i_new(struct popinjay_secret_store, 1);
 
-	if (popinjay_secret_dict_init(uri, base_dir, event_parent, &dict,
-				      error_r) < 0)
+	store->uri = i_strdup(uri);
+	store->base_dir = i_strdup(base_dir);
+	store->event = event_parent;
+	event_ref(store->event);
+	if (store_open(store, error_r) < 0) {
+		store_free(store);
 		return -1;
-	*store_r = i_new(struct popinjay_secret_store, 1);
-	(*store_r)->dict = dict;
+	}
+	*store_r = store;
 	return 0;
 }
 
@@ -70,18 +114,86 @@ void popinjay_secret_store_deinit(struct popinjay_secret_store **_store)
 	if (store == NULL)
 		return;
 	*_store = NULL;
-	dict_wait(store->dict);
-	dict_deinit(&store->dict);
-	i_free(store);
+	if (store->silences > 0)
+		popinjay_secret_dict_abort(&store->dict);
+	if (store->dict != NULL) {
+		dict_wait(store->dict);
+		dict_deinit(&store->dict);
+	}
+	store_free(store);
+}
+
+/* --- looking up without waiting --- */
+
+static void
+lookup_end(struct store_lookup *lookup, struct store_lookup **list, int ret,
+	   const char *value, const char *error)
+{
+	popinjay_secret_store_callback_t *callback = lookup->callback;
+
+	DLLIST_REMOVE(list, lookup);
+	timeout_remove(&lookup->to);
+	lookup->callback = NULL;
+	T_BEGIN {
+		callback(ret, value, error, lookup->context);
+	} T_END;
 }
 
 static void
-store_lookup_callback(const struct dict_lookup_result *result,
-		      struct store_lookup *lookup)
+lookup_callback(const struct dict_lookup_result *result,
+		struct store_lookup *lookup)
 {
-	lookup->callback(result->ret, result->value, result->error,
-			 lookup->context);
+	struct popinjay_secret_store *store = lookup->store;
+
+	if (lookup->callback != NULL) {
+		store->silences = 0;
+		lookup_end(lookup, &store->lookups, result->ret, result->value,
+			   result->error);
+	}
 	i_free(lookup);
+}
+
+/* What else was asked on this connection waits behind what hangs, as all that
+   comes would. */
+static void lookup_timeout(struct store_lookup *lookup)
+{
+	struct popinjay_secret_store *store = lookup->store;
+	struct store_lookup *list = store->lookups;
+	struct dict *dict = store->dict;
+	const char *error = t_strdup_printf(
+		"the store did not answer in %u seconds",
+		POPINJAY_SECRET_STORE_TIMEOUT_SECS);
+
+	store->lookups = NULL;
+	store->dict = NULL;
+	store->retry_time = ioloop_time;
+	if (store->silences > 0) {
+		store->retry_time += I_MIN(RETRY_MAX_SECS,
+			POPINJAY_SECRET_STORE_TIMEOUT_SECS <<
+			I_MIN(store->silences - 1, 8));
+	}
+	store->silences++;
+	while (list != NULL)
+		lookup_end(list, &list, -1, NULL, error);
+	/* frees them */
+	popinjay_secret_dict_abort(&dict);
+	if (store->dict == NULL)
+		store->dict = dict;
+}
+
+/* Returns NULL, or why not to ask now. Where a look-up has waited in vain, the
+   next one tries a new connection alone. */
+static const char *silence_error(const struct popinjay_secret_store *store)
+{
+	if (store->silences == 0)
+		return NULL;
+	if (store->lookups != NULL)
+		return "the store did not answer, and is being tried again";
+	if (ioloop_time >= store->retry_time)
+		return NULL;
+	return t_strdup_printf("the store did not answer, and is tried again "
+		"in %u seconds",
+		(unsigned int)(store->retry_time - ioloop_time));
 }
 
 void popinjay_secret_store_lookup_async(struct popinjay_secret_store *store,
@@ -89,13 +201,25 @@ void popinjay_secret_store_lookup_async(struct popinjay_secret_store *store,
 					popinjay_secret_store_callback_t *func,
 					void *context)
 {
-	struct store_lookup *lookup = i_new(struct store_lookup, 1);
+	const char *error = silence_error(store);
+	struct store_lookup *lookup;
 
+	if (error != NULL || store_open(store, &error) < 0) {
+		func(-1, NULL, error, context);
+		return;
+	}
+	lookup = i_new(struct store_lookup, 1);
+	lookup->store = store;
 	lookup->callback = func;
 	lookup->context = context;
+	DLLIST_PREPEND(&store->lookups, lookup);
+	lookup->to = timeout_add(POPINJAY_SECRET_STORE_TIMEOUT_SECS * 1000,
+				 lookup_timeout, lookup);
 	dict_lookup_async(store->dict, &op_settings, secrets_key(user),
-			  store_lookup_callback, lookup);
+			  lookup_callback, lookup);
 }
+
+/* --- the rest waits --- */
 
 int popinjay_secret_store_lookup(struct popinjay_secret_store *store,
 				 pool_t pool, const char *user,
@@ -132,7 +256,13 @@ void popinjay_secret_store_set_used(struct popinjay_secret_store *store,
 				    const char *user, const char *id,
 				    const char *value)
 {
-	popinjay_secret_dict_set_async(store->dict, used_key(user, id), value);
+	const char *error;
+
+	/* who asks next will say why it cannot be opened */
+	if (store_open(store, &error) == 0) {
+		popinjay_secret_dict_set_async(store->dict,
+					       used_key(user, id), value);
+	}
 }
 
 int popinjay_secret_store_get_used(struct popinjay_secret_store *store,

@@ -29,7 +29,14 @@ void popinjay_secret_store_deinit(struct popinjay_secret_store **store);
    long for a file's name, or is no text. */
 bool popinjay_secret_store_user_is_valid(const char *user);
 
-/* Look up a user's secrets. The callback may be called before this returns. */
+/* An answer that comes later comes too late, whatever Dovecot's dict waits
+   for. */
+#define POPINJAY_SECRET_STORE_TIMEOUT_SECS 5
+
+/* Look up a user's secrets. The callback is called once, perhaps before this
+   returns, and with an error when there is no answer in time. From then on
+   until the store has answered again, only one look-up at a time is tried, on
+   a new connection, and others fail at once. */
 void popinjay_secret_store_lookup_async(struct popinjay_secret_store *store,
 					const char *user,
 					popinjay_secret_store_callback_t *func,
