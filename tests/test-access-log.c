@@ -389,23 +389,12 @@ static void test_long_line(void)
 static void test_short_message(void)
 {
 	struct fixture *f = get_fixture();
-	g_autofree char *user = user_with_mails(f, "maildir");
-	g_autofree char *path = g_strdup_printf(
-		"%s/home/%s/Mail/cur", f->dir, user);
-	g_autoptr(GDir) dir = NULL;
+	g_autofree char *user = user_with_mails(f, "sdbox");
 	struct session *s = session_login(f, user);
 	gint64 list_bytes = session_ask(s, "LIST", TRUE);
-	const char *name;
 
-	dir = g_dir_open(path, 0, NULL);
-	while ((name = g_dir_read_name(dir)) != NULL) {
-		g_autofree char *file = g_build_filename(path, name, NULL);
-
-		g_assert_cmpint(truncate(file, 10), ==, 0);
-	}
-	fixture_log_allow(f, "RETR of message UID 1 |UID 1: read\\(");
-	fixture_log_allow(f, "UID 1: Deleting corrupted cache record: |"
-			  "Deleting corrupted cache record uid=1: ");
+	fixture_cut_first(f, user, "Subject: o");
+	fixture_log_allow(f, "RETR of message UID 1 ");
 	pop3_send(s->pop3, "RETR 1");
 	pop3_expect(s->pop3, "+OK 28 octets\r\nSubject: o");
 	pop3_expect_eof(s->pop3);

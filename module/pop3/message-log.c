@@ -15,6 +15,7 @@
 #include "message-log.h"
 #include "record.h"
 #include "user.h"
+#include "whole.h"
 
 /* Message-ID and Subject are looked for in this much of a message. */
 #define HEADERS_MAX_BYTES (32 * 1024)
@@ -173,6 +174,7 @@ static void message_open_headers(struct popinjay_session *session,
 		return;
 	if (!config->subject || is_mbox(session))
 		id = message_cached_id(mail);
+	popinjay_holder_prepare(mail->transaction);
 	if (id != NULL)
 		message->message_id = p_strdup(session->message_log->pool, id);
 	else if (!is_mbox(session) &&

@@ -12,6 +12,7 @@
 #include "command.h"
 #include "message-log.h"
 #include "message-number.h"
+#include "whole.h"
 #include "wire.h"
 
 #include <ctype.h>
@@ -30,6 +31,7 @@ struct retrieve {
 
 	struct mail *mail;
 	struct istream *stream;
+	struct popinjay_holder holder;
 	struct popinjay_wire wire;
 	uoff_t start_offset;
 };
@@ -50,19 +52,9 @@ static void retrieve_free(void *context)
 	mail_free(&retrieve->mail);
 }
 
-static void mark_unreadable(struct popinjay_session *session,
-			    unsigned int msgnum)
-{
-	if (session->unreadable_bitmask == NULL) {
-		session->unreadable_bitmask =
-			i_malloc(MSGS_BITMASK_SIZE(session->client));
-	}
-	session->unreadable_bitmask[msgnum / CHAR_BIT] |=
-		1 << (msgnum % CHAR_BIT);
-}
-
-/* The GUID of a message that cannot be read. The storage must not read it for
-   that either: it would report the same fault again, or start to repair. */
+/* The GUID of a message with which something is wrong. The storage must not
+   read it for that: it would report the same fault again, or start to
+   repair. */
 static const char *get_known_guid(struct mail *mail)
 {
 	enum mail_lookup_abort lookup_abort = mail->lookup_abort;
@@ -85,7 +77,7 @@ retrieve_failed(struct popinjay_request *request, struct retrieve *retrieve,
 
 	/* what there is can do no harm, and may be of use */
 	(void)popinjay_request_send(request, wire_buffer, unsent_size);
-	mark_unreadable(session, retrieve->msgnum);
+	popinjay_session_set_unreadable(session, retrieve->msgnum);
 	e_error(popinjay_client_event(session->client),
 		"popinjay: %s of message UID %u (GUID %s) failed: %s - "
 		"dropped the connection, so that the client does not take "
@@ -95,19 +87,50 @@ retrieve_failed(struct popinjay_request *request, struct retrieve *retrieve,
 	return POPINJAY_OUTCOME_CUT;
 }
 
-/* The message does not have the size that is known of it, be it the message or
-   the size that is wrong. Without this nobody could ever fetch it; with it the
-   next session tells its clients the size that it has. A Maildir has the size
-   in the file name, and does not correct it when its own stream has failed. */
-static void forget_size(struct retrieve *retrieve, enum mail_fetch_field field)
+static void
+warn_of_size(struct popinjay_request *request, struct retrieve *retrieve,
+	     bool smaller, const char *sizes)
 {
-	struct mail *mail;
+	e_warning(popinjay_client_event(retrieve->session->client),
+		"popinjay: %s: Message UID %u (GUID %s) has %s - sent it "
+		"whole%s", request->name, retrieve->mail->uid,
+		get_known_guid(retrieve->mail), sizes, !smaller ? "" :
+		", and it is not deleted in this session, as its end may be "
+		"lost");
+}
 
-	mail = mail_alloc(retrieve->session->client->trans, 0, NULL);
-	mail_set_seq(mail, retrieve->mail->seq);
-	mail_set_cache_corrupted(mail, field,
-				 "POP3 client was told another size");
-	mail_free(&mail);
+/* The stream has ended. Returns FALSE with the reason if that was not the end
+   of the message. */
+static bool
+retrieve_is_whole(struct popinjay_request *request, struct retrieve *retrieve,
+		  const char **error_r)
+{
+	struct popinjay_session *session = retrieve->session;
+	/* the size that STAT and LIST have told */
+	uoff_t told = session->client->message_sizes[retrieve->msgnum];
+
+	if (retrieve->stream->stream_errno != 0) {
+		popinjay_holder_failed(&retrieve->holder);
+		*error_r = t_strdup_printf("read(%s) failed: %s",
+			i_stream_get_name(retrieve->stream),
+			i_stream_get_error(retrieve->stream));
+		return FALSE;
+	}
+	switch (popinjay_holder_check(&retrieve->holder, &retrieve->wire, told,
+				      error_r)) {
+	case POPINJAY_WHOLE:
+		break;
+	case POPINJAY_WHOLE_OTHER_SIZE:
+		warn_of_size(request, retrieve, FALSE, *error_r);
+		break;
+	case POPINJAY_WHOLE_SMALLER:
+		popinjay_session_set_smaller(session, retrieve->msgnum);
+		warn_of_size(request, retrieve, TRUE, *error_r);
+		break;
+	case POPINJAY_WHOLE_NOT:
+		return FALSE;
+	}
+	return TRUE;
 }
 
 /* RETR makes a message \Seen, when all of it was sent. */
@@ -130,28 +153,11 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 		size_t unsent_size)
 {
 	struct client *client = retrieve->session->client;
-	uoff_t size = client->message_sizes[retrieve->msgnum];
+	const char *error;
 
-	if (!popinjay_wire_is_done(&retrieve->wire)) {
-		if (retrieve->stream->stream_errno != 0) {
-			/* Dovecot's words for: longer, shorter than its size */
-			if (retrieve->stream->stream_errno == EINVAL ||
-			    retrieve->stream->stream_errno == EPIPE)
-				forget_size(retrieve, MAIL_FETCH_PHYSICAL_SIZE);
-			return retrieve_failed(request, retrieve, unsent_size,
-				t_strdup_printf("read(%s) failed: %s",
-					i_stream_get_name(retrieve->stream),
-					i_stream_get_error(retrieve->stream)));
-		}
-		/* the size is the one that STAT and LIST have told */
-		if (retrieve->wire.virtual_bytes < size) {
-			forget_size(retrieve, MAIL_FETCH_VIRTUAL_SIZE);
-			return retrieve_failed(request, retrieve, unsent_size,
-				t_strdup_printf("The message ends after "
-					"%"PRIuUOFF_T" of %"PRIuUOFF_T" bytes",
-					retrieve->wire.virtual_bytes, size));
-		}
-	}
+	if (!popinjay_wire_is_done(&retrieve->wire) &&
+	    !retrieve_is_whole(request, retrieve, &error))
+		return retrieve_failed(request, retrieve, unsent_size, error);
 
 	unsent_size += popinjay_wire_finish(&retrieve->wire,
 		(client->set->parsed_workarounds & WORKAROUND_OE_NS_EOH) != 0,
@@ -161,18 +167,6 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 	if (retrieve->whole)
 		mark_seen(retrieve);
 	return POPINJAY_OUTCOME_OK;
-}
-
-/* Get what was read and not yet encoded, or read more. Returns as
-   i_stream_read_bytes(), with *size_r 0 at the end and on errors. */
-static int retrieve_read(struct retrieve *retrieve,
-			 const unsigned char **data_r, size_t *size_r)
-{
-	*data_r = i_stream_get_data(retrieve->stream, size_r);
-	if (*size_r > 0)
-		return 1;
-	return i_stream_read_bytes(retrieve->stream, data_r, size_r,
-				   RETRIEVE_PIECE_BYTES);
 }
 
 static enum popinjay_outcome
@@ -186,7 +180,9 @@ retrieve_more(struct popinjay_request *request, void *context)
 	int ret;
 
 	while (!popinjay_wire_is_done(&retrieve->wire)) {
-		ret = retrieve_read(retrieve, &data, &size);
+		/* Never reads on over what it has: an mbox stream that fails
+		   then panics. */
+		ret = i_stream_read_more(retrieve->stream, &data, &size);
 		if (size == 0) {
 			if (ret < 0)
 				break;
@@ -224,7 +220,7 @@ retrieve_open_failed(struct popinjay_request *request,
 	if (mail->expunged || error == MAIL_ERROR_EXPUNGED)
 		return popinjay_reply_expunged(request, retrieve->msgnum);
 
-	mark_unreadable(retrieve->session, retrieve->msgnum);
+	popinjay_session_set_unreadable(retrieve->session, retrieve->msgnum);
 	e_error(popinjay_client_event(retrieve->session->client),
 		"popinjay: %s: Opening message UID %u (GUID %s) failed: %s",
 		request->name, mail->uid, get_known_guid(mail), errstr);
@@ -263,10 +259,7 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 	retrieve->start_offset = client->output->offset;
 	popinjay_wire_init(&retrieve->wire, body_lines, replace_nuls);
 
-	/* Dovecot compares a stream with the size of its message only in
-	   transactions whose statistics it keeps: normally this is one, after
-	   some time without commands it is a new one. */
-	client->trans->stats_track = TRUE;
+	popinjay_holder_prepare(client->trans);
 	retrieve->mail = mail_alloc(client->trans, MAIL_FETCH_STREAM_HEADER |
 				    MAIL_FETCH_STREAM_BODY, NULL);
 	mail_set_seq(retrieve->mail, popinjay_session_seq(session, msgnum));
@@ -277,6 +270,8 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 		return outcome;
 	}
 	set_read_size(retrieve->stream, client->message_sizes[msgnum]);
+	popinjay_holder_init(&retrieve->holder, retrieve->mail,
+			     retrieve->stream);
 	request->msn = msgnum + 1;
 	request->top_lines = body_lines;
 	popinjay_message_log_opened(request, retrieve->mail, retrieve->stream);

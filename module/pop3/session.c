@@ -64,6 +64,32 @@ bool popinjay_session_is_unreadable(const struct popinjay_session *session,
 	return bit_is_set(session->unreadable_bitmask, msgnum);
 }
 
+bool popinjay_session_is_smaller(const struct popinjay_session *session,
+				 unsigned int msgnum)
+{
+	return bit_is_set(session->smaller_bitmask, msgnum);
+}
+
+static void set_bit(struct popinjay_session *session, unsigned char **bitmask,
+		    unsigned int msgnum)
+{
+	if (*bitmask == NULL)
+		*bitmask = i_malloc(MSGS_BITMASK_SIZE(session->client));
+	(*bitmask)[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
+}
+
+void popinjay_session_set_unreadable(struct popinjay_session *session,
+				     unsigned int msgnum)
+{
+	set_bit(session, &session->unreadable_bitmask, msgnum);
+}
+
+void popinjay_session_set_smaller(struct popinjay_session *session,
+				  unsigned int msgnum)
+{
+	set_bit(session, &session->smaller_bitmask, msgnum);
+}
+
 uint32_t popinjay_session_seq(const struct popinjay_session *session,
 			      unsigned int msgnum)
 {
@@ -324,6 +350,7 @@ static void session_destroy(struct client *client, const char *reason)
 	popinjay_message_log_free(session);
 
 	i_free(session->unreadable_bitmask);
+	i_free(session->smaller_bitmask);
 	super->destroy(client, reason);
 }
 

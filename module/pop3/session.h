@@ -87,9 +87,10 @@ struct popinjay_session {
 	/* What the access log knows of messages; see message-log.h. */
 	struct popinjay_message_log *message_log;
 
-	/* [msgnum / CHAR_BIT]: messages that could not be read; NULL if there
-	   are none. They are not deleted in this session. */
-	unsigned char *unreadable_bitmask;
+	/* [msgnum / CHAR_BIT]: messages that could not be read, and those that
+	   may have lost their end; NULL if there are none. They are not deleted
+	   in this session. */
+	unsigned char *unreadable_bitmask, *smaller_bitmask;
 
 	/* How the UIDLs of this session are made, NULL if not of uid and
 	   UIDVALIDITY alone. To find it out costs a look at files, which is
@@ -144,6 +145,16 @@ bool popinjay_session_is_deleted(const struct popinjay_session *session,
 /* Returns TRUE if the message could not be read in this session. */
 bool popinjay_session_is_unreadable(const struct popinjay_session *session,
 				    unsigned int msgnum);
+/* Remember that it could not. */
+void popinjay_session_set_unreadable(struct popinjay_session *session,
+				     unsigned int msgnum);
+/* Returns TRUE if the message is smaller than it should be, as far as this
+   session knows. */
+bool popinjay_session_is_smaller(const struct popinjay_session *session,
+				 unsigned int msgnum);
+/* Remember that it is. */
+void popinjay_session_set_smaller(struct popinjay_session *session,
+				  unsigned int msgnum);
 /* Returns the sequence of the message. */
 uint32_t popinjay_session_seq(const struct popinjay_session *session,
 			      unsigned int msgnum);

@@ -23,16 +23,6 @@
 
 #define UIDLIST_PIECE_BYTES (64 * 1024)
 
-enum storage_kind {
-	/* what it keeps is not known here */
-	STORAGE_UNKNOWN,
-	STORAGE_MAILDIR,
-	/* sdbox, mdbox */
-	STORAGE_DBOX,
-	/* keeps no UIDLs */
-	STORAGE_MBOX
-};
-
 struct stored_facts {
 	bool uidls, orders;
 };
@@ -70,17 +60,17 @@ static const char *const harmless_modules[] = {
 	"trash", "var_expand_crypt", "welcome", "zlib", NULL
 };
 
-static enum storage_kind storage_kind(const struct mailbox *box)
+enum popinjay_storage_kind popinjay_storage_kind(const struct mailbox *box)
 {
 	const char *name = box->storage->name;
 
 	if (strcmp(name, "maildir") == 0)
-		return STORAGE_MAILDIR;
+		return POPINJAY_STORAGE_MAILDIR;
 	if (strcmp(name, "sdbox") == 0 || strcmp(name, "mdbox") == 0)
-		return STORAGE_DBOX;
+		return POPINJAY_STORAGE_DBOX;
 	if (strcmp(name, "mbox") == 0)
-		return STORAGE_MBOX;
-	return STORAGE_UNKNOWN;
+		return POPINJAY_STORAGE_MBOX;
+	return POPINJAY_STORAGE_UNKNOWN;
 }
 
 /* Returns TRUE if a plugin may answer for the storage, as pop3_migration
@@ -187,18 +177,18 @@ stored_read(struct mailbox *box, uint32_t uidvalidity,
 {
 	bool ret;
 
-	switch (storage_kind(box)) {
-	case STORAGE_MAILDIR:
+	switch (popinjay_storage_kind(box)) {
+	case POPINJAY_STORAGE_MAILDIR:
 		T_BEGIN {
 			ret = maildir_read(box, uidvalidity, stored, facts_r);
 		} T_END;
 		return ret;
-	case STORAGE_DBOX:
+	case POPINJAY_STORAGE_DBOX:
 		return dbox_read(box, facts_r);
-	case STORAGE_MBOX:
+	case POPINJAY_STORAGE_MBOX:
 		i_zero(facts_r);
 		return TRUE;
-	case STORAGE_UNKNOWN:
+	case POPINJAY_STORAGE_UNKNOWN:
 		break;
 	}
 	return FALSE;
@@ -267,14 +257,14 @@ popinjay_stored_open(struct mailbox_transaction_context *trans)
 
 	stored = i_new(struct popinjay_stored, 1);
 	stored->trans = trans;
-	switch (storage_kind(box)) {
-	case STORAGE_MAILDIR:
+	switch (popinjay_storage_kind(box)) {
+	case POPINJAY_STORAGE_MAILDIR:
 		stored->count = mail_index_view_get_messages_count(trans->view);
 		stored->sizes = i_new(uoff_t, I_MAX(stored->count, 1));
 		for (i = 0; i < stored->count; i++)
 			stored->sizes[i] = UOFF_T_MAX;
 		break;
-	case STORAGE_DBOX:
+	case POPINJAY_STORAGE_DBOX:
 		ibox = INDEX_STORAGE_CONTEXT(box);
 		stored->cache_field = ibox->
 			cache_fields[MAIL_CACHE_VIRTUAL_FULL_SIZE].idx;
@@ -282,8 +272,8 @@ popinjay_stored_open(struct mailbox_transaction_context *trans)
 			mail_index_view_get_messages_count(trans->view) > 0 &&
 			dbox_get_index_size(stored, 1) != NULL;
 		break;
-	case STORAGE_MBOX:
-	case STORAGE_UNKNOWN:
+	case POPINJAY_STORAGE_MBOX:
+	case POPINJAY_STORAGE_UNKNOWN:
 		popinjay_stored_close(&stored);
 		return NULL;
 	}

@@ -10,6 +10,19 @@ struct popinjay_stored;
    them, on Maildir, sdbox and mdbox. Elsewhere, and where anything is in doubt,
    nothing is known, and Dovecot has to be asked. */
 
+enum popinjay_storage_kind {
+	/* what it keeps is not known here */
+	POPINJAY_STORAGE_UNKNOWN,
+	POPINJAY_STORAGE_MAILDIR,
+	/* sdbox, mdbox */
+	POPINJAY_STORAGE_DBOX,
+	/* keeps no UIDLs */
+	POPINJAY_STORAGE_MBOX
+};
+
+/* Returns how the messages of the mailbox are stored. */
+enum popinjay_storage_kind popinjay_storage_kind(const struct mailbox *box);
+
 /* Returns FALSE if surely no message of the mailbox has a UIDL stored, by the
    storage or by another plugin. Remembered until messages came or went. */
 bool popinjay_stored_may_have_uidls(struct mailbox *box);

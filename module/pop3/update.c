@@ -26,6 +26,11 @@ static enum popinjay_outcome command_dele(struct popinjay_request *request)
 			"Message %u couldn't be read, so it isn't deleted.",
 			msgnum + 1);
 	}
+	if (popinjay_session_is_smaller(session, msgnum)) {
+		return popinjay_reply_err(request, "SYS/TEMP",
+			"Message %u is smaller than its recorded size, so it "
+			"isn't deleted in this session.", msgnum + 1);
+	}
 	popinjay_message_log_deleted(session, msgnum);
 	if (popinjay_request_run_native(request) < 0)
 		return POPINJAY_OUTCOME_BAD;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Messages that end before their size, or whose stream fails: a client must
-   never get the final ".", or it would delete a mail of which it has a part. */
+   never get the final ".", or it would delete a mail of which it has a part. On
+   Maildir, what the file has is all there is: that is not deleted. */
 
 #include "numbered.h"
 
@@ -27,6 +28,8 @@
 #define REFUSED(msn) "-ERR [SYS/TEMP] Message " msn " can't be read now.\r\n"
 #define REFUSED_ALL(msn) REFUSED(msn) "-ERR [SYS/TEMP] Message " msn \
 	" couldn't be read, so it isn't deleted.\r\n+OK Logging out.\r\n"
+#define SMALLER_REPLY "-ERR [SYS/TEMP] Message 3 is smaller than its " \
+	"recorded size, so it isn't deleted in this session.\r\n"
 
 static struct fixture *ours, *stock;
 
@@ -48,6 +51,35 @@ static void assert_cut(const GString *reply, unsigned int number, gsize size)
 	g_assert_cmpuint(len, <, wire->len - 3);
 	g_assert_cmpmem(got, len, wire->str, len);
 	g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
+}
+
+/* A file of a Maildir is what there is of the message. It is sent as the whole,
+   but not deleted: it should be larger. */
+static void
+assert_smaller(const GString *reply, const char *user, gsize since,
+	       const char *command)
+{
+	static const char *const end = "\r\n.\r\n" SMALLER_REPLY
+		"+OK Logging out.\r\n";
+	g_autoptr(GBytes) mail = numbered_mail(3, MAIL_BYTES);
+	gsize size = g_bytes_get_size(mail) - CUT_BYTES, wire_len;
+	g_autoptr(GString) wire =
+		pop3_mail_on_wire(g_bytes_get_data(mail, NULL), size);
+	const char *got = strstr(reply->str, "\r\n");
+	g_autofree char *warning = g_strdup_printf("pop3\\(%s\\).*Warning: "
+		"popinjay: %s: Message UID 3 \\(GUID [^ ]+\\) has [0-9]+ bytes"
+		".* not the [0-9]+ .* not deleted in this session", user,
+		command);
+
+	g_assert_true(g_str_has_prefix(reply->str, "+OK"));
+	g_assert_nonnull(got);
+	g_assert_true(g_str_has_suffix(reply->str, end));
+	/* all of the mail but the line that the cut ended */
+	wire_len = reply->len - (gsize)(got + 2 - reply->str) - strlen(end);
+	g_assert_cmpuint(wire_len, <=, wire->len);
+	g_assert_cmpuint(wire_len, >, wire->len - 10);
+	g_assert_cmpmem(got + 2, wire_len, wire->str, wire_len);
+	g_free(fixture_log_wait(ours, since, warning));
 }
 
 /* Dovecot 2.4 may find the damage before a byte is sent. Returns TRUE if this
@@ -172,6 +204,8 @@ static void test_retr(gconstpointer data)
 	pop3_close(pop3);
 	if (was_refused(reply))
 		assert_refusal_logged(user, since, "RETR");
+	else if (g_str_equal(test->storage, "maildir"))
+		assert_smaller(reply, user, since, "RETR");
 	else {
 		assert_cut(reply, 3, MAIL_BYTES);
 		assert_logged(user, since, "RETR", guid);
@@ -236,6 +270,10 @@ static void test_top(gconstpointer data)
 	}
 	g_assert_nonnull(strstr(whole->str, "\r\n..Line 10 of mail 3:"));
 	g_assert_null(strstr(whole->str, "\r\nLine 11 of mail 3:"));
+	if (g_str_equal(test->storage, "maildir")) {
+		assert_smaller(part, user, since, "TOP");
+		return;
+	}
 	assert_cut(part, 3, MAIL_BYTES);
 	assert_logged(user, since, "TOP", guid);
 }
@@ -244,18 +282,13 @@ static void test_top(gconstpointer data)
 static void test_header(void)
 {
 	g_autofree char *user = user_with_mails(ours, "maildir");
-	g_autofree char *guid = mail_guid(ours, user, 3);
-	g_autoptr(GString) reply = NULL;
-	gsize since = fixture_log_size(ours);
 	struct pop3 *pop3 = open_session(user);
 
 	cut_file(ours, user, 40);
-	pop3_send(pop3, "TOP 3 0\r\nQUIT");
-	reply = pop3_read_to_eof(pop3, NULL);
-	g_assert_nonnull(reply);
-	assert_cut(reply, 3, MAIL_BYTES);
-	pop3_close(pop3);
-	assert_logged(user, since, "TOP", guid);
+	pop3_send(pop3, "TOP 3 0\r\nDELE 3");
+	pop3_expect(pop3, "+OK\r\nFrom: sender@example.com\r\n"
+		    "Date: Mon, 05 J\r\n.\r\n" SMALLER_REPLY);
+	pop3_quit(pop3, "Logging out.");
 }
 
 /* The file is cut while the client reads. */
@@ -280,78 +313,31 @@ static void test_while_sending(gconstpointer data)
 	g_free(fixture_log_wait(ours, since, "RETR of message UID 1 \\(GUID"));
 }
 
-/* Rename the last mail's file of a Maildir to have these sizes in its name. */
-static void rename_with_sizes(const char *user, gsize size, gsize virtual_size)
-{
-	g_autofree char *path = numbered_find_file(ours, user, 3);
-	g_autofree char *dir = g_path_get_dirname(path);
-	g_autofree char *mail_dir = g_path_get_dirname(dir);
-	g_autofree char *name = g_strdup_printf(
-		"1800000000.M1P1.popinjay,S=%" G_GSIZE_FORMAT ",W=%"
-		G_GSIZE_FORMAT, size, virtual_size);
-	g_autofree char *new_path = g_build_filename(mail_dir, "new", name,
-						     NULL);
-
-	g_assert_cmpint(rename(path, new_path), ==, 0);
-}
-
-/* A message that is whole, but whose size Dovecot was told wrong. It cannot be
-   fetched, until the size has been found to be wrong: then it can. */
-static void test_wrong_sizes(int size_change, int virtual_size_change)
+/* The file grows while the client reads: nobody knows what the message is. */
+static void test_grows(void)
 {
 	g_autofree char *user = fixture_user(ours, "maildir");
-	g_autoptr(GBytes) mail = numbered_mail(3, MAIL_BYTES);
-	const char *bytes = g_bytes_get_data(mail, NULL);
-	gsize size = g_bytes_get_size(mail), virtual_size = size;
+	g_autofree char *path = NULL;
 	g_autoptr(GString) reply = NULL;
-	g_autoptr(GArray) numbers = NULL;
+	gsize since = fixture_log_size(ours);
 	struct pop3 *pop3;
+	FILE *file;
 
-	for (gsize i = 0; i < size; i++) {
-		if (bytes[i] == '\n')
-			virtual_size++;
-	}
-	numbered_deliver(ours, user, 3, 3, MAIL_BYTES);
-	rename_with_sizes(user, size + (gsize)size_change,
-			  virtual_size + (gsize)virtual_size_change);
+	numbered_deliver(ours, user, 3, 3, BIG_MAIL_BYTES);
 	pop3 = open_session(user);
+	path = numbered_find_file(ours, user, 3);
 	pop3_send(pop3, "RETR 1\r\nDELE 1\r\nQUIT");
+	g_assert_true(pop3_receive(pop3, NULL));
+	file = fopen(path, "a");
+	g_assert_nonnull(file);
+	g_assert_cmpint(fputs("One line more.\n", file), >=, 0);
+	g_assert_cmpint(fclose(file), ==, 0);
 	reply = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(reply);
-	g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
-	g_assert_null(strstr(reply->str, "+OK Marked"));
+	g_assert_true(g_str_has_suffix(reply->str, "One line more.\r\n"));
 	pop3_close(pop3);
-
-	if (fixture_dovecot_version() > 20401) {
-		/* Its maildir_mail_fix_corruption() forgets which size is wrong
-		   before it corrects the file name. It is as safe as before,
-		   and the mail is still there. */
-		g_autofree char *path = numbered_find_file(ours, user, 3);
-
-		g_assert_nonnull(path);
-		pop3 = open_session(user);
-		pop3_send(pop3, "RETR 1\r\nDELE 1\r\nQUIT");
-		g_string_free(reply, TRUE);
-		reply = pop3_read_to_eof(pop3, NULL);
-		g_assert_nonnull(reply);
-		g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
-		g_assert_null(strstr(reply->str, "+OK Marked"));
-		pop3_close(pop3);
-		g_test_skip("this Dovecot does not correct a Maildir's sizes");
-		return;
-	}
-	numbers = numbered_read(ours, user, MAIL_BYTES);
-	g_assert_cmpuint(numbers->len, ==, 1);
-}
-
-static void test_longer_than_size(void)
-{
-	test_wrong_sizes(-1000, -1000);
-}
-
-static void test_wrong_virtual_size(void)
-{
-	test_wrong_sizes(0, 1);
+	g_free(fixture_log_wait(ours, since, "RETR of message UID 1 \\(GUID.*"
+				" bytes when it was opened"));
 }
 
 static GBytes *compress(GBytes *mail)
@@ -469,10 +455,7 @@ int main(int argc, char *argv[])
 	for (const char *const *p = fixture_storages; *p != NULL; p++)
 		add_storage_tests(*p);
 	g_test_add_func("/short-read/maildir/header", test_header);
-	g_test_add_func("/short-read/maildir/longer-than-size",
-			test_longer_than_size);
-	g_test_add_func("/short-read/maildir/wrong-virtual-size",
-			test_wrong_virtual_size);
+	g_test_add_func("/short-read/maildir/grows-while-sending", test_grows);
 	g_test_add_func("/short-read/maildir/damaged-compressed",
 			test_damaged_compressed);
 	/* last, since a suite of its own: an error may come late */
