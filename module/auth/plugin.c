@@ -4,10 +4,11 @@
    passdb "popinjay" is configured. */
 
 #include "auth-common.h"
+#include "module-version.h"
 #include "popinjay-passdb.h"
 #include "plugin.h"
 
-const char *authdb_popinjay_version = DOVECOT_ABI_VERSION;
+POPINJAY_DEFINE_MODULE_VERSION(authdb_popinjay);
 
 void authdb_popinjay_init(void)
 {

@@ -9,6 +9,7 @@
 #include "master-service.h"
 #include "compat-service.h"
 #include "connection.h"
+#include "module-version.h"
 #include "output.h"
 
 static void client_connected(struct master_service_connection *conn)
@@ -22,6 +23,10 @@ static void sig_reopen(const siginfo_t *si ATTR_UNUSED,
 {
 	output_reopen();
 }
+
+/* for "doveadm popinjay check" */
+extern const char *popinjay_log_version;
+POPINJAY_DEFINE_MODULE_VERSION(popinjay_log);
 
 int main(int argc, char *argv[])
 {

@@ -40,6 +40,11 @@ user_init(struct mail_storage_service_ctx *service,
 	return mail_namespaces_init_location(*user_r, location, error_r);
 }
 
+struct event *popinjay_doveadm_event(void)
+{
+	return NULL;
+}
+
 const char *popinjay_doveadm_secret_config(struct mail_user *user)
 {
 	return mail_user_plugin_getenv(user, "popinjay_secret_config");
@@ -47,6 +52,7 @@ const char *popinjay_doveadm_secret_config(struct mail_user *user)
 
 #else
 
+#include "master-service.h"
 #include "settings.h"
 
 void popinjay_doveadm_accept_params(
@@ -97,6 +103,11 @@ user_init(struct mail_storage_service_ctx *service,
 		return -1;
 	return mail_namespaces_init_location(*user_r, (*user_r)->event,
 					     error_r);
+}
+
+struct event *popinjay_doveadm_event(void)
+{
+	return master_service_get_event(master_service);
 }
 
 const char *

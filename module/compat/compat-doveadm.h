@@ -26,6 +26,13 @@ static void name(struct doveadm_mail_cmd_context *ctx) \
 }
 #endif
 
+/* What loads our settings module: "" in Dovecots that have none. */
+#ifdef POPINJAY_HAVE_SETTINGS_GET
+#  define POPINJAY_DOVEADM_SETTINGS_LOADER "config"
+#else
+#  define POPINJAY_DOVEADM_SETTINGS_LOADER ""
+#endif
+
 /* Let doveadm accept the parameters of its command though the command has no
    function to be told of them. */
 void popinjay_doveadm_accept_params(struct doveadm_mail_cmd_context *ctx);
@@ -38,6 +45,10 @@ int popinjay_doveadm_user_at(struct doveadm_mail_cmd_context *ctx,
 			     const struct mail_user *user,
 			     const char *location, struct mail_user **user_r,
 			     const char **error_r);
+
+/* Returns an event that sees the settings of no user in particular, or NULL
+   where settings are not read through events. */
+struct event *popinjay_doveadm_event(void);
 
 /* Returns the file that the user's setting popinjay_secret_config names, or
    NULL. */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Entry points of lib20_doveadm_popinjay_plugin.so: the commands "doveadm
-   popinjay log ...", "doveadm popinjay secret ..." and "doveadm popinjay
-   uidl ...". */
+   popinjay check", "doveadm popinjay log ...", "doveadm popinjay secret ..."
+   and "doveadm popinjay uidl ...". */
 
 #include "lib.h"
 #include "module-dir.h"
 #include "doveadm-mail.h"
+#include "check.h"
 #include "log-cmd.h"
+#include "module-version.h"
 #include "secret-cmd.h"
 #include "uidl-cmd.h"
 #include "plugin.h"
@@ -27,6 +29,14 @@ DOVEADM_CMD_PARAM('w', "window", CMD_PARAM_STR, 0)
 
 static struct doveadm_cmd_ver2 commands[] = {
 	{
+		.name = "popinjay check",
+		.cmd = popinjay_check_cmd,
+		.mail_cmd = popinjay_check_cmd_alloc,
+		.usage = "[-u <user>|-A|-F <file>] [-S <socket>]",
+DOVEADM_CMD_PARAMS_START
+DOVEADM_CMD_MAIL_COMMON
+DOVEADM_CMD_PARAMS_END
+	}, {
 		.name = "popinjay log explain",
 		.cmd = popinjay_log_cmd_explain,
 		.usage = "-u <user> [--uidl <uidl>] "
@@ -121,12 +131,13 @@ DOVEADM_CMD_PARAMS_END
 	}
 };
 
-const char *doveadm_popinjay_plugin_version = DOVECOT_ABI_VERSION;
+POPINJAY_DEFINE_MODULE_VERSION(doveadm_popinjay_plugin);
 
-void doveadm_popinjay_plugin_init(struct module *module ATTR_UNUSED)
+void doveadm_popinjay_plugin_init(struct module *module)
 {
 	unsigned int i;
 
+	popinjay_check_cmd_init(module);
 	for (i = 0; i < N_ELEMENTS(commands); i++)
 		doveadm_cmd_register_ver2(&commands[i]);
 	popinjay_uidl_commands_register();
@@ -134,4 +145,5 @@ void doveadm_popinjay_plugin_init(struct module *module ATTR_UNUSED)
 
 void doveadm_popinjay_plugin_deinit(void)
 {
+	popinjay_check_cmd_deinit();
 }

@@ -63,9 +63,9 @@ static int socket_open(struct syslog_socket *sock)
 	return 0;
 }
 
-void popinjay_log_syslog_open(const char *socket_path)
+int popinjay_log_syslog_open(const char *socket_path)
 {
-	(void)socket_open(socket_get(socket_path));
+	return socket_open(socket_get(socket_path));
 }
 
 /* Its months are English whatever the locale. */

@@ -2,8 +2,9 @@
 #ifndef POPINJAY_LOG_SYSLOG_H
 #define POPINJAY_LOG_SYSLOG_H
 
-/* Open the socket of syslog already, for a process that cannot do it later. */
-void popinjay_log_syslog_open(const char *socket_path);
+/* Open the socket of syslog already, for a process that cannot do it later.
+   Returns 0, or -1 with errno set. */
+int popinjay_log_syslog_open(const char *socket_path);
 
 /* Send a line to syslog, of the facility mail and the level info. Returns 0, or
    -1 with errno set if it cannot be sent at once. */

@@ -19,6 +19,7 @@
 #include "log-service.h"
 #include "log-syslog.h"
 #include "log-writer.h"
+#include "module-version.h"
 #include "popinjay.h"
 #include "popinjay-settings.h"
 #include "plugin.h"
@@ -197,7 +198,7 @@ static const struct login_client_hooks login_hooks = {
 	.client_allocated = login_client_allocated
 };
 
-const char *popinjay_login_plugin_version = DOVECOT_ABI_VERSION;
+POPINJAY_DEFINE_MODULE_VERSION(popinjay_login_plugin);
 
 void popinjay_login_plugin_init(struct module *module)
 {
@@ -218,7 +219,7 @@ void popinjay_login_plugin_init(struct module *module)
 	popinjay_log_service_init(POPINJAY_LOG_SOCKET);
 	/* and that of syslog outside of it */
 	for (pathp = config.syslogs; pathp != NULL && *pathp != NULL; pathp++)
-		popinjay_log_syslog_open(*pathp);
+		(void)popinjay_log_syslog_open(*pathp);
 	login_client_hooks_add(module, &login_hooks);
 }
 

@@ -9,6 +9,7 @@
 #include "mail-storage-hooks.h"
 #include "access-log.h"
 #include "log-writer.h"
+#include "module-version.h"
 #include "opening.h"
 #include "plugin.h"
 #include "secret.h"
@@ -56,7 +57,7 @@ static void popinjay_client_created(struct client **client)
 		next_client_created_hook(client);
 }
 
-const char *popinjay_plugin_version = DOVECOT_ABI_VERSION;
+POPINJAY_DEFINE_MODULE_VERSION(popinjay_plugin);
 
 void popinjay_plugin_init(struct module *module)
 {

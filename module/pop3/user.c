@@ -9,6 +9,7 @@
 #include "mail-storage-hooks.h"
 #include "popinjay.h"
 #include "popinjay-settings.h"
+#include "check.h"
 #include "compat-pop3.h"
 #include "log-protocol.h"
 #include "log-service.h"
@@ -74,13 +75,16 @@ void popinjay_user_created(struct mail_user *user)
 	v->deinit = user_deinit;
 	MODULE_CONTEXT_SET(user, popinjay_user_module, puser);
 
-	if (user_settings_init(user, puser, &error) == 0)
-		return;
-	popinjay_access_log_config_free(&puser->log);
-	i_zero(&puser->log);
-	puser->log.log = puser->log.session = TRUE;
-	puser->error = p_strconcat(user->pool, "popinjay: ", error, NULL);
-	if (!popinjay_is_pop3_process()) {
+	if (user_settings_init(user, puser, &error) < 0) {
+		popinjay_access_log_config_free(&puser->log);
+		i_zero(&puser->log);
+		puser->log.log = puser->log.session = TRUE;
+		puser->error = p_strconcat(user->pool,
+			POPINJAY_USER_ERROR_PREFIX, error, NULL);
+	}
+	if (popinjay_check_is_wanted())
+		popinjay_check_user(user, puser);
+	if (puser->error != NULL && !popinjay_is_pop3_process()) {
 		/* a POP3 setting must not stop the delivery of mail */
 		e_error(user->event, "%s", puser->error);
 	}

@@ -8,6 +8,8 @@ struct mail_user;
 struct popinjay_settings;
 struct popinjay_uidl_sources;
 
+#define POPINJAY_USER_ERROR_PREFIX "popinjay: "
+
 /* What we keep for a mail user, in any mail process. */
 struct popinjay_user {
 	union mail_user_module_context module_ctx;
@@ -17,8 +19,8 @@ struct popinjay_user {
 
 	struct popinjay_uidl_sources *uidl_sources;
 
-	/* What is wrong with our settings, or NULL. The pop3 process refuses
-	   the session; others go on, but have no UIDLs. */
+	/* The prefix and what is wrong with our settings, or NULL. The pop3
+	   process refuses the session; others go on, but have no UIDLs. */
 	const char *error;
 };
 

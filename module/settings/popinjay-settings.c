@@ -6,12 +6,13 @@
 
 #include "lib.h"
 #include "settings-parser.h"
+#include "module-version.h"
 #include "popinjay.h"
 #include "secret-settings.h"
 #include "settings-info.h"
 #include "popinjay-settings-module.h"
 
-const char *popinjay_settings_version = DOVECOT_ABI_VERSION;
+POPINJAY_DEFINE_MODULE_VERSION(popinjay_settings);
 
 const struct setting_parser_info *popinjay_settings_set_infos[] = {
 	&popinjay_setting_parser_info,

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_MODULE_VERSION_H
+#define POPINJAY_MODULE_VERSION_H
+
+/* What stands in each module and program before the version of Popinjay, so
+   that it can be read from the file of one that Dovecot refuses to load. Behind
+   the version and a NUL stands the ABI of the Dovecot it was made for. */
+#define POPINJAY_MODULE_MARK "Popinjay-version:"
+
+/* Define the variable NAME_version that Dovecot compares with its own ABI
+   before it runs any code of the module. */
+#define POPINJAY_DEFINE_MODULE_VERSION(name) \
+static const char name##_mark[] = \
+	POPINJAY_MODULE_MARK POPINJAY_VERSION "\0" DOVECOT_ABI_VERSION; \
+const char *name##_version = \
+	name##_mark + sizeof(POPINJAY_MODULE_MARK POPINJAY_VERSION)
+
+#endif

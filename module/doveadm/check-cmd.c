@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm: looks for what would make POP3 logins fail, before they do. Without
+   a user it looks at what all users share. */
+
+#include "lib.h"
+#include "module-dir.h"
+#include "doveadm-mail.h"
+#include "doveadm-print.h"
+#include "compat-doveadm.h"
+#include "check.h"
+
+#include <stdio.h>
+#include <sysexits.h>
+
+static const char *const result_names[] = { "ok", "warning", "error" };
+
+struct check_cmd {
+	struct doveadm_mail_cmd_context ctx;
+	struct check check;
+};
+
+static char *module_dir;
+
+void check_print(struct check *check, enum check_result result,
+		 const char *what, const char *fmt, ...)
+{
+	const char *text;
+	va_list args;
+
+	va_start(args, fmt);
+	text = t_strdup_vprintf(fmt, args);
+	va_end(args);
+	if (result == CHECK_ERROR)
+		check->exit_code = EX_CONFIG;
+	if (check->for_people) {
+		printf("%-8s %s: %s\n", result_names[result], what, text);
+		fflush(stdout);
+		return;
+	}
+	doveadm_print(result_names[result]);
+	doveadm_print(what);
+	doveadm_print(text);
+}
+
+static void check_init(struct check *check, pool_t pool)
+{
+	i_zero(check);
+	check->pool = pool;
+	check->for_people = !doveadm_print_is_initialized();
+	check->event = popinjay_doveadm_event();
+	check->module_dir = module_dir;
+}
+
+static void print_headers(void)
+{
+	doveadm_print_header_simple("result");
+	doveadm_print_header_simple("what");
+	doveadm_print_header_simple("text");
+}
+
+static void check_server(struct check *check)
+{
+	static const char *const names[] = {
+		"base_dir", "libexec_dir", "login_plugin_dir", "login_plugins",
+		"mail_plugin_dir", "mail_plugins", "passdb",
+		"service/popinjay-log/executable",
+		"service/popinjay-log/user", NULL
+	};
+	const char *error;
+
+	if (doveconf_get(check->pool, "pop3", names, &check->pop3,
+			 &error) < 0) {
+		p_array_init(&check->pop3, check->pool, 1);
+		check_print(check, CHECK_ERROR, "configuration", "%s", error);
+		return;
+	}
+	check_modules(check);
+	check_log_service(check);
+	check_secrets(check);
+}
+
+static bool has_param(struct doveadm_cmd_context *cctx, const char *name)
+{
+	const struct doveadm_cmd_param *param;
+	int i;
+
+	for (i = 0; i < cctx->argc; i++) {
+		param = &cctx->argv[i];
+		if (param->value_set && strcmp(param->name, name) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Doveadm's own loop over users wants a user. */
+void popinjay_check_cmd(struct doveadm_cmd_context *cctx)
+{
+	struct check check;
+	pool_t pool;
+
+	if (has_param(cctx, "user") || has_param(cctx, "all-users") ||
+	    has_param(cctx, "user-file")) {
+		doveadm_cmd_ver2_to_mail_cmd_wrapper(cctx);
+		return;
+	}
+	pool = pool_alloconly_create("popinjay check", 4096);
+	check_init(&check, pool);
+	if (!check.for_people)
+		print_headers();
+	check_server(&check);
+	if (check.for_people) {
+		printf("No user was looked at: -u USER looks at one, -A at "
+		       "all.\n");
+	}
+	doveadm_exit_code = check.exit_code;
+	pool_unref(&pool);
+}
+
+/* --- users --- */
+
+static void cmd_preinit(struct doveadm_mail_cmd_context *ctx)
+{
+	/* the process that looks at the user's settings has to drop its
+	   privileges itself, and it loads the plugins */
+	ctx->service_flags |= MAIL_STORAGE_SERVICE_FLAG_NO_RESTRICT_ACCESS |
+		MAIL_STORAGE_SERVICE_FLAG_NO_NAMESPACES |
+		MAIL_STORAGE_SERVICE_FLAG_NO_PLUGINS |
+		MAIL_STORAGE_SERVICE_FLAG_NO_CHDIR;
+}
+
+static void cmd_init(struct doveadm_mail_cmd_context *ctx)
+{
+	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
+
+	cmd->check.many_users = !ctx->iterate_single_user;
+	if (!cmd->check.for_people) {
+		print_headers();
+		if (!ctx->iterate_single_user)
+			doveadm_print_sticky("username", "");
+	}
+	check_server(&cmd->check);
+}
+POPINJAY_DOVEADM_INIT(cmd_init_args, cmd_init)
+
+static int
+cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
+{
+	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
+
+	check_user(&cmd->check, user->username);
+	return 0;
+}
+
+static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
+{
+	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
+
+	if (cmd->check.for_people && !ctx->iterate_single_user) {
+		printf("%u of %u users have something wrong.\n",
+		       cmd->check.bad_users, cmd->check.users);
+	}
+	/* not earlier: doveadm ends when it is set */
+	if (ctx->exit_code == 0)
+		ctx->exit_code = cmd->check.exit_code;
+}
+
+struct doveadm_mail_cmd_context *popinjay_check_cmd_alloc(void)
+{
+	struct check_cmd *cmd = doveadm_mail_cmd_alloc(struct check_cmd);
+
+	popinjay_doveadm_accept_params(&cmd->ctx);
+	cmd->ctx.v.preinit = cmd_preinit;
+	cmd->ctx.v.init = cmd_init_args;
+	cmd->ctx.v.run = cmd_run;
+	cmd->ctx.v.deinit = cmd_deinit;
+	check_init(&cmd->check, cmd->ctx.pool);
+	return &cmd->ctx;
+}
+
+void popinjay_check_cmd_init(const struct module *module)
+{
+	const char *dir = t_strdup_until(module->path,
+					 strrchr(module->path, '/'));
+
+	module_dir = i_strdup(t_strdup_until(dir, strrchr(dir, '/')));
+}
+
+void popinjay_check_cmd_deinit(void)
+{
+	i_free(module_dir);
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm popinjay check: the service that keeps the access log, and the app
+   secrets. */
+
+#include "lib.h"
+#include "check.h"
+#include "configuration.h"
+#include "log-probe.h"
+#include "log-protocol.h"
+#include "secret-config.h"
+#include "secret-key.h"
+#include "store.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- popinjay-log --- */
+
+/* In a child, which may become another user for good. Returns errno. */
+static int try_to_write(const struct passwd *pw, const char *path)
+{
+	const char *dir = t_strdup_until(path, strrchr(path, '/') + 1);
+	int fd;
+
+	if (pw != NULL && (initgroups(pw->pw_name, pw->pw_gid) < 0 ||
+			   setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0))
+		return errno;
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
+	if (fd != -1 || (errno == ENOENT && access(dir, W_OK | X_OK) == 0))
+		return 0;
+	return errno;
+}
+
+/* Returns 0, or -1 with errno set if that user could not write the file. */
+static int can_write(const char *user, const char *path)
+{
+	const struct passwd *pw = NULL;
+	int status;
+	pid_t pid;
+
+	if (geteuid() == 0 && *user != '\0') {
+		errno = 0;
+		pw = getpwnam(user);
+		if (pw == NULL) {
+			if (errno == 0)
+				errno = EINVAL;
+			return -1;
+		}
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(try_to_write(pw, path));
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		return -1;
+	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
+	return errno == 0 ? 0 : -1;
+}
+
+static void check_log_socket(struct check *check, const char *what)
+{
+	const char *base_dir = doveconf_find(&check->pop3, "base_dir");
+	const char *path = t_strconcat(base_dir, "/", POPINJAY_LOG_SOCKET,
+				       NULL);
+	struct stat st;
+
+	if (popinjay_log_service_probe(path) == 0) {
+		check_print(check, CHECK_OK, what, "it listens at %s", path);
+	} else if (stat(t_strconcat(base_dir, "/master.pid", NULL), &st) < 0) {
+		check_print(check, CHECK_WARNING, what,
+			    "Dovecot does not run, so it was not tried");
+	} else {
+		check_print(check, CHECK_ERROR, what, "connect(%s) failed: %m; "
+			"records go to Dovecot's log until Dovecot has been "
+			"reloaded with a unix_listener popinjay-log in this "
+			"service", path);
+	}
+}
+
+void check_log_service(struct check *check)
+{
+	const char *what = "service popinjay-log";
+	const char *user = doveconf_find(&check->pop3,
+					 "service/popinjay-log/user");
+	const char *const *args = t_strsplit_spaces(
+		doveconf_find(&check->pop3, "service/popinjay-log/executable"),
+		" ");
+	const char *program = args[0];
+
+	if (program == NULL)
+		return;
+	if (*program != '/') {
+		program = t_strconcat(doveconf_find(&check->pop3,
+						    "libexec_dir"),
+				      "/", program, NULL);
+	}
+	check_module(check, program, what, "Dovecot does not start");
+	if (args[1] == NULL || *args[1] != '/' || args[2] != NULL) {
+		check_print(check, CHECK_ERROR, what, "It wants the path of "
+			"its file: executable = popinjay-log /PATH");
+		return;
+	}
+	if (can_write(user, args[1]) < 0) {
+		check_print(check, CHECK_ERROR, what, "%s cannot be written by "
+			    "its user %s: %m", args[1],
+			    *user == '\0' ? "root" : user);
+		return;
+	}
+	check_log_socket(check, what);
+}
+
+/* --- app secrets --- */
+
+static int
+check_store(struct check *check, const struct popinjay_secret_config *config,
+	    const char **error_r)
+{
+	struct popinjay_secret_store *store;
+	const char *value;
+	int ret;
+
+	if (popinjay_secret_store_init(config->dict,
+				       doveconf_find(&check->pop3, "base_dir"),
+				       check->event, &store, error_r) < 0)
+		return -1;
+	/* whether this user has secrets does not matter */
+	ret = popinjay_secret_store_lookup(store, check->pool, "popinjay-check",
+					   &value, error_r);
+	popinjay_secret_store_deinit(&store);
+	return ret;
+}
+
+void check_secrets(struct check *check)
+{
+	const char *what = "app secrets", *error;
+	const char *path = check_find_passdb(check);
+	struct popinjay_secret_config config;
+	struct popinjay_secret_keys *keys;
+
+	if (path == NULL)
+		return;
+	if (popinjay_secret_config_get(check->event, path, check->pool,
+				       &config, &error) < 0) {
+		check_print(check, CHECK_ERROR, what, "%s", error);
+		return;
+	}
+	if (popinjay_secret_keys_read(config.key_file, &keys, &error) < 0) {
+		check_print(check, CHECK_ERROR, what, "key_file: %s; no secret "
+			    "can log in", error);
+		return;
+	}
+	popinjay_secret_keys_free(&keys);
+	if (check_store(check, &config, &error) < 0) {
+		check_print(check, CHECK_ERROR, what, "The dict cannot be "
+			    "asked: %s; no secret can log in", error);
+		return;
+	}
+	check_print(check, CHECK_OK, what, "%s can be read, and the dict "
+		    "answers", config.key_file);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* doveadm popinjay check: a user's settings. Dovecot's pop3 program looks at
+   them; see core/check-protocol.h. */
+
+#include "lib.h"
+#include "array.h"
+#include "str.h"
+#include "master-interface.h"
+#include "master-service.h"
+#include "check-protocol.h"
+#include "check.h"
+#include "program.h"
+
+static const char *after(const char *line, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strncmp(line, prefix, len) == 0 ? line + len : NULL;
+}
+
+/* The first error that it logged, or NULL. */
+static const char *first_error(const char *text)
+{
+	static const char *const levels[] = { "Error: ", "Fatal: ", "Panic: " };
+	const char *const *linep = t_strsplit(text, "\n"), *p;
+	unsigned int i;
+
+	for (; *linep != NULL; linep++) {
+		for (i = 0; i < N_ELEMENTS(levels); i++) {
+			p = strstr(*linep, levels[i]);
+			if (p != NULL)
+				return p + strlen(levels[i]);
+		}
+	}
+	return NULL;
+}
+
+/* Returns TRUE if the plugin has answered. */
+static bool
+read_answer(struct check *check, const char *what, const char *output,
+	    bool *good_r)
+{
+	const char *const *linep = t_strsplit(output, "\n"), *text;
+
+	*good_r = TRUE;
+	for (; *linep != NULL; linep++) {
+		if ((text = after(*linep, POPINJAY_CHECK_PROBLEM)) != NULL) {
+			check_print(check, CHECK_ERROR, what, "%s", text);
+			*good_r = FALSE;
+		} else if (after(*linep, POPINJAY_CHECK_END) != NULL) {
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
+static bool
+ask_pop3(struct check *check, const char *what, const char *user)
+{
+	static const char *const env[] = {
+		POPINJAY_CHECK_ENV"=1",
+		/* or doveconf, which is run in between, removes it */
+		DOVECOT_PRESERVE_ENVS_ENV"="POPINJAY_CHECK_ENV,
+		NULL
+	};
+	const char *const argv[] = {
+		t_strconcat(doveconf_find(&check->pop3, "libexec_dir"),
+			    "/pop3", NULL),
+		"-c", master_service_get_config_path(master_service),
+		"-u", user, NULL
+	};
+	string_t *output = t_str_new(256), *errors = t_str_new(256);
+	const char *error;
+	bool good;
+	int status;
+
+	status = program_run(argv, env, output, errors, &error);
+	if (status < 0) {
+		check_print(check, CHECK_ERROR, what, "%s", error);
+		return FALSE;
+	}
+	if (read_answer(check, what, str_c(output), &good))
+		return good;
+	error = first_error(str_c(errors));
+	if (error != NULL) {
+		check_print(check, CHECK_ERROR, what, "POP3 logins fail: %s",
+			    error);
+	} else if (status != 0) {
+		check_print(check, CHECK_ERROR, what, "%s ended with status %d",
+			    argv[0], status);
+	} else {
+		check_print(check, CHECK_ERROR, what, "The plugin popinjay is "
+			"not loaded for this user: it has to be in "
+			"mail_plugins of \"protocol pop3 {}\"");
+	}
+	return FALSE;
+}
+
+void check_user(struct check *check, const char *user)
+{
+	const char *what = t_strdup_printf("user %s", user);
+
+	check->users++;
+	if (!ask_pop3(check, what, user))
+		check->bad_users++;
+	else if (!check->for_people || !check->many_users) {
+		check_print(check, CHECK_OK, what, "settings, key files and "
+			    "sinks are good");
+	}
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_DOVEADM_DOVECONF_H
+#define POPINJAY_DOVEADM_DOVECONF_H
+
+/* What the configuration says, for other programs than doveadm, as it is on
+   disk now. */
+
+struct doveconf_setting {
+	/* with the sections it stands in: "service/popinjay-log/executable" */
+	const char *name;
+	/* variables are not expanded; "" of a section itself */
+	const char *value;
+};
+ARRAY_DEFINE_TYPE(doveconf_setting, struct doveconf_setting);
+
+/* Get the settings and sections of these names (ends with NULL) as the protocol
+   has them. Those that there are not are left out. Strings are of pool.
+   Returns 0, or -1 with the reason in error_r. */
+int doveconf_get(pool_t pool, const char *protocol, const char *const *names,
+		 ARRAY_TYPE(doveconf_setting) *settings_r,
+		 const char **error_r);
+
+/* Returns the value of a setting, or "" if it is not there. */
+const char *doveconf_find(const ARRAY_TYPE(doveconf_setting) *settings,
+			  const char *name);
+
+/* Returns TRUE if word is in a list of words, which Dovecot 2.3 has as
+   "name = a b" and 2.4 as "name { a = yes }". */
+bool doveconf_list_has(const ARRAY_TYPE(doveconf_setting) *settings,
+		       const char *name, const char *word);
+
+#endif
