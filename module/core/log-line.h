@@ -33,6 +33,7 @@
 	X(COMPLETE, "complete", BOOL) \
 	X(CUT_BY, "cut_by", STR) \
 	X(FETCHED, "fetched", BOOL) \
+	X(CERTAIN, "certain", BOOL) \
 	X(UID, "uid", NUM) \
 	X(GUID, "guid", STR) \
 	X(UIDL, "uidl", STR) \

@@ -29,6 +29,8 @@ struct story_work {
 	/* the last record of each kind, NULL: none */
 	const struct story_record *downloaded, *failed, *deleted, *marked;
 	uint64_t downloads, failures, deletions, marks;
+	/* of the deleted: those that another may have removed */
+	uint64_t uncertain;
 	/* of the deleted: how long after the download; how many the log shows
 	   none of, and of those, which are said to have been fetched or not */
 	uint64_t after_min_usecs, after_max_usecs, undownloaded;
@@ -91,6 +93,7 @@ static void work_add(struct teller *t, struct story_work *work,
 	case STORY_EXPUNGE:
 		work->deleted = record;
 		work->deletions++;
+		work->uncertain += record->uncertain ? 1 : 0;
 		download = hash_table_lookup(t->downloads,
 					     message_key(record));
 		if (download == NULL) {
@@ -163,6 +166,17 @@ tell_line(struct teller *t, const struct story_record *record,
 	}
 }
 
+/* ", or by another at that moment", to follow "deleted by ..." */
+static const char *perhaps_by_other(const struct story_work *work)
+{
+	if (work->uncertain == 0)
+		return "";
+	if (work->uncertain == work->deletions)
+		return ", or by another at that moment";
+	return t_strdup_printf(" (%"PRIu64" of them perhaps by another at "
+			       "that moment)", work->uncertain);
+}
+
 static void tell_deleted(struct teller *t, struct story_work *work,
 			 const char *client)
 {
@@ -170,9 +184,9 @@ static void tell_deleted(struct teller *t, struct story_work *work,
 	const char *text;
 
 	tell_line(t, work->deleted, "deleted", work->deletions,
-		  t_strdup_printf("%s deleted by %s%s",
+		  t_strdup_printf("%s deleted by %s%s%s",
 			popinjay_log_text_count(work->deletions, "message"),
-			client, deleted_after(work)));
+			client, perhaps_by_other(work), deleted_after(work)));
 	if (work->deletions > DETAILS_MAX) {
 		text = p_strdup_printf(t->pool, "and %"PRIu64" more",
 				       work->deletions - DETAILS_MAX);

@@ -169,6 +169,8 @@ tell_record(struct teller *t, struct told_message *message,
 	case STORY_EXPUNGE:
 		message->deleted = TRUE;
 		tell(t, record, "deleted", t_strconcat("deleted by ", client,
+			record->uncertain ? ", or by another at that moment" :
+			"",
 			message->last_download_usecs > 0 ?
 			t_strdup_printf(", %s after it was downloaded",
 				ago(message->last_download_usecs,

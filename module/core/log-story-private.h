@@ -41,6 +41,8 @@ struct story_record {
 	bool complete;
 	/* the server could not read it whole */
 	bool broken;
+	/* another may have removed it at that moment */
+	bool uncertain;
 	/* before it was deleted, POP3 had fetched it, as far as is known */
 	bool fetched_known, fetched;
 	uint64_t uid, size, bytes, lines;

@@ -170,6 +170,8 @@ static void keep_record(struct popinjay_log_story *story,
 		kept->complete = NUM(COMPLETE) != 0;
 		kept->broken = popinjay_log_record_str_equals(record,
 				POPINJAY_LOG_CUT_BY, "storage");
+		kept->uncertain = popinjay_log_record_has(record,
+				POPINJAY_LOG_CERTAIN) && NUM(CERTAIN) == 0;
 		kept->fetched_known = popinjay_log_record_has(record,
 				POPINJAY_LOG_FETCHED);
 		kept->fetched = NUM(FETCHED) != 0;

@@ -32,14 +32,16 @@ struct message {
 	bool headers_read:1;
 	/* what was true when it was marked as deleted */
 	bool fetched:1;
+	/* nobody else can have removed it */
+	bool removed_certainly:1;
 };
 
 struct popinjay_message_log {
 	pool_t pool;
 	/* by uid: messages that were sent or marked as deleted */
 	HASH_TABLE(void *, struct message *) messages;
-	/* uids that QUIT has removed */
-	ARRAY_TYPE(uint32_t) removed;
+	/* those that QUIT has removed */
+	ARRAY(struct message *) removed;
 	/* [msgnum / CHAR_BIT]: messages fetched in this session; or NULL */
 	unsigned char *fetched_bitmask;
 	uint32_t fetched_ext_id;
@@ -343,15 +345,19 @@ log_retrieved(struct popinjay_request *request,
 }
 
 static void log_action(struct popinjay_session *session, bool sinks,
-		       const char *action, const struct message *message)
+		       bool removed, const struct message *message)
 {
 	struct popinjay_record *record =
-		message_record(session, sinks, action);
+		message_record(session, sinks, removed ? "expunge" : "dele");
 
 	if (popinjay_refetch_is_known(session)) {
 		popinjay_record_add_bool(record, "fetched", message->fetched);
 	} else {
 		popinjay_record_add_str(record, "fetched", NULL);
+	}
+	if (removed) {
+		popinjay_record_add_bool(record, "certain",
+					 message->removed_certainly);
 	}
 	add_message(session, record, message);
 	add_headers(session, record, message);
@@ -383,7 +389,7 @@ void popinjay_message_log_command(struct popinjay_request *request,
 		message_read_uidl(session, message);
 		if (strcmp(request->name, "DELE") == 0)
 			log_action(session, session->puser->log.message,
-				   "dele", message);
+				   FALSE, message);
 		else
 			log_retrieved(request, result, message);
 	} T_END;
@@ -430,41 +436,38 @@ void popinjay_message_log_deleted(struct popinjay_session *session,
 /* --- the end of the session --- */
 
 void popinjay_message_log_removed(struct popinjay_session *session,
-				  unsigned int msgnum, uint32_t uid)
+				  unsigned int msgnum, uint32_t uid,
+				  bool certain)
 {
+	struct popinjay_message_log *log = session->message_log;
+	struct message *message;
+
 	session->stats.expunged_count++;
 	session->stats.expunged_bytes +=
 		session->client->message_sizes[msgnum];
-	if (session->message_log != NULL)
-		array_push_back(&session->message_log->removed, &uid);
+	message = log == NULL ? NULL :
+		hash_table_lookup(log->messages, POINTER_CAST(uid));
+	if (message != NULL) {
+		message->removed_certainly = certain;
+		array_push_back(&log->removed, &message);
+	}
 }
 
 void popinjay_message_log_expunged(struct popinjay_session *session)
 {
 	struct popinjay_message_log *log = session->message_log;
-	const uint32_t *uidp;
+	struct message *message;
 
 	if (log == NULL)
 		return;
-	if (!session->client->delete_success && is_mbox(session)) {
-		/* it tells of each message before it has written the file */
-		session->stats.expunged_count = 0;
-		session->stats.expunged_bytes = 0;
-		return;
-	}
-	array_foreach(&log->removed, uidp) {
-		const struct message *message =
-			hash_table_lookup(log->messages, POINTER_CAST(*uidp));
-
-		if (message == NULL)
-			continue;
+	array_foreach_elem(&log->removed, message) {
 		if (message->uidl != NULL) {
 			session->stats.uidl_fingerprint_left ^=
 				uidl_hash(message->uidl);
 		}
 		if (log->wanted) T_BEGIN {
-			log_action(session, session->puser->log.expunge,
-				   "expunge", message);
+			log_action(session, session->puser->log.expunge, TRUE,
+				   message);
 		} T_END;
 	}
 	array_clear(&log->removed);

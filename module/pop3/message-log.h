@@ -22,9 +22,11 @@ void popinjay_message_log_deleted(struct popinjay_session *session,
 void popinjay_message_log_command(struct popinjay_request *request,
 				  const struct popinjay_result *result);
 
-/* QUIT has removed a message that this session had marked. */
+/* QUIT has removed a message that this session had marked; certain is FALSE if
+   it may have been another program that removed it at that moment. */
 void popinjay_message_log_removed(struct popinjay_session *session,
-				  unsigned int msgnum, uint32_t uid);
+				  unsigned int msgnum, uint32_t uid,
+				  bool certain);
 /* The session is over: log the messages that are really gone. */
 void popinjay_message_log_expunged(struct popinjay_session *session);
 

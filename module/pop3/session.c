@@ -20,6 +20,7 @@
 #include "access-log.h"
 #include "compat-ostream.h"
 #include "message-log.h"
+#include "removal.h"
 #include "uidl-sources.h"
 #include "user.h"
 
@@ -113,29 +114,11 @@ static struct popinjay_session *session_find(struct mail_user *user)
 void popinjay_session_expunged(struct mailbox *box, uint32_t uid)
 {
 	struct popinjay_session *session = session_find(box->storage->user);
-	struct client *client;
-	unsigned int msgnum;
-	uint32_t seq;
 
-	/* others may expunge too, which we get to know when we sync; and
-	   autoexpunge opens the INBOX again when the session is over */
-	if (session == NULL || !session->client->quit_seen ||
-	    session->client->mailbox != box)
-		return;
-	client = session->client;
-	/* the view still shows the messages as this session saw them */
-	if (!mail_index_lookup_seq(client->mailbox->view, uid, &seq))
-		return;
-	/* the map is there for another order than that of the storage; what
-	   is behind it has the same */
-	msgnum = seq - 1;
-	if (seq <= client->msgnum_to_seq_map_count) {
-		for (msgnum = 0; msgnum < client->msgnum_to_seq_map_count &&
-		     client->msgnum_to_seq_map[msgnum] != seq; msgnum++) ;
-	}
-	if (msgnum < client->messages_count &&
-	    popinjay_session_is_deleted(session, msgnum))
-		popinjay_message_log_removed(session, msgnum, uid);
+	/* autoexpunge opens the INBOX again when the session is over */
+	if (session != NULL && session->removal != NULL &&
+	    session->client->mailbox == box)
+		popinjay_removal_notify(session->removal, uid);
 }
 
 int popinjay_session_can_send(struct popinjay_session *session)

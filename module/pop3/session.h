@@ -8,6 +8,7 @@
 #include "request.h"
 
 struct popinjay_log_identity;
+struct popinjay_removal;
 struct popinjay_uidl_plain;
 struct popinjay_user;
 
@@ -86,6 +87,8 @@ struct popinjay_session {
 	const struct popinjay_log_identity *log_identity;
 	/* What the access log knows of messages; see message-log.h. */
 	struct popinjay_message_log *message_log;
+	/* What QUIT removes, while it does; see removal.h. */
+	struct popinjay_removal *removal;
 
 	/* [msgnum / CHAR_BIT]: messages that could not be read, and those that
 	   may have lost their end; NULL if there are none. They are not deleted
@@ -130,8 +133,8 @@ int popinjay_session_can_send(struct popinjay_session *session);
 /* Returns the session of client. */
 struct popinjay_session *popinjay_session_get(struct client *client);
 
-/* The storage has removed the message uid from a mailbox, which may be that of
-   a session. */
+/* This process has removed the message uid from the storage of a mailbox, which
+   may be that of a session. */
 void popinjay_session_expunged(struct mailbox *box, uint32_t uid);
 
 /* End the session now, with what was sent so far: reason is for Dovecot's

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "message-log.h"
 #include "message-number.h"
+#include "removal.h"
 
 static enum popinjay_outcome command_dele(struct popinjay_request *request)
 {
@@ -47,6 +48,7 @@ static enum popinjay_outcome
 quit_when_sent(struct popinjay_request *request, void *context ATTR_UNUSED)
 {
 	struct client *client = request->session->client;
+	struct popinjay_removal *removal;
 	int ret = o_stream_flush(client->output);
 
 	if (ret < 0)
@@ -54,7 +56,9 @@ quit_when_sent(struct popinjay_request *request, void *context ATTR_UNUSED)
 	if (ret == 0 || o_stream_get_buffer_used_size(client->output) > 0)
 		return POPINJAY_OUTCOME_MORE;
 
+	removal = popinjay_removal_begin(request->session);
 	(void)popinjay_request_run_native(request);
+	popinjay_removal_end(removal);
 	return client->delete_success ? POPINJAY_OUTCOME_OK :
 		POPINJAY_OUTCOME_ERR;
 }

@@ -148,6 +148,24 @@ static const struct story_case cases[] = {
 	      EXPUNGE(PHONE, "\"fetched\":null," NAMED(1))) },
 	  { "10:00 deleted by 198.51.100.7 (PLAIN); before that the log "
 	    "shows no whole download of it" } },
+	{ "deleted-uncertain", "u1", NULL,
+	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE,
+	      "\"fetched\":true,\"certain\":false," NAMED(1))) },
+	  { "10:00 deleted by 198.51.100.7 (PLAIN), or by another at that "
+	    "moment, after it was downloaded" } },
+	{ "mailbox-uncertain", NULL, NULL,
+	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE,
+	      "\"fetched\":true,\"certain\":false," NAMED(1))),
+	    R("10:01:00", "message", "b", 1, EXPUNGE(PHONE,
+	      "\"fetched\":true,\"certain\":false," NAMED(2))),
+	    R("10:01:00", "message", "b", 2, EXPUNGE(PHONE,
+	      "\"fetched\":true,\"certain\":true," NAMED(3))) },
+	  { "10:01 2 messages deleted by 198.51.100.7 (PLAIN) (1 of them "
+	    "perhaps by another at that moment), after they were downloaded",
+	    "- <m2@example.org>, 850 bytes", "- <m3@example.org>, 850 bytes",
+	    "10:00 1 message deleted by 198.51.100.7 (PLAIN), or by another "
+	    "at that moment, after it was downloaded",
+	    "- <m1@example.org>, 850 bytes" } },
 	{ "no-downloads-logged", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE, NAMED(2))) },
 	  { "--", "No POP3 client deleted this message while this log was "

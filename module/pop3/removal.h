@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_REMOVAL_H
+#define POPINJAY_REMOVAL_H
+
+struct popinjay_session;
+
+/* What QUIT is to remove. */
+struct popinjay_removal;
+
+/* QUIT is about to remove what the session has marked: note what is there.
+   Returns NULL if nothing is. Until the end session->removal is what is
+   returned. */
+struct popinjay_removal *
+popinjay_removal_begin(struct popinjay_session *session);
+
+/* This process has removed a message from the storage. */
+void popinjay_removal_notify(struct popinjay_removal *removal, uint32_t uid);
+
+/* QUIT is done: tell popinjay_message_log_removed() which messages this session
+   has removed. removal may be NULL. */
+void popinjay_removal_end(struct popinjay_removal *removal);
+
+#endif
