@@ -16,14 +16,12 @@
 #include "configuration.h"
 #include "secret-cmd.h"
 #include "secret-key.h"
+#include "secret-turn.h"
 #include "store.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #define SECS_IN_DAY (24 * 60 * 60)
 #define EXPIRES_MAX_DAYS 36500
@@ -217,22 +215,19 @@ static int cmd_open(struct secret_cmd *cmd, struct mail_user *user)
 		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
 		return -1;
 	}
+	if (cmd->writes)
+		cmd->turn = secret_turn_init(cmd->store, cmd->config.key_file);
 	return 0;
 }
 
-/* dict cannot compare and set, so whoever writes holds a lock on the key file
-   from reading to writing. */
-static int cmd_lock(struct secret_cmd *cmd)
+/* Nobody else may write from what is read on. */
+static int cmd_take_turn(struct secret_cmd *cmd)
 {
-	const char *path = cmd->config.key_file;
+	const char *error;
 
-	cmd->lock_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (cmd->lock_fd == -1) {
-		secret_cmd_fail(cmd, EX_TEMPFAIL, "open(%s) failed: %m", path);
-		return -1;
-	}
-	if (flock(cmd->lock_fd, LOCK_EX) < 0) {
-		secret_cmd_fail(cmd, EX_TEMPFAIL, "flock(%s) failed: %m", path);
+	if (secret_turn_take(cmd->turn, &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Nothing was changed: %s",
+				error);
 		return -1;
 	}
 	return 0;
@@ -273,15 +268,44 @@ static int cmd_load(struct secret_cmd *cmd)
 	return 0;
 }
 
+/* Returns 0 if the store has the value, and nobody else can have changed it
+   meanwhile, or -1 with the reason in error_r. */
+static int
+check_written(struct secret_cmd *cmd, const char *value, const char **error_r)
+{
+	const char *now;
+	int ret = popinjay_secret_store_lookup(cmd->store,
+		pool_datastack_create(), cmd->user, &now, error_r);
+
+	if (ret < 0)
+		return -1;
+	if (null_strcmp(ret == 0 ? NULL : now, value) != 0) {
+		*error_r = "the store has something else by now";
+		return -1;
+	}
+	return secret_turn_check(cmd->turn, error_r);
+}
+
 int secret_cmd_save(struct secret_cmd *cmd)
 {
 	const char *value, *error;
 
 	value = array_count(&cmd->secrets) == 0 ? NULL :
 		popinjay_secrets_format(&cmd->secrets);
+	if (secret_turn_check(cmd->turn, &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Nothing was changed: %s",
+				error);
+		return -1;
+	}
 	if (popinjay_secret_store_set(cmd->store, cmd->user, value,
 				      &error) < 0) {
 		secret_cmd_fail(cmd, EX_TEMPFAIL, "Writing failed: %s", error);
+		return -1;
+	}
+	if (check_written(cmd, value, &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "The change may be lost: %s. "
+			"Look at the list of secrets, and repeat the change "
+			"if it is not there", error);
 		return -1;
 	}
 	return 0;
@@ -319,13 +343,13 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	cmd->user = user->username;
 	ret = cmd_open(cmd, user);
 	if (ret == 0 && cmd->writes)
-		ret = cmd_lock(cmd);
+		ret = cmd_take_turn(cmd);
 	if (ret == 0)
 		ret = cmd_load(cmd);
 	if (ret == 0)
 		ret = cmd->user_func(cmd);
-	/* this unlocks it, too */
-	i_close_fd(&cmd->lock_fd);
+	if (cmd->turn != NULL)
+		secret_turn_pass(cmd->turn);
 	cmd->user = NULL;
 	return ret;
 }
@@ -356,6 +380,7 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 
+	secret_turn_deinit(&cmd->turn);
 	popinjay_secret_store_deinit(&cmd->store);
 	popinjay_secret_keys_free(&cmd->keys);
 	if (hash_table_is_created(cmd->passwords))
@@ -373,7 +398,6 @@ secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
 	cmd->ctx.v.init = cmd_init_params;
 	cmd->ctx.v.run = cmd_run;
 	cmd->ctx.v.deinit = cmd_deinit;
-	cmd->lock_fd = -1;
 	cmd->user_func = user_func;
 	cmd->writes = writes;
 	cmd->wants_secret = wants_secret;

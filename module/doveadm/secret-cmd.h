@@ -20,11 +20,12 @@ struct secret_cmd {
 	struct popinjay_secret_config config;
 	struct popinjay_secret_keys *keys;
 	struct popinjay_secret_store *store;
+	/* if it writes */
+	struct secret_turn *turn;
 
 	/* of the current user; NULL when there is none */
 	const char *user;
 	ARRAY_TYPE(popinjay_secret) secrets;
-	int lock_fd;
 
 	/* what this command does for a user. Returns 0, or -1 after
 	   secret_cmd_fail(). */

@@ -15,6 +15,9 @@
 /* Where each user is a file, this is what a file's name may have. */
 #define NAME_MAX_BYTES 255
 #define KEY_USED DICT_PATH_SHARED"popinjay/used/"
+/* A key as of the use of a secret, for the maps of SQL have no other. */
+#define TURN_USER "@"
+#define TURN_ID "changing"
 
 /* Each try of a store that hangs may leave another dict process behind that
    hangs, so they get rarer. */
@@ -287,4 +290,19 @@ int popinjay_secret_store_unset_used(struct popinjay_secret_store *store,
 					     user, id, &value, error_r);
 	return ret <= 0 ? ret :
 		set_or_unset(store, used_key(user, id), NULL, error_r);
+}
+
+int popinjay_secret_store_get_turn(struct popinjay_secret_store *store,
+				   pool_t pool, const char **value_r,
+				   const char **error_r)
+{
+	return popinjay_secret_store_get_used(store, pool, TURN_USER, TURN_ID,
+					      value_r, error_r);
+}
+
+int popinjay_secret_store_set_turn(struct popinjay_secret_store *store,
+				   const char *value, const char **error_r)
+{
+	return set_or_unset(store, used_key(TURN_USER, TURN_ID), value,
+			    error_r);
 }

@@ -5,7 +5,8 @@
 /* Where users' secrets are kept: two keys in a dict, which say nothing of its
    kind. shared/popinjay/secrets/USER has all secrets of a user (see
    secret-record.h), shared/popinjay/used/USER/ID when one was used last:
-   seconds since 1970, the client's address and the mechanism. */
+   seconds since 1970, the client's address and the mechanism. One of the
+   latter, which is no user's, says which host may change secrets. */
 
 struct event;
 struct popinjay_secret_store;
@@ -68,5 +69,14 @@ int popinjay_secret_store_get_used(struct popinjay_secret_store *store,
 int popinjay_secret_store_unset_used(struct popinjay_secret_store *store,
 				     const char *user, const char *id,
 				     const char **error_r);
+
+/* Look up which host may change secrets. Returns as
+   popinjay_secret_store_lookup(). */
+int popinjay_secret_store_get_turn(struct popinjay_secret_store *store,
+				   pool_t pool, const char **value_r,
+				   const char **error_r);
+/* Write it down. Returns 0, or -1 with the reason in error_r. */
+int popinjay_secret_store_set_turn(struct popinjay_secret_store *store,
+				   const char *value, const char **error_r);
 
 #endif

@@ -156,13 +156,18 @@ char *secrets_get_value(struct secrets *s, const char *user)
 	return g_strdup(g_strchomp(out->str));
 }
 
+void secrets_set_dict(struct secrets *s, const char *key, const char *value)
+{
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, NULL, "dict", "set",
+					dict_name(), key, value, NULL), ==, 0);
+}
+
 void secrets_set_value(struct secrets *s, const char *user, const char *value)
 {
 	g_autofree char *key = g_strconcat("shared/popinjay/secrets/", user,
 					   NULL);
 
-	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, NULL, "dict", "set",
-					dict_name(), key, value, NULL), ==, 0);
+	secrets_set_dict(s, key, value);
 }
 
 /* --- doveadm --- */

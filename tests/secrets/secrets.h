@@ -94,6 +94,8 @@ int secrets_doveadm(struct secrets *s, const char *command, const char *user,
 char *secrets_get_value(struct secrets *s, const char *user);
 /* Write a value there. */
 void secrets_set_value(struct secrets *s, const char *user, const char *value);
+/* Write any key. */
+void secrets_set_dict(struct secrets *s, const char *key, const char *value);
 
 /* Log in with the mechanism: PLAIN (by USER and PASS), APOP, CRAM-MD5,
    SCRAM-SHA-1, SCRAM-SHA-256. Returns the last reply, without CRLF. When that
