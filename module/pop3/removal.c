@@ -177,7 +177,7 @@ popinjay_removal_begin(struct popinjay_session *session)
 	struct popinjay_removal *removal;
 	pool_t pool;
 
-	if (!client->deleted)
+	if (client->deleted_bitmask == NULL)
 		return NULL;
 	pool = pool_alloconly_create("popinjay removal", 1024);
 	removal = p_new(pool, struct popinjay_removal, 1);
