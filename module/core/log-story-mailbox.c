@@ -87,8 +87,10 @@ static void work_add(struct teller *t, struct story_work *work,
 		work->downloads++;
 		break;
 	case STORY_DELE:
-		work->marked = record;
-		work->marks++;
+		if (!record->superseded) {
+			work->marked = record;
+			work->marks++;
+		}
 		break;
 	case STORY_EXPUNGE:
 		work->deleted = record;
@@ -249,13 +251,11 @@ static void tell_work(struct teller *t, struct story_work *work,
 	}
 	if (work->deleted != NULL)
 		tell_deleted(t, work, client);
-	if (work->marks > work->deletions) {
-		uint64_t marks = work->marks - work->deletions;
-
-		tell_line(t, work->marked, "marked", marks, t_strdup_printf(
-			"%s marked for deletion by %s, %s",
-			popinjay_log_text_count(marks, "message"), client,
-			story_not_deleted(work->session)));
+	if (work->marked != NULL) {
+		tell_line(t, work->marked, "marked", work->marks,
+			t_strdup_printf("%s marked for deletion by %s, %s",
+			popinjay_log_text_count(work->marks, "message"),
+			client, story_not_deleted(work->session)));
 	}
 }
 

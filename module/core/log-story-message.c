@@ -12,18 +12,24 @@
    have the same Message-ID. */
 struct told_message {
 	const struct story_record *first;
+	/* another with the same uid */
+	struct told_message *next;
+	/* the last record of it */
+	uint64_t last_usecs;
 	/* when it was downloaded first and last; 0: never */
 	uint64_t first_download_usecs, last_download_usecs;
 	bool deleted;
+	/* it was marked, and the log does not say what became of that */
+	bool marked;
 };
 
 struct teller {
 	struct popinjay_log_story *story;
 	pool_t pool;
 	struct popinjay_log_story_result *result;
-	ARRAY(struct told_message) messages;
-	/* index of the record that is told */
-	unsigned int index;
+	ARRAY(struct told_message *) messages;
+	/* uid + 1 -> the messages with that uid */
+	HASH_TABLE(void *, struct told_message *) by_uid;
 };
 
 static bool is_of_message(const struct story_record *record)
@@ -47,11 +53,21 @@ find_message(struct teller *t, const struct story_record *record)
 {
 	struct told_message *message;
 
-	array_foreach_modifiable(&t->messages, message) {
-		if (story_same_message(message->first, record))
-			return message;
-	}
-	return NULL;
+	message = hash_table_lookup(t->by_uid, POINTER_CAST(record->uid + 1));
+	while (message != NULL && !story_same_message(message->first, record))
+		message = message->next;
+	return message;
+}
+
+static void add_message(struct teller *t, const struct story_record *record)
+{
+	void *key = POINTER_CAST(record->uid + 1);
+	struct told_message *message = p_new(t->pool, struct told_message, 1);
+
+	message->first = record;
+	message->next = hash_table_lookup(t->by_uid, key);
+	hash_table_update(t->by_uid, key, message);
+	array_push_back(&t->messages, &message);
 }
 
 /* A session that never asked for UIDLs knows none, and DELE alone reads no
@@ -59,14 +75,11 @@ find_message(struct teller *t, const struct story_record *record)
 static void find_messages(struct teller *t)
 {
 	const struct story_record *record;
-	struct told_message *message;
 
 	array_foreach(&t->story->records, record) {
 		if (is_of_message(record) && is_asked_for(t->story, record) &&
-		    find_message(t, record) == NULL) {
-			message = array_append_space(&t->messages);
-			message->first = record;
-		}
+		    find_message(t, record) == NULL)
+			add_message(t, record);
 	}
 }
 
@@ -126,28 +139,15 @@ static void tell_retr(struct teller *t, struct told_message *message,
 	message->last_download_usecs = record->usecs;
 }
 
-/* Was the mark that this record is of carried out in the same session? */
-static bool is_expunged(struct teller *t, const struct story_record *mark)
-{
-	const struct story_record *record;
-	unsigned int i;
-
-	for (i = t->index + 1; i < array_count(&t->story->records); i++) {
-		record = array_idx(&t->story->records, i);
-		if (record->action == STORY_EXPUNGE &&
-		    record->session == mark->session &&
-		    story_same_message(record, mark))
-			return TRUE;
-	}
-	return FALSE;
-}
-
 static void
 tell_record(struct teller *t, struct told_message *message,
 	    const struct story_record *record)
 {
 	const char *client = story_client(t->pool, record->session);
 
+	/* it is still there */
+	message->marked = FALSE;
+	message->last_usecs = record->usecs;
 	switch (record->action) {
 	case STORY_RETR:
 		tell_retr(t, message, record, client);
@@ -160,7 +160,8 @@ tell_record(struct teller *t, struct told_message *message,
 							     "line"), client));
 		break;
 	case STORY_DELE:
-		if (!is_expunged(t, record)) {
+		if (!record->superseded) {
+			message->marked = !story_was_kept(record->session);
 			tell(t, record, "marked", t_strdup_printf(
 				"marked for deletion by %s, %s", client,
 				story_not_deleted(record->session)));
@@ -186,44 +187,90 @@ tell_record(struct teller *t, struct told_message *message,
 	}
 }
 
-static void tell_notes(struct teller *t)
+/* Returns when the last session ended that may have deleted messages without a
+   record of each, 0: none. */
+static uint64_t last_undecided_usecs(struct popinjay_log_story *story)
 {
-	const struct told_message *message;
-	const char *name, *note;
+	const struct story_record *record;
+	const struct story_session *session;
+	uint64_t usecs = 0;
 
-	if (array_count(&t->messages) == 0) {
-		note = !t->story->message_seen && t->story->deletion_seen ?
-			"The log has no records of single messages "
-			"(popinjay_access_log_events)." :
-			!t->story->download_seen ?
-			"No POP3 client deleted this message while this log "
+	array_foreach(&story->records, record) {
+		session = record->session;
+		/* where all marks are named, the message's own are known */
+		if (record->action == STORY_SESSION &&
+		    !story_was_kept(session) &&
+		    session->deletions < session->dele_count &&
+		    session->marks < session->dele_count)
+			usecs = I_MAX(usecs, session->usecs);
+	}
+	return usecs;
+}
+
+#define UNDECIDED "Whether a POP3 client deleted %s, the log does not say"
+#define NOT_NAMED ": there are sessions of which it does not name each " \
+	"message that was marked for deletion."
+
+static const char *note_unknown(const struct popinjay_log_story *story,
+				uint64_t undecided_usecs)
+{
+	if (!story->message_seen && story->deletion_seen) {
+		return "The log has no records of single messages "
+			"(popinjay_access_log_events).";
+	}
+	if (undecided_usecs > 0)
+		return t_strdup_printf(UNDECIDED NOT_NAMED, "this message");
+	if (!story->download_seen) {
+		return "No POP3 client deleted this message while this log "
 			"was written. If it is gone, it was not by POP3: look "
 			"at IMAP, webmail, filters and expiry. The log does "
 			"not tell what was downloaded "
-			"(popinjay_access_log_events)." :
-			"No POP3 client downloaded or deleted this message "
-			"while this log was written. If it is gone, it was "
-			"not by POP3: look at IMAP, webmail, filters and "
-			"expiry.";
-		story_add_note(t->result, t->pool, note);
+			"(popinjay_access_log_events).";
+	}
+	return "No POP3 client downloaded or deleted this message while this "
+		"log was written. If it is gone, it was not by POP3: look at "
+		"IMAP, webmail, filters and expiry.";
+}
+
+static const char *
+note_not_deleted(const struct told_message *message, const char *name,
+		 uint64_t undecided_usecs)
+{
+	if (message->marked)
+		return t_strdup_printf(UNDECIDED ".", name);
+	if (message->last_usecs < undecided_usecs)
+		return t_strdup_printf(UNDECIDED NOT_NAMED, name);
+	return t_strdup_printf("No POP3 client deleted %s. If %s is gone, it "
+		"was not by POP3: look at IMAP, webmail, filters and expiry.",
+		name, name);
+}
+
+static void tell_notes(struct teller *t)
+{
+	unsigned int count = array_count(&t->messages);
+	uint64_t undecided_usecs = last_undecided_usecs(t->story);
+	struct told_message *message;
+	const char *name;
+
+	if (count == 0) {
+		story_add_note(t->result, t->pool,
+			       note_unknown(t->story, undecided_usecs));
 		return;
 	}
-	if (array_count(&t->messages) > 1) {
+	if (count > 1) {
 		story_add_note(t->result, t->pool, t_strdup_printf(
 			"%u messages are meant; each has its number (uid).",
-			array_count(&t->messages)));
+			count));
 	}
-	array_foreach(&t->messages, message) {
-		if (message->deleted)
-			continue;
-		name = array_count(&t->messages) == 1 ? "it" :
-			t_strdup_printf("message %"PRIu64,
-					message->first->uid);
-		story_add_note(t->result, t->pool, t_strdup_printf(
-			"No POP3 client deleted %s. If %s is gone, it was "
-			"not by POP3: look at IMAP, webmail, filters and "
-			"expiry.", name, name));
-	}
+	array_foreach_elem(&t->messages, message) T_BEGIN {
+		if (!message->deleted) {
+			name = count == 1 ? "it" : t_strdup_printf(
+				"message %"PRIu64, message->first->uid);
+			story_add_note(t->result, t->pool,
+				note_not_deleted(message, name,
+						 undecided_usecs));
+		}
+	} T_END;
 }
 
 void story_tell_message(struct popinjay_log_story *story, pool_t pool,
@@ -234,15 +281,15 @@ void story_tell_message(struct popinjay_log_story *story, pool_t pool,
 	struct told_message *message;
 
 	i_array_init(&t.messages, 4);
+	hash_table_create_direct(&t.by_uid, default_pool, 0);
 	find_messages(&t);
-	for (; t.index < array_count(&story->records); t.index++) T_BEGIN {
-		record = array_idx(&story->records, t.index);
-		if (is_of_message(record)) {
-			message = find_message(&t, record);
-			if (message != NULL)
-				tell_record(&t, message, record);
-		}
+	array_foreach(&story->records, record) T_BEGIN {
+		message = !is_of_message(record) ? NULL :
+			find_message(&t, record);
+		if (message != NULL)
+			tell_record(&t, message, record);
 	} T_END;
 	tell_notes(&t);
+	hash_table_destroy(&t.by_uid);
 	array_free(&t.messages);
 }

@@ -23,9 +23,13 @@ struct story_session {
 	/* how it ended; NULL if the log does not say */
 	char *end;
 	unsigned int refcount;
-	/* records of messages that are here, and the number that the session's
-	   own record had, 0 if there is none */
-	uint64_t records, last_record;
+	/* records of messages that are here, and those of commands, which are
+	   only counted; and the number that the session's own record had, 0 if
+	   there is none */
+	uint64_t records, commands, last_record;
+	/* of its own record: when, and how many messages it has marked; and
+	   how many records there are of marks, and of deletions */
+	uint64_t usecs, dele_count, marks, deletions;
 	/* log-story-mailbox.c: what it did with messages, while that is being
 	   told */
 	struct story_work *work;
@@ -43,6 +47,8 @@ struct story_record {
 	bool broken;
 	/* another may have removed it at that moment */
 	bool uncertain;
+	/* a later record of the session tells what became of the mark */
+	bool superseded;
 	/* before it was deleted, POP3 had fetched it, as far as is known */
 	bool fetched_known, fetched;
 	uint64_t uid, size, bytes, lines;
@@ -89,7 +95,10 @@ story_add_line(struct popinjay_log_story_result *result, pool_t pool,
 void story_add_note(struct popinjay_log_story_result *result, pool_t pool,
 		    const char *note);
 
-/* Returns why a session did not delete what it had marked, to follow ", ". */
+/* Returns TRUE if the session certainly ended without carrying marks out. */
+bool story_was_kept(const struct story_session *session);
+/* Returns why a session did not delete what it had marked, or that nobody
+   knows, to follow ", ". */
 const char *story_not_deleted(const struct story_session *session);
 
 /* Returns TRUE if two records are of the same message. */

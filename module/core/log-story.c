@@ -30,18 +30,37 @@ popinjay_log_story_init(const struct popinjay_log_story_settings *set)
 	return story;
 }
 
-static void session_unref(struct popinjay_log_story *story,
-			  struct story_session *session)
+static void session_free(struct story_session *session)
 {
-	if (--session->refcount > 0)
-		return;
-	hash_table_remove(story->sessions, session->id);
 	i_free(session->id);
 	i_free(session->label);
 	i_free(session->mechanism);
 	i_free(session->address);
 	i_free(session->end);
 	i_free(session);
+}
+
+static void session_unref(struct popinjay_log_story *story,
+			  struct story_session *session)
+{
+	if (--session->refcount == 0) {
+		hash_table_remove(story->sessions, session->id);
+		session_free(session);
+	}
+}
+
+/* Those that are left have no records but of commands. */
+static void sessions_free(struct popinjay_log_story *story)
+{
+	struct hash_iterate_context *iter;
+	struct story_session *session;
+	char *id;
+
+	iter = hash_table_iterate_init(story->sessions);
+	while (hash_table_iterate(iter, story->sessions, &id, &session))
+		session_free(session);
+	hash_table_iterate_deinit(&iter);
+	hash_table_destroy(&story->sessions);
 }
 
 static void record_free(struct popinjay_log_story *story,
@@ -64,7 +83,7 @@ void popinjay_log_story_deinit(struct popinjay_log_story **_story)
 	array_foreach_modifiable(&story->records, record)
 		record_free(story, record);
 	array_free(&story->records);
-	hash_table_destroy(&story->sessions);
+	sessions_free(story);
 	i_free(story);
 }
 
@@ -91,7 +110,6 @@ get_session(struct popinjay_log_story *story,
 		session->address = i_strdup(STR(REMOTE_IP));
 		hash_table_insert(story->sessions, session->id, session);
 	}
-	session->refcount++;
 	return session;
 }
 
@@ -153,6 +171,7 @@ static void keep_record(struct popinjay_log_story *story,
 	kept->action = action;
 	kept->number = NUM(RECORD);
 	kept->session = get_session(story, record);
+	kept->session->refcount++;
 	switch (action) {
 	case STORY_SESSION:
 		kept->messages = NUM(MESSAGES);
@@ -160,6 +179,8 @@ static void keep_record(struct popinjay_log_story *story,
 		kept->deleted = NUM(EXPUNGED_COUNT);
 		kept->again = NUM(REFETCH_COUNT);
 		kept->session->last_record = kept->number;
+		kept->session->usecs = kept->usecs;
+		kept->session->dele_count = NUM(DELE_COUNT);
 		if (kept->session->end == NULL)
 			kept->session->end = i_strdup(STR(END));
 		break;
@@ -184,7 +205,20 @@ static void keep_record(struct popinjay_log_story *story,
 		kept->message_id = i_strdup(STR(MESSAGE_ID));
 		kept->subject = i_strdup(STR(SUBJECT));
 		kept->session->records++;
+		if (action == STORY_DELE)
+			kept->session->marks++;
+		else if (action == STORY_EXPUNGE)
+			kept->session->deletions++;
 	}
+}
+
+/* Records of commands tell nothing, but they have numbers. */
+static void count_command(struct popinjay_log_story *story,
+			  const struct popinjay_log_record *record)
+{
+	if (STR(SESSION_ID) != NULL &&
+	    hash_table_count(story->sessions) < POPINJAY_LOG_STORY_RECORDS_MAX)
+		get_session(story, record)->commands++;
 }
 
 void popinjay_log_story_add(struct popinjay_log_story *story,
@@ -225,6 +259,8 @@ void popinjay_log_story_add(struct popinjay_log_story *story,
 	T_BEGIN {
 		if (get_action(record, &action))
 			keep_record(story, record, action);
+		else if (record->event == POPINJAY_LOG_OTHER_EVENT)
+			count_command(story, record);
 	} T_END;
 }
 
@@ -282,17 +318,31 @@ void story_add_note(struct popinjay_log_story_result *result, pool_t pool,
 	array_push_back(&result->notes, &note);
 }
 
+static bool end_is(const struct story_session *session, const char *end)
+{
+	return null_strcmp(session->end, end) == 0;
+}
+
+bool story_was_kept(const struct story_session *session)
+{
+	/* an error may be that of a QUIT */
+	return session->end != NULL && !end_is(session, "quit") &&
+		!end_is(session, "error");
+}
+
 const char *story_not_deleted(const struct story_session *session)
 {
 	if (session->end == NULL)
 		return "and the log does not say how that session ended";
-	if (strcmp(session->end, "lost") == 0)
+	if (end_is(session, "lost"))
 		return "but kept, for the connection was lost before QUIT";
-	if (strcmp(session->end, "timeout") == 0)
+	if (end_is(session, "timeout"))
 		return "but kept, for the client fell silent before QUIT";
-	if (strcmp(session->end, "quit") == 0)
-		return "but kept, for the mark was taken back, or this server "
-			"only marks";
+	if (end_is(session, "quit"))
+		return "and the log does not say what became of that";
+	if (end_is(session, "error"))
+		return "and the log does not say what became of that: the "
+			"session ended with an error";
 	return "but kept, for the server ended the session before QUIT";
 }
 
@@ -346,10 +396,9 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 	array_foreach(&story->records, record) {
 		const struct story_session *session = record->session;
 
-		/* one of them is the session's own; where commands are logged
-		   as well the numbers say nothing here */
-		if (record->action == STORY_SESSION &&
-		    session->last_record > 1 && session->records == 0)
+		/* one of them is the session's own */
+		if (record->action == STORY_SESSION && session->records == 0 &&
+		    session->last_record > session->commands + 1)
 			lost++;
 	}
 	if (lost > 0 && story->message_seen) {
@@ -376,6 +425,34 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 	}
 }
 
+/* A message can be marked many times in a session: the last record of it there
+   tells all. */
+static void supersede_marks(struct popinjay_log_story *story, pool_t pool)
+{
+	HASH_TABLE(char *, struct story_record *) last;
+	unsigned int i = array_count(&story->records);
+
+	hash_table_create(&last, default_pool, 0, str_hash, strcmp);
+	while (i > 0) T_BEGIN {
+		struct story_record *record =
+			array_idx_modifiable(&story->records, --i);
+		char *key;
+
+		if (record->action == STORY_DELE ||
+		    record->action == STORY_EXPUNGE) {
+			key = t_strdup_noconst(t_strdup_printf("%"PRIu64"\t%s",
+				record->uid, record->session->id));
+			if (hash_table_lookup(last, key) == NULL) {
+				key = p_strdup(pool, key);
+				hash_table_insert(last, key, record);
+			} else {
+				record->superseded = TRUE;
+			}
+		}
+	} T_END;
+	hash_table_destroy(&last);
+}
+
 struct popinjay_log_story_result *
 popinjay_log_story_tell(struct popinjay_log_story *story, pool_t pool)
 {
@@ -385,6 +462,7 @@ popinjay_log_story_tell(struct popinjay_log_story *story, pool_t pool)
 	p_array_init(&result->lines, pool, 64);
 	p_array_init(&result->notes, pool, 4);
 	array_sort(&story->records, record_cmp);
+	supersede_marks(story, pool);
 	if (story->set.uidl != NULL || story->set.message_id != NULL)
 		story_tell_message(story, pool, result);
 	else
