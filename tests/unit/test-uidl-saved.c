@@ -283,7 +283,10 @@ static void test_write(void)
 	/* nobody can come back with an unknown key */
 	assert_written(saved, NOW, HEADER"3\n1 a first\n"
 		       "2 b second 1700000000\n3 c third 1699999999\n");
-	/* the third has gone for 30 days */
+	/* the third has gone for nearly 30 days, and for 30 */
+	assert_written(saved, NOW - 2 + 30 * 24 * 60 * 60,
+		       HEADER"3\n1 a first\n2 b second 1702591998\n"
+		       "3 c third 1699999999\n");
 	assert_written(saved, NOW - 1 + 30 * 24 * 60 * 60,
 		       HEADER"2\n1 a first\n2 b second 1702591999\n");
 	/* it comes back */
@@ -372,7 +375,8 @@ static void test_wants_write(void)
 			t_strdup_printf("k%u", i), &rest);
 	} T_END;
 	g_assert_false(popinjay_uidl_saved_wants_write(saved, &now_view));
-	view.now += POPINJAY_UIDL_GONE_SECS - 1;
+	/* popinjay(7) says 30 days */
+	view.now += 30 * 24 * 60 * 60 - 1;
 	g_assert_false(popinjay_uidl_saved_wants_write(saved, &view));
 	popinjay_uidl_saved_free(&saved);
 	str_free(&text);
