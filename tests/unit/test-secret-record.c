@@ -106,6 +106,33 @@ static void test_round_trip(void)
 	popinjay_secret_keys_free(&keys);
 }
 
+/* Made by another program, as secret-record.h says: AES-256-GCM under KEY1, the
+   nonce 10 11 … 1b, and "popinjay-secret:1:15:joe@example.com:id=…;seal=" as
+   what is authenticated beside it. A record that was sealed once is to open
+   with every version. */
+#define KNOWN_TEXT "ew6h-k9vt-3ndc-xq8m-2gpa-7rjs-b4uf"
+#define KNOWN_VALUE \
+	"popinjay-secrets:1:1 id=00000001;label=phone;created=1700000000;" \
+	"expires=0;mechs=APOP;nets=;flags=g;plain=;scram-sha-1=;" \
+	"scram-sha-256=;key=k1;seal=" \
+	"EBESExQVFhcYGRobGImufmSiA8W+WDtzaxpEK6ZoIyMppSfQys6QDS15Nu8lj/iK" \
+	"6QScv9vudNpuPblcCFk="
+
+static void test_known_answer(void)
+{
+	struct popinjay_secret_keys *keys = keys_of("k1 "KEY1" current");
+	ARRAY_TYPE(popinjay_secret) secrets;
+	const char *text, *error = NULL;
+
+	g_assert_cmpint(popinjay_secrets_parse(KNOWN_VALUE,
+		pool_datastack_create(), &secrets, &error), ==, 0);
+	(void)popinjay_secret_open(array_idx(&secrets, 0), keys, USER, &text,
+				   &error);
+	g_assert_cmpstr(error, ==, NULL);
+	g_assert_cmpstr(text, ==, KNOWN_TEXT);
+	popinjay_secret_keys_free(&keys);
+}
+
 static void test_nonce_is_fresh(void)
 {
 	struct popinjay_secret_keys *keys = keys_of("k1 "KEY1" current");
@@ -317,6 +344,7 @@ int main(int argc, char *argv[])
 	g_test_init(&argc, &argv, NULL);
 	lib_init();
 	g_test_add_func("/seal/round-trip", test_round_trip);
+	g_test_add_func("/seal/known-answer", test_known_answer);
 	g_test_add_func("/seal/fresh-nonce", test_nonce_is_fresh);
 	g_test_add_func("/seal/each-bit-flipped", test_each_bit_flipped);
 	g_test_add_func("/seal/each-cut", test_each_cut);
