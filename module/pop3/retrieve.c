@@ -55,11 +55,16 @@ static void retrieve_free(void *context)
 /* The GUID of a message with which something is wrong. The storage must not
    read it for that: it would report the same fault again, or start to
    repair. */
-static const char *get_known_guid(struct mail *mail)
+static const char *get_known_guid(const struct retrieve *retrieve)
 {
+	struct mail *mail = retrieve->mail;
 	enum mail_lookup_abort lookup_abort = mail->lookup_abort;
 	const char *guid;
 
+	/* mbox may read all of the file, with a stream that has failed */
+	if (popinjay_storage_kind(mail->box) == POPINJAY_STORAGE_MBOX &&
+	    (retrieve->stream == NULL || retrieve->stream->stream_errno != 0))
+		return "unknown";
 	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
 	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0 ||
 	    *guid == '\0')
@@ -83,7 +88,7 @@ retrieve_failed(struct popinjay_request *request, struct retrieve *retrieve,
 		"dropped the connection, so that the client does not take "
 		"the part that was sent for the whole",
 		retrieve->whole ? "RETR" : "TOP", mail->uid,
-		get_known_guid(mail), error);
+		get_known_guid(retrieve), error);
 	return POPINJAY_OUTCOME_CUT;
 }
 
@@ -94,7 +99,7 @@ warn_of_size(struct popinjay_request *request, struct retrieve *retrieve,
 	e_warning(popinjay_client_event(retrieve->session->client),
 		"popinjay: %s: Message UID %u (GUID %s) has %s - sent it "
 		"whole%s", request->name, retrieve->mail->uid,
-		get_known_guid(retrieve->mail), sizes, !smaller ? "" :
+		get_known_guid(retrieve), sizes, !smaller ? "" :
 		", and it is not deleted in this session, as its end may be "
 		"lost");
 }
@@ -223,7 +228,7 @@ retrieve_open_failed(struct popinjay_request *request,
 	popinjay_session_set_unreadable(retrieve->session, retrieve->msgnum);
 	e_error(popinjay_client_event(retrieve->session->client),
 		"popinjay: %s: Opening message UID %u (GUID %s) failed: %s",
-		request->name, mail->uid, get_known_guid(mail), errstr);
+		request->name, mail->uid, get_known_guid(retrieve), errstr);
 	return popinjay_reply_err(request, "SYS/TEMP",
 		"Message %u can't be read now.", retrieve->msgnum + 1);
 }

@@ -18,18 +18,12 @@
    smaller than claimed, 1 more than its size then. */
 #define SMALLER_EXT_NAME "popinjay-smaller"
 
-/* Returns TRUE if there is something better than a claim. */
-static bool has_proof(enum popinjay_storage_kind kind)
-{
-	return kind == POPINJAY_STORAGE_MAILDIR ||
-		kind == POPINJAY_STORAGE_DBOX;
-}
-
 void popinjay_holder_prepare(struct mailbox_transaction_context *trans)
 {
 	/* It compares in transactions whose statistics it keeps, and takes a
 	   claim for the truth. */
-	trans->stats_track = !has_proof(popinjay_storage_kind(trans->box));
+	trans->stats_track =
+		popinjay_storage_kind(trans->box) == POPINJAY_STORAGE_UNKNOWN;
 }
 
 static bool file_get_size(const struct istream *stream, uoff_t *size_r)
@@ -138,8 +132,9 @@ void popinjay_holder_failed(const struct popinjay_holder *holder)
 {
 	int stream_errno = holder->stream->stream_errno;
 
-	/* Dovecot's words for: longer, shorter than its size */
-	if (!has_proof(holder->kind) &&
+	/* Dovecot's words for: longer, shorter than its size. In mbox they mean
+	   that the message is not where it was: that heals by itself. */
+	if (holder->kind == POPINJAY_STORAGE_UNKNOWN &&
 	    (stream_errno == EINVAL || stream_errno == EPIPE))
 		forget_size(holder->mail, MAIL_FETCH_PHYSICAL_SIZE);
 }

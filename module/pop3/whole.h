@@ -35,7 +35,7 @@ struct popinjay_holder {
 };
 
 /* Call it before the stream of a message is opened. Dovecot's own comparison
-   with the claims is switched off where there is a better one. */
+   with the claims is switched off where we know better. */
 void popinjay_holder_prepare(struct mailbox_transaction_context *trans);
 
 /* Start with the stream of mail, of which nothing has been read. */
@@ -53,7 +53,8 @@ popinjay_holder_check(const struct popinjay_holder *holder,
 		      const struct popinjay_wire *wire, uoff_t told_bytes,
 		      const char **text_r);
 
-/* The stream has failed: if that is because a claim is wrong, forget it. */
+/* The stream has failed: if that is because of what the index says, let the
+   next session not rely on that. */
 void popinjay_holder_failed(const struct popinjay_holder *holder);
 
 #endif
