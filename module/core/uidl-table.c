@@ -4,11 +4,11 @@
 
 #include "lib.h"
 #include "array.h"
-#include "str-sanitize.h"
 #include "header-digest.h"
 #include "uidl-table.h"
 
 #define COLUMNS_MAX 16
+#define TEXT_MAX_CHARS 100
 
 enum column {
 	COLUMN_UIDL,
@@ -59,7 +59,7 @@ static int parse_columns(struct table_parser *parser,
 			*error_r = t_strdup_printf(
 				"There is no column \"%s\"; there are uidl, "
 				"size, header, message_id, guid and username",
-				str_sanitize(*fields, 40));
+				popinjay_uidl_table_text(*fields));
 			return -1;
 		}
 		if ((seen & (1U << i)) != 0 ||
@@ -100,7 +100,7 @@ parse_field(struct table_parser *parser, enum column column, const char *field,
 	case COLUMN_SIZE:
 		if (*field != '\0' && str_to_uoff(field, &row->size) < 0) {
 			*error_r = t_strdup_printf("\"%s\" is no size",
-						   str_sanitize(field, 40));
+				popinjay_uidl_table_text(field));
 			return -1;
 		}
 		break;
@@ -108,7 +108,7 @@ parse_field(struct table_parser *parser, enum column column, const char *field,
 		if (*field != '\0' && !hash_is_valid(field)) {
 			*error_r = t_strdup_printf(
 				"\"%s\" is no hash of a header",
-				str_sanitize(field, 40));
+				popinjay_uidl_table_text(field));
 			return -1;
 		}
 		row->hash = p_strdup_empty(parser->pool, field);
@@ -289,6 +289,11 @@ popinjay_uidl_table_find(const ARRAY_TYPE(popinjay_uidl_row) *_rows,
 	return rows + left;
 }
 
+static bool is_printable(char chr)
+{
+	return chr >= 0x20 && chr <= 0x7e;
+}
+
 const char *popinjay_uidl_table_value(const char *value)
 {
 	const char *p;
@@ -296,8 +301,20 @@ const char *popinjay_uidl_table_value(const char *value)
 	if (value == NULL || strlen(value) > POPINJAY_UIDL_TABLE_MAX_LINE / 8)
 		return "";
 	for (p = value; *p != '\0'; p++) {
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+		if (!is_printable(*p))
 			return "";
 	}
 	return value;
+}
+
+const char *popinjay_uidl_table_text(const char *text)
+{
+	char *dest = t_strdup_noconst(t_strndup(text, TEXT_MAX_CHARS)), *p;
+
+	for (p = dest; *p != '\0'; p++) {
+		if (!is_printable(*p))
+			*p = '?';
+	}
+	return strlen(text) <= TEXT_MAX_CHARS ? dest :
+		t_strconcat(dest, "...", NULL);
 }

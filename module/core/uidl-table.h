@@ -47,7 +47,13 @@ const struct popinjay_uidl_row *
 popinjay_uidl_table_find(const ARRAY_TYPE(popinjay_uidl_row) *rows,
 			 const char *user, unsigned int *count_r);
 
-/* Returns value if it can stand in a column, or "" if it cannot or is NULL. */
+/* Returns value if it can stand in a column, or "" if it cannot or is NULL:
+   only printable ASCII can, for a list may be shown on a terminal, and whoever
+   wrote the value may wish it ill. */
 const char *popinjay_uidl_table_value(const char *value);
+
+/* Returns text for people to read, at most 100 characters of it, where "?"
+   stands for each byte that is no printable ASCII. */
+const char *popinjay_uidl_table_text(const char *text);
 
 #endif

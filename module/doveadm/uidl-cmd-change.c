@@ -7,7 +7,6 @@
 #include "buffer.h"
 #include "hash.h"
 #include "istream.h"
-#include "str-sanitize.h"
 #include "mail-user.h"
 #include "doveadm-print.h"
 #include "popinjay.h"
@@ -334,7 +333,8 @@ static void import_tell_unmatched(const struct import *import)
 	for (i = 0; i < import->row_count; i++) {
 		if (popinjay_uidl_match_is_found(import->matches[i]))
 			continue;
-		i_info("UIDL %s: %s", str_sanitize(import->rows[i].uidl, 100),
+		i_info("UIDL %s: %s",
+		       popinjay_uidl_table_text(import->rows[i].uidl),
 		       reasons[import->matches[i]]);
 	}
 }

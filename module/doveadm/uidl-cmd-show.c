@@ -134,8 +134,12 @@ static int export_from(struct uidl_cmd *cmd)
 	if (ret < 0) {
 		uidl_cmd_fail(cmd, EX_TEMPFAIL, "%s", error);
 	} else array_foreach(&rows, row) {
-		if (*popinjay_uidl_table_value(row->uidl) == '\0')
+		if (*popinjay_uidl_table_value(row->uidl) == '\0') {
+			uidl_cmd_fail(cmd, EX_DATAERR, "No client may be shown "
+				"the UIDL \"%s\": it is not in the list",
+				popinjay_uidl_table_text(row->uidl));
 			continue;
+		}
 		if (row->hash == NULL)
 			no_header++;
 		export_print(row->uidl, row->size, row->hash, row->message_id,

@@ -11,7 +11,6 @@
 #include "ostream.h"
 #include "net.h"
 #include "str.h"
-#include "str-sanitize.h"
 #include "iostream-ssl.h"
 #include "mail-user.h"
 #include "compat-tls.h"
@@ -27,6 +26,11 @@
 #define LISTING_MAX_LINE 1024
 /* Of all that is kept of a mailbox; a million messages need less. */
 #define LIST_MAX_BYTES (256 * 1024 * 1024)
+/* What a server may send in one reply, and how long it may take for it. Some
+   answer TOP with the whole message. */
+#define REPLY_MAX_BYTES LIST_MAX_BYTES
+#define CAPA_MAX_BYTES (64 * 1024)
+#define REPLY_MAX_SECS (10 * 60)
 /* How many TOPs may be unanswered where the server says PIPELINING. */
 #define PIPELINE_MAX 64
 
@@ -43,6 +47,13 @@ enum pop3_command {
 	POP3_QUIT
 };
 
+static const char *const command_names[] = {
+	[POP3_GREETING] = "connection", [POP3_CAPA] = "CAPA",
+	[POP3_STLS] = "STLS", [POP3_USER] = "user", [POP3_PASS] = "password",
+	[POP3_LOGGED_IN_CAPA] = "CAPA", [POP3_UIDL] = "UIDL",
+	[POP3_LIST] = "LIST", [POP3_TOP] = "TOP"
+};
+
 struct pop3_client {
 	const struct popinjay_pop3_url *url;
 	const char *password;
@@ -53,8 +64,11 @@ struct pop3_client {
 	struct ostream *output;
 	struct ssl_iostream *ssl;
 	struct io *io;
-	struct timeout *to;
+	/* it is silent; its reply does not end */
+	struct timeout *to, *reply_to;
 	struct popinjay_pop3_reply reply;
+	/* how much has come of the reply that is read */
+	size_t reply_bytes;
 	bool is_local;
 
 	/* the one whose reply is read */
@@ -155,12 +169,6 @@ static void client_send_tops(struct pop3_client *client)
 static bool reply_status(bool ok, const char *text, void *context)
 {
 	struct pop3_client *client = context;
-	static const char *const names[] = {
-		[POP3_GREETING] = "connection", [POP3_STLS] = "STLS",
-		[POP3_USER] = "user", [POP3_PASS] = "password",
-		[POP3_UIDL] = "UIDL", [POP3_LIST] = "LIST"
-	};
-
 	str_truncate(client->line, 0);
 	switch (client->command) {
 	case POP3_CAPA:
@@ -186,8 +194,9 @@ static bool reply_status(bool ok, const char *text, void *context)
 			return FALSE;
 		break;
 	}
-	client_fail(client, "It refuses the %s: %s", names[client->command],
-		    str_sanitize(text, 200));
+	client_fail(client, "It refuses the %s: %s",
+		    command_names[client->command],
+		    popinjay_uidl_table_text(text));
 	return FALSE;
 }
 
@@ -266,12 +275,27 @@ static void client_line(struct pop3_client *client, const char *line)
 		client_capa_line(client, line);
 	} else if (popinjay_pop3_listing_parse(line, &msn, &rest) < 0) {
 		client_fail(client, "Its reply has a line that makes no sense: "
-			    "%s", str_sanitize(line, 100));
+			    "%s", popinjay_uidl_table_text(line));
 	} else if (client->command == POP3_UIDL) {
 		client_uidl_line(client, msn, rest);
 	} else {
 		client_list_line(client, msn, rest);
 	}
+}
+
+/* Returns FALSE if there is too much of the reply. */
+static bool client_count(struct pop3_client *client, size_t bytes)
+{
+	size_t max_bytes = client->command == POP3_CAPA ||
+		client->command == POP3_LOGGED_IN_CAPA ?
+		CAPA_MAX_BYTES : REPLY_MAX_BYTES;
+
+	client->reply_bytes += bytes;
+	if (client->reply_bytes <= max_bytes)
+		return TRUE;
+	client_fail(client, "Its reply to %s is larger than %zu kB",
+		    command_names[client->command], max_bytes / 1024);
+	return FALSE;
 }
 
 static void reply_data(const void *_data, size_t size, void *context)
@@ -280,6 +304,8 @@ static void reply_data(const void *_data, size_t size, void *context)
 	const char *data = _data;
 	size_t i;
 
+	if (client->done || !client_count(client, size))
+		return;
 	if (client->command == POP3_TOP) {
 		(void)popinjay_header_digest_more(&client->digest, data, size);
 		return;
@@ -323,6 +349,8 @@ static bool reply_end(void *context)
 
 	if (client->done)
 		return FALSE;
+	client->reply_bytes = 0;
+	timeout_reset(client->reply_to);
 	switch (client->command) {
 	case POP3_GREETING:
 		client_send(client, POP3_CAPA, "CAPA");
@@ -460,6 +488,13 @@ static void client_timeout(struct pop3_client *client)
 			    TIMEOUT_SECS);
 }
 
+static void client_reply_timeout(struct pop3_client *client)
+{
+	if (!client_is_leaving(client))
+		client_fail(client, "A reply of it did not end in %u minutes",
+			    REPLY_MAX_SECS / 60);
+}
+
 static void client_connected(struct pop3_client *client)
 {
 	io_loop_stop(current_ioloop);
@@ -521,11 +556,14 @@ static void client_run(struct pop3_client *client, int fd)
 	client->output = o_stream_create_fd(fd, SIZE_MAX);
 	o_stream_set_no_error_handling(client->output, TRUE);
 	client->to = timeout_add(TIMEOUT_SECS * 1000, client_timeout, client);
+	client->reply_to = timeout_add(REPLY_MAX_SECS * 1000,
+				       client_reply_timeout, client);
 	client->io = io_add_istream(client->input, client_input, client);
 	if (!client->url->pop3s || client_begin_tls(client) == 0)
 		io_loop_run(current_ioloop);
 	io_remove(&client->io);
 	timeout_remove(&client->to);
+	timeout_remove(&client->reply_to);
 	ssl_iostream_destroy(&client->ssl);
 	o_stream_destroy(&client->output);
 	i_stream_destroy(&client->input);

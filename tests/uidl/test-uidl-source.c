@@ -163,10 +163,11 @@ struct script_line {
 
 /* a reply that has no end */
 static const char endless[] = "+OK\r\n";
+static const char endless_sizes[] = "+OK \r\n";
 
-static void send_endless(int fd)
+static void send_endless(int fd, gboolean sizes)
 {
-	g_autofree char *filler = g_strnfill(71, 'x');
+	g_autofree char *filler = g_strnfill(71, sizes ? '0' : 'x');
 	g_autoptr(GString) block = g_string_new(NULL);
 
 	for (unsigned int msn = 1; ; msn++) {
@@ -192,8 +193,8 @@ script_run(GThreadedSocketService *service G_GNUC_UNUSED,
 	servers_set_blocking(fd);
 	do {
 		(void)send(fd, line->reply, strlen(line->reply), MSG_NOSIGNAL);
-		if (line->reply == endless)
-			send_endless(fd);
+		if (line->reply == endless || line->reply == endless_sizes)
+			send_endless(fd, line->reply == endless_sizes);
 		for (len = 0; recv(fd, &byte, 1, 0) == 1 && byte != '\n';) {
 			if (len < sizeof(command) - 1 && byte != '\r')
 				command[len++] = byte;
@@ -246,6 +247,28 @@ static const struct script_line no_uidl_script[] = {
 static const struct script_line endless_script[] = {
 	LOGIN("-ERR\r\n"), { "UIDL", endless }, { NULL, NULL }
 };
+static const struct script_line endless_capa_script[] = {
+	LOGIN(endless), { NULL, NULL }
+};
+static const struct script_line endless_list_script[] = {
+	LOGIN("-ERR\r\n"), { "UIDL", "+OK\r\n1 a\r\n.\r\n" },
+	{ "LIST", endless_sizes }, { NULL, NULL }
+};
+static const struct script_line endless_top_script[] = {
+	LOGIN("-ERR\r\n"), { "UIDL", "+OK\r\n1 a\r\n.\r\n" },
+	{ "LIST", "+OK\r\n1 10\r\n.\r\n" }, { "TOP 1 0", endless },
+	{ NULL, NULL }
+};
+/* What a terminal would obey. */
+static const struct script_line control_script[] = {
+	LOGIN("-ERR\r\n"),
+	{ "UIDL", "+OK\r\n1 a\r\n2 b\x9b" "31m\r\n3 c\xc2\x9b\r\n"
+	  "4 d\x1b[m\r\n.\r\n" },
+	{ "LIST", "+OK\r\n.\r\n" },
+	{ "TOP 1 0", "+OK\r\nMessage-ID: <\x9b" "31m>\r\n\r\n.\r\n" },
+	{ "TOP 2 0", "-ERR\r\n" }, { "TOP 3 0", "-ERR\r\n" },
+	{ "TOP 4 0", "-ERR\r\n" }, { NULL, NULL }
+};
 
 static void test_script(void)
 {
@@ -260,7 +283,13 @@ static void test_script(void)
 		{ order_script, "Its reply to UIDL makes no sense" },
 		{ lost_script, "Connection lost: " },
 		{ no_uidl_script, "It refuses the UIDL: no ? UIDL" },
-		{ endless_script, "Its list of messages is larger than 256 MB" }
+		{ endless_script, "Its list of messages is larger than 256 "
+		  "MB" },
+		{ endless_capa_script, "Its reply to CAPA is larger than 64 "
+		  "kB" },
+		{ endless_list_script, "Its reply to LIST is larger than " },
+		{ endless_top_script, "Its reply to TOP is larger than 262144 "
+		  "kB" }
 	};
 	g_autofree char *user = fixture_user(f, "maildir"), *password = NULL;
 
@@ -290,6 +319,40 @@ static void test_script(void)
 						"messages could not be had"));
 		}
 		servers_service_free(service);
+	}
+}
+
+/* What a server sends reaches no terminal as it is, and what is left out is
+   told. */
+static void test_control(void)
+{
+	static const char *const told[] = {
+		"No client may be shown the UIDL \"b?31m\": it is not in the "
+		"list",
+		"\"c??\"", "\"d?[m\""
+	};
+	g_autofree char *user = fixture_user(f, "maildir"), *password = NULL;
+	g_autofree char *from = NULL, *out = NULL, *err = NULL;
+	g_auto(GStrv) uidls = NULL, ids = NULL;
+	GSocketService *service;
+	guint16 port;
+
+	reload(NULL);
+	password = secret_file("password", FIXTURE_PASSWORD "\n");
+	service = servers_service_new(G_CALLBACK(script_run),
+				      (void *)control_script, &port);
+	from = g_strdup_printf("pop3://u@127.0.0.1:%u", port);
+	out = uidl_tool_err(f, NULL, 65, &err, "export", "-u", user, "-f",
+			    from, "-p", password, NULL);
+	servers_service_free(service);
+	uidls = uidl_tool_column(out, "uidl");
+	ids = uidl_tool_column(out, "message_id");
+	g_assert_cmpuint(g_strv_length(uidls), ==, 1);
+	g_assert_cmpstr(uidls[0], ==, "a");
+	g_assert_cmpstr(ids[0], ==, "");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(told); i++) {
+		if (strstr(err, told[i]) == NULL)
+			g_error("no \"%s\" in: %s", told[i], err);
 	}
 }
 
@@ -347,6 +410,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-source/stls", test_stls);
 	g_test_add_func("/uidl-source/refused", test_refused);
 	g_test_add_func("/uidl-source/script", test_script);
+	g_test_add_func("/uidl-source/control", test_control);
 	g_test_add_func("/uidl-source/dovecot", test_dovecot);
 	g_test_add_func("/stop/uidl-source", test_stop);
 	f = fixture_new(NULL);

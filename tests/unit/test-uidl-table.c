@@ -214,13 +214,31 @@ static void test_value(void)
 	g_autofree char *longer = g_strnfill(513, 'x');
 
 	g_assert_cmpstr(popinjay_uidl_table_value(NULL), ==, "");
-	g_assert_cmpstr(popinjay_uidl_table_value("a b\xc3\xa4"), ==,
-			"a b\xc3\xa4");
+	g_assert_cmpstr(popinjay_uidl_table_value("a b~"), ==, "a b~");
+	/* C1 controls as a byte and in UTF-8, and what is no UTF-8 */
+	g_assert_cmpstr(popinjay_uidl_table_value("a\x9b" "31m"), ==, "");
+	g_assert_cmpstr(popinjay_uidl_table_value("a\xc2\x9b" "31m"), ==, "");
+	g_assert_cmpstr(popinjay_uidl_table_value("a\xff"), ==, "");
 	g_assert_cmpstr(popinjay_uidl_table_value("a\tb"), ==, "");
 	g_assert_cmpstr(popinjay_uidl_table_value("a\nb"), ==, "");
 	g_assert_cmpstr(popinjay_uidl_table_value("a\x7f"), ==, "");
 	g_assert_cmpstr(popinjay_uidl_table_value(longest), ==, longest);
 	g_assert_cmpstr(popinjay_uidl_table_value(longer), ==, "");
+}
+
+static void test_text(void)
+{
+	g_autofree char *longest = g_strnfill(100, 'x');
+	g_autofree char *longer = g_strnfill(101, 'x');
+	g_autofree char *cut = g_strconcat(longest, "...", NULL);
+
+	T_BEGIN {
+		g_assert_cmpstr(popinjay_uidl_table_text("a b~"), ==, "a b~");
+		g_assert_cmpstr(popinjay_uidl_table_text("a\x1b[m\xc2\x9b\xff"),
+				==, "a?[m???");
+		g_assert_cmpstr(popinjay_uidl_table_text(longest), ==, longest);
+		g_assert_cmpstr(popinjay_uidl_table_text(longer), ==, cut);
+	} T_END;
 }
 
 /* Whatever it is given, it ends, and says either rows or a reason. */
@@ -262,6 +280,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-table/find", test_find);
 	g_test_add_func("/uidl-table/sorted", test_sorted);
 	g_test_add_func("/uidl-table/value", test_value);
+	g_test_add_func("/uidl-table/text", test_text);
 	g_test_add_func("/uidl-table/fuzz", test_fuzz);
 	ret = g_test_run();
 	lib_deinit();
