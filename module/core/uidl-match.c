@@ -22,6 +22,8 @@ struct uidl_matcher {
 	struct popinjay_uidl_message *messages;
 	unsigned int message_count;
 	enum popinjay_uidl_match *matches;
+	/* of messages without a row that could not be read */
+	ARRAY(uoff_t) unread_sizes;
 
 	/* of one kind of key */
 	pool_t pool;
@@ -113,6 +115,38 @@ static void make_groups(struct uidl_matcher *m, enum popinjay_uidl_match kind)
 	} T_END;
 }
 
+static int size_cmp(const uoff_t *size1, const uoff_t *size2)
+{
+	return *size1 == *size2 ? 0 : (*size1 < *size2 ? -1 : 1);
+}
+
+static void find_unread(struct uidl_matcher *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->message_count; i++) {
+		if (m->messages[i].unread && m->messages[i].row == NULL)
+			array_push_back(&m->unread_sizes,
+					&m->messages[i].size);
+	}
+	array_sort(&m->unread_sizes, size_cmp);
+}
+
+/* Returns TRUE if a message that could not be read may be the one with the
+   row's Message-ID, or with a header that says little, and its size. */
+static bool row_may_be_unread(struct uidl_matcher *m,
+			      enum popinjay_uidl_match kind,
+			      const struct popinjay_uidl_row *row)
+{
+	unsigned int count = array_count(&m->unread_sizes);
+
+	if (count == 0 || (kind != POPINJAY_UIDL_MATCH_HEADER_SIZE &&
+			   kind != POPINJAY_UIDL_MATCH_ID_SIZE))
+		return FALSE;
+	return *array_idx(&m->unread_sizes, count - 1) == UOFF_T_MAX ||
+		array_bsearch(&m->unread_sizes, &row->size, size_cmp) != NULL;
+}
+
 static void match_row(struct uidl_matcher *m, enum popinjay_uidl_match kind,
 		      unsigned int i)
 {
@@ -124,7 +158,8 @@ static void match_row(struct uidl_matcher *m, enum popinjay_uidl_match kind,
 	if (group == NULL || group->message_count == 0)
 		return;
 	if (group->row_count != group->message_count ||
-	    (group->row_count > 1 && kind != POPINJAY_UIDL_MATCH_GUID)) {
+	    (group->row_count > 1 && kind != POPINJAY_UIDL_MATCH_GUID) ||
+	    row_may_be_unread(m, kind, &m->rows[i])) {
 		if (m->matches[i] == POPINJAY_UIDL_MATCH_NONE)
 			m->matches[i] = POPINJAY_UIDL_MATCH_AMBIGUOUS;
 		return;
@@ -210,9 +245,12 @@ void popinjay_uidl_match(const struct popinjay_uidl_row *rows,
 
 	for (i = 0; i < message_count; i++)
 		messages[i].row = NULL;
+	i_array_init(&matcher.unread_sizes, 8);
 	find_unusable(&matcher);
 	match_by(&matcher, POPINJAY_UIDL_MATCH_GUID);
+	find_unread(&matcher);
 	match_by(&matcher, POPINJAY_UIDL_MATCH_HEADER);
 	match_by(&matcher, POPINJAY_UIDL_MATCH_HEADER_SIZE);
 	match_by(&matcher, POPINJAY_UIDL_MATCH_ID_SIZE);
+	array_free(&matcher.unread_sizes);
 }

@@ -7,7 +7,8 @@
    only if it can be no other message: by a key that no other row and no other
    message has. The keys are, in their order, the GUID, the hash of the header,
    that hash with the size, and the Message-ID with the size. The hash alone is
-   no key if other messages that were never listed may have it too. Rows and
+   no key if other messages that were never listed may have it too, and a size
+   is none if a message that could not be read has it too. Rows and
    messages that share a GUID have the same content, so as many rows as messages
    of one GUID are matched in their order. */
 
@@ -46,6 +47,8 @@ struct popinjay_uidl_message {
 
 	/* the header has nothing that makes it this message's alone */
 	bool common_header;
+	/* something of it could not be read */
+	bool unread;
 };
 ARRAY_DEFINE_TYPE(popinjay_uidl_message, struct popinjay_uidl_message);
 

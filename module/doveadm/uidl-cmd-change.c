@@ -99,9 +99,11 @@ struct import {
 	/* matched, but the message keeps what it has, or the UIDL is that of
 	   another message */
 	unsigned int kept;
+	/* only what is known of them without their files can match them */
+	unsigned int unreadable;
 };
 
-/* Read the list that comes from stdin, once for all users. */
+/* Read the list that comes from stdin. */
 static int import_read_table(struct uidl_cmd *cmd)
 {
 	struct istream *input = cmd->ctx.cmd_input;
@@ -137,10 +139,25 @@ static int import_read_table(struct uidl_cmd *cmd)
 	return ret;
 }
 
+/* Nothing is done for anybody if the list is not good as a whole. */
+static int import_get_table(struct uidl_cmd *cmd)
+{
+	const struct popinjay_uidl_row *row;
+
+	if (import_read_table(cmd) < 0)
+		return -1;
+	row = array_count(&cmd->rows) == 0 ? NULL : array_front(&cmd->rows);
+	if (!cmd->ctx.iterate_single_user && row != NULL && row->user == NULL) {
+		uidl_cmd_fail(cmd, EX_DATAERR, "The list has no column "
+			      "username, so it is of one user: use -u");
+		return -1;
+	}
+	return 0;
+}
+
 static int import_get_rows(struct import *import)
 {
 	struct uidl_cmd *cmd = import->cmd;
-	const struct popinjay_uidl_row *row;
 	const char *error;
 
 	if (cmd->source.from != NULL) {
@@ -153,14 +170,6 @@ static int import_get_rows(struct import *import)
 					 &import->row_count);
 		return 0;
 	}
-	if (cmd->rows_pool == NULL && import_read_table(cmd) < 0)
-		return -1;
-	row = array_count(&cmd->rows) == 0 ? NULL : array_front(&cmd->rows);
-	if (!cmd->ctx.iterate_single_user && row != NULL && row->user == NULL) {
-		uidl_cmd_fail(cmd, EX_DATAERR, "The list has no column "
-			      "username, so it is of one user: use -u");
-		return -1;
-	}
 	import->rows = popinjay_uidl_table_find(&cmd->rows, cmd->user->username,
 						&import->row_count);
 	return 0;
@@ -170,12 +179,13 @@ static int import_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 {
 	struct import *import = context;
 	struct popinjay_uidl_message message;
-	int ret;
 
-	ret = uidl_cmd_describe(cmd, mail, import->pool, &message);
-	if (ret > 0)
+	if (uidl_cmd_describe(cmd, mail, import->pool, &message)) {
 		array_push_back(&import->messages, &message);
-	return ret < 0 ? -1 : 0;
+		if (message.unread)
+			import->unreadable++;
+	}
+	return 0;
 }
 
 /* The UIDL that the message has for good, or NULL. */
@@ -357,6 +367,7 @@ static void import_print(const struct import *import)
 	doveadm_print_num(counts[POPINJAY_UIDL_MATCH_INVALID] +
 			  counts[POPINJAY_UIDL_MATCH_DOUBLE]);
 	doveadm_print_num(counts[POPINJAY_UIDL_MATCH_NONE]);
+	doveadm_print_num(import->unreadable);
 }
 
 static void import_init(struct uidl_cmd *cmd)
@@ -364,8 +375,10 @@ static void import_init(struct uidl_cmd *cmd)
 	uidl_cmd_source_params(cmd);
 	cmd->dry_run = uidl_cmd_flag(cmd, "dry-run");
 	cmd->replace = uidl_cmd_flag(cmd, "replace");
-	if (cmd->source.from == NULL)
-		doveadm_mail_get_input(&cmd->ctx);
+	if (cmd->source.from != NULL)
+		return;
+	doveadm_mail_get_input(&cmd->ctx);
+	cmd->bad_input = import_get_table(cmd) < 0;
 }
 
 static int import_run(struct uidl_cmd *cmd, struct mailbox *box)
@@ -397,7 +410,7 @@ static void import_deinit(struct uidl_cmd *cmd)
 
 static const char *const import_headers[] = {
 	"messages", "listed", "matched", "saved", "kept", "ambiguous",
-	"invalid", "left", NULL
+	"invalid", "left", "unreadable", NULL
 };
 
 const struct uidl_cmd_vfuncs uidl_cmd_import = {

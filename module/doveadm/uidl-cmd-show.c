@@ -106,14 +106,18 @@ static int export_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	const struct popinjay_uidl_set *set = context;
 	const struct popinjay_uidl *uidl;
 	struct popinjay_uidl_message message;
-	int ret;
 
 	uidl = popinjay_uidl_set_find(set, mail->uid);
-	if (uidl == NULL || uidl->provisional)
+	if (uidl == NULL)
 		return 0;
-	ret = uidl_cmd_describe(cmd, mail, pool_datastack_create(), &message);
-	if (ret <= 0)
-		return ret;
+	if (uidl->provisional) {
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The message with UID %u can't "
+			      "be read now, so its UIDL is not known: it is "
+			      "not in the list", mail->uid);
+		return 0;
+	}
+	if (!uidl_cmd_describe(cmd, mail, pool_datastack_create(), &message))
+		return 0;
 	export_print(uidl->uidl, message.size, message.hash,
 		     message.message_id, message.guid);
 	return 0;

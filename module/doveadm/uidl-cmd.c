@@ -123,8 +123,12 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	int ret;
 
 	cmd->user = user;
-	ret = cmd->no_mailbox ? cmd->v->run(cmd, NULL) :
-		cmd_run_mailbox(cmd, user);
+	if (cmd->bad_input)
+		ret = -1;
+	else if (cmd->no_mailbox)
+		ret = cmd->v->run(cmd, NULL);
+	else
+		ret = cmd_run_mailbox(cmd, user);
 	cmd->user = NULL;
 	uidl_progress_step(cmd->progress);
 	return ret;
@@ -163,20 +167,34 @@ int uidl_cmd_iterate(struct uidl_cmd *cmd, struct mailbox *box,
 
 /* --- A message --- */
 
-static int describe_failed(struct uidl_cmd *cmd, struct mail *mail)
+static void describe_unread(struct uidl_cmd *cmd, uint32_t uid,
+			    const char *error,
+			    struct popinjay_uidl_message *message)
+{
+	/* one line is enough for all that is not known of it */
+	if (!message->unread) {
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The message with UID %u can't "
+			      "be read: %s", uid, error);
+	}
+	message->unread = TRUE;
+}
+
+/* Returns FALSE if the message is no more. */
+static bool describe_failed(struct uidl_cmd *cmd, struct mail *mail,
+			    struct popinjay_uidl_message *message)
 {
 	enum mail_error error;
 	const char *errstr = mailbox_get_last_internal_error(mail->box, &error);
 
 	if (error == MAIL_ERROR_EXPUNGED)
-		return 0;
-	uidl_cmd_fail(cmd, EX_TEMPFAIL, "Reading the message with UID %u "
-		      "failed: %s", mail->uid, errstr);
-	return -1;
+		return FALSE;
+	describe_unread(cmd, mail->uid, errstr, message);
+	return TRUE;
 }
 
-static int describe_header(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
-			   struct popinjay_uidl_message *message)
+static bool
+describe_header(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
+		struct popinjay_uidl_message *message)
 {
 	struct popinjay_header_digest *digest;
 	char hash[POPINJAY_HEADER_HASH_LEN + 1];
@@ -186,7 +204,7 @@ static int describe_header(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
 	bool more = TRUE;
 
 	if (mail_get_hdr_stream(mail, NULL, &input) < 0)
-		return describe_failed(cmd, mail);
+		return describe_failed(cmd, mail, message);
 	digest = t_new(struct popinjay_header_digest, 1);
 	popinjay_header_digest_init(digest);
 	while (more && i_stream_read_more(input, &data, &size) > 0) {
@@ -194,33 +212,44 @@ static int describe_header(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
 		i_stream_skip(input, size);
 	}
 	if (more && input->stream_errno != 0) {
-		uidl_cmd_fail(cmd, EX_TEMPFAIL, "read(%s) failed: %s",
-			      i_stream_get_name(input),
-			      i_stream_get_error(input));
-		return -1;
+		describe_unread(cmd, mail->uid, t_strdup_printf(
+			"read(%s) failed: %s", i_stream_get_name(input),
+			i_stream_get_error(input)), message);
+		return TRUE;
 	}
 	message->message_id = p_strdup(pool,
 		popinjay_header_digest_result(digest, hash));
 	message->hash = p_strdup_empty(pool, hash);
 	message->common_header = !digest->telling;
-	return 1;
+	return TRUE;
 }
 
-int uidl_cmd_describe(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
-		      struct popinjay_uidl_message *message_r)
+bool uidl_cmd_describe(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
+		       struct popinjay_uidl_message *message_r)
 {
 	const char *guid;
 
 	i_zero(message_r);
 	message_r->uid = mail->uid;
-	if (mail_get_virtual_size(mail, &message_r->size) < 0 ||
-	    mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0)
-		return describe_failed(cmd, mail);
-	message_r->guid = p_strdup_empty(pool, guid);
+	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) == 0)
+		message_r->guid = p_strdup_empty(pool, guid);
+	else if (!describe_failed(cmd, mail, message_r))
+		return FALSE;
+	if (mail_get_virtual_size(mail, &message_r->size) < 0) {
+		message_r->size = UOFF_T_MAX;
+		if (!describe_failed(cmd, mail, message_r))
+			return FALSE;
+	}
 	return describe_header(cmd, mail, pool, message_r);
 }
 
 /* --- The command --- */
+
+static int cmd_no_user(struct doveadm_mail_cmd_context *ctx ATTR_UNUSED,
+		       const char **username_r ATTR_UNUSED)
+{
+	return 0;
+}
 
 static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 {
@@ -231,7 +260,9 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 		doveadm_print_header_simple(*headers);
 	if (cmd->v->init != NULL)
 		cmd->v->init(cmd);
-	if (cmd->v->progress)
+	if (cmd->bad_input)
+		cmd->ctx.v.get_next_user = cmd_no_user;
+	else if (cmd->v->progress)
 		cmd->progress = uidl_progress_init(ctx);
 }
 

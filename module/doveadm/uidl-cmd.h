@@ -21,8 +21,8 @@ struct uidl_cmd_vfuncs {
 	/* how many users are done is shown on a terminal */
 	bool progress;
 
-	/* Read the parameters, and end if they make no sense. Not called if
-	   NULL. */
+	/* Read the parameters, and end if they make no sense, or set bad_input
+	   after uidl_cmd_fail(). Not called if NULL. */
 	void (*init)(struct uidl_cmd *cmd);
 	/* Do it for a user, whose INBOX is open and synced. Returns 0, or -1
 	   after uidl_cmd_fail(). */
@@ -47,6 +47,8 @@ struct uidl_cmd {
 	bool no_mailbox;
 	/* of the main module */
 	const struct popinjay_uidl_api *api;
+	/* init found its input to be useless: no user is touched */
+	bool bad_input;
 	/* the current user */
 	struct mail_user *user;
 	struct uidl_progress *progress;
@@ -54,7 +56,7 @@ struct uidl_cmd {
 	/* export and import */
 	struct uidl_source source;
 	bool dry_run, replace;
-	/* import: the list from stdin, once it is read */
+	/* import: the list from stdin, of all users */
 	pool_t rows_pool;
 	ARRAY_TYPE(popinjay_uidl_row) rows;
 
@@ -95,10 +97,10 @@ int uidl_cmd_iterate(struct uidl_cmd *cmd, struct mailbox *box,
 		     void *context);
 
 /* Get what other servers may know of the message too. Strings are allocated
-   from pool. Returns 1, 0 if the message is no more, or -1 after
-   uidl_cmd_fail(). */
-int uidl_cmd_describe(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
-		      struct popinjay_uidl_message *message_r);
+   from pool. Returns FALSE if the message is no more. What cannot be read is
+   not known, and the message is marked as unread, after uidl_cmd_fail(). */
+bool uidl_cmd_describe(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
+		       struct popinjay_uidl_message *message_r);
 
 /* The commands. */
 extern const struct uidl_cmd_vfuncs uidl_cmd_list, uidl_cmd_export,

@@ -299,6 +299,84 @@ static void test_import_bad(void)
 	}
 }
 
+/* One bad line, and nothing is done for anybody. */
+static void test_import_bad_users(void)
+{
+	char *users[] = { NULL, NULL, NULL };
+	g_autofree char *file = NULL, *list = NULL, *bad = NULL, *err = NULL;
+	g_autofree char *out = NULL, *again = NULL;
+
+	reload("a.%{uid}", NULL);
+	users[0] = user_with_mails("maildir");
+	users[1] = user_with_mails("mdbox");
+	file = uidl_tool_user_file(f, users);
+	list = uidl_tool(f, NULL, 0, "export", "-F", file, NULL);
+	bad = g_strconcat(list, "a\tb\n", NULL);
+	reload("b.%{uid}", NULL);
+	out = uidl_tool_err(f, bad, 65, &err, "import", "-F", file, NULL);
+	g_assert_null(strstr(out, "@"));
+	g_assert_nonnull(strstr(err, "The list: Line 12: It has 2 columns"));
+	g_assert_null(strstr(strstr(err, "The list: ") + 1, "The list: "));
+	/* nothing was saved: it all can be now */
+	again = uidl_tool(f, list, 0, "import", "-n", "-F", file, NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		g_auto(GStrv) saved = uidl_tool_column(again, "saved");
+
+		g_assert_cmpstr(saved[i], ==, "5");
+		g_free(users[i]);
+	}
+}
+
+/* A list without GUIDs. */
+static char *without_guids(const char *list)
+{
+	g_auto(GStrv) lines = g_strsplit(list, "\n", -1);
+
+	for (char **p = lines; *p != NULL; p++) {
+		if (strrchr(*p, '\t') != NULL)
+			*strrchr(*p, '\t') = '\0';
+	}
+	return g_strjoinv("\n", lines);
+}
+
+/* One message that cannot be read keeps no UIDL from the others. */
+static void test_import_unreadable(void)
+{
+	g_autofree char *user = NULL, *list = NULL, *others = NULL, *out = NULL;
+	g_autofree char *path = NULL, *err = NULL, *exported = NULL;
+	g_auto(GStrv) before = NULL, after = NULL, hashes = NULL;
+
+	reload("a.%{uid}", NULL);
+	user = user_with_mails("maildir");
+	before = uidl_list(f, user);
+	list = uidl_tool(f, NULL, 0, "export", "-u", user, NULL);
+	others = without_guids(list);
+	path = numbered_find_file(f, user, 2);
+	g_assert_cmpint(chmod(path, 0), ==, 0);
+	fixture_log_allow(f, "Permission denied");
+
+	exported = uidl_tool_err(f, NULL, 75, &err, "export", "-u", user, NULL);
+	hashes = uidl_tool_column(exported, "header");
+	g_assert_cmpuint(g_strv_length(hashes), ==, MAIL_COUNT);
+	g_assert_cmpstr(hashes[0], !=, "");
+	g_assert_cmpstr(hashes[1], ==, "");
+	g_assert_nonnull(strstr(err, "The message with UID 2 can't be read: "));
+	g_free(g_steal_pointer(&err));
+
+	reload("b.%{uid}", NULL);
+	out = uidl_tool(f, others, 75, "import", "-n", "-u", user, NULL);
+	uidl_assert_row(out, "messages", "5", "matched", "4", "left", "1",
+			"unreadable", "1", NULL);
+	g_free(out);
+	out = uidl_tool_err(f, list, 75, &err, "import", "-u", user, NULL);
+	uidl_assert_row(out, "messages", "5", "matched", "5", "saved", "5",
+			"unreadable", "1", NULL);
+	g_assert_nonnull(strstr(err, "The message with UID 2 can't be read: "));
+	g_assert_cmpint(chmod(path, 0600), ==, 0);
+	after = uidl_list(f, user);
+	uidl_assert_same(after, before);
+}
+
 /* --- diff --- */
 
 static void test_diff(gconstpointer storage)
@@ -414,6 +492,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-tool/import/left", test_import_left);
 	g_test_add_func("/uidl-tool/import/users", test_import_users);
 	g_test_add_func("/uidl-tool/import/bad", test_import_bad);
+	g_test_add_func("/uidl-tool/import/bad-users", test_import_bad_users);
+	g_test_add_func("/uidl-tool/import/unreadable", test_import_unreadable);
 	fixture_add_storage_tests("/uidl-tool/diff", test_diff);
 	g_test_add_func("/uidl-tool/diff/users", test_diff_users);
 	g_test_add_func("/uidl-tool/diff/bad", test_diff_bad);

@@ -14,6 +14,8 @@
 #define NO_SIZE UOFF_T_MAX
 /* the hash of a header that other messages may have too */
 #define COMMON "common"
+/* the GUID of a message that could not be read begins with it */
+#define UNREAD '!'
 
 struct case_message {
 	uint32_t uid;
@@ -149,7 +151,33 @@ static const struct match_case cases[] = {
 	  { { "bad one", "g", NULL, NULL, 5, NULL },
 	    { "u2", "g", NULL, NULL, 5, NULL } },
 	  { { 1, "g", "h", NULL, 5 }, { 3, "g", "h", NULL, 5 } },
-	  "ig", "-2" }
+	  "ig", "-2" },
+	{ "a message that could not be read, by its GUID",
+	  { { "u1", "!1", "h1", "m1", 5, NULL },
+	    { "u2", "g2", COMMON, "m2", 5, NULL } },
+	  { { 1, "!1", NULL, NULL, NO_SIZE }, { 2, "g2", COMMON, "m2", 5 } },
+	  "gg", "12" },
+	{ "a message that could not be read, and headers that tell enough",
+	  { { "u1", NULL, "h1", "m1", 5, NULL },
+	    { "u2", NULL, "h2", "m2", 5, NULL } },
+	  { { 1, "!1", NULL, NULL, NO_SIZE }, { 2, "g2", "h2", "m2", 5 } },
+	  "-h", "-2" },
+	{ "a message that could not be read, and another of its size",
+	  { { "u1", NULL, COMMON, "m1", 5, NULL },
+	    { "u2", NULL, COMMON, "m2", 6, NULL } },
+	  { { 1, "!1", NULL, NULL, 5 }, { 2, "g2", COMMON, "m1", 5 },
+	    { 3, "g3", COMMON, "m2", 6 } },
+	  "as", "--2" },
+	{ "a message that could not be read, of any size",
+	  { { "u1", NULL, "old", "m1", 5, NULL } },
+	  { { 1, "!1", NULL, NULL, NO_SIZE }, { 2, "g2", "new", "m1", 5 } },
+	  "a", "--" },
+	{ "two messages that could not be read, of two sizes",
+	  { { "u1", NULL, "old", "m1", 5, NULL },
+	    { "u2", NULL, "old", "m2", 8, NULL } },
+	  { { 1, "!1", NULL, NULL, 9 }, { 2, "g2", "new", "m1", 5 },
+	    { 3, "!3", NULL, NULL, 8 }, { 4, "g4", "new", "m2", 8 } },
+	  "ma", "-1--" }
 };
 
 static void test_case(gconstpointer data)
@@ -171,7 +199,9 @@ static void test_case(gconstpointer data)
 			.message_id = message->message_id,
 			.size = message->size,
 			.common_header =
-				g_strcmp0(message->hash, COMMON) == 0
+				g_strcmp0(message->hash, COMMON) == 0,
+			.unread = message->guid != NULL &&
+				message->guid[0] == UNREAD
 		};
 	}
 	popinjay_uidl_match(c->rows, row_count, messages, message_count,
