@@ -127,6 +127,8 @@ int popinjay_doveadm_user_at(struct doveadm_mail_cmd_context *ctx,
 #ifdef POPINJAY_HAVE_DOVEADM_MAIL_ARGS
 		.module = "mail",
 #endif
+		/* what stands in protocol doveadm {} counts here too */
+		.service = "doveadm",
 		.username = user->username,
 		.flags_override_add = MAIL_STORAGE_SERVICE_FLAG_NO_NAMESPACES |
 			MAIL_STORAGE_SERVICE_FLAG_NO_RESTRICT_ACCESS

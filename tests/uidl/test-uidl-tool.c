@@ -379,6 +379,44 @@ static void test_import_unreadable(void)
 
 /* --- diff --- */
 
+/* The plugin is loaded for POP3 and doveadm alone, as the manual says. */
+static void test_diff_location(void)
+{
+	const char *plugins = fixture_is_2_3() ?
+		"mail_plugins =\n"
+		"protocol pop3 {\n  mail_plugins = popinjay\n}\n"
+		"protocol doveadm {\n  mail_plugins = popinjay\n}\n" :
+		"mail_plugins {\n  popinjay = no\n}\n"
+		"protocol pop3 {\n  mail_plugins {\n    popinjay = yes\n"
+		"  }\n}\n"
+		"protocol doveadm {\n  mail_plugins {\n    popinjay = yes\n"
+		"  }\n}\n";
+	g_autofree char *config = g_strconcat(plugins,
+		"namespace inbox {\n  inbox = yes\n  separator = /\n}\n", NULL);
+	g_autofree char *socket = g_build_filename(f->dir, "run",
+						   "doveadm-server", NULL);
+	g_autofree char *user = NULL;
+
+	reload("a.%{uid}", config);
+	user = user_with_mails("sdbox");
+	g_free(uidl_tool(f, NULL, 0, "freeze", "-u", user, NULL));
+	g_assert_cmpint(fixture_doveadm(f, NULL, NULL, NULL, "backup", "-u",
+		user, "sdbox:~/other", NULL), ==, 0);
+	/* a server asks for the settings anew */
+	for (unsigned int i = 0; i < 2; i++) {
+		const char *server = i == 0 ? NULL : "-S";
+		g_autofree char *out = NULL, *other = NULL;
+
+		out = uidl_tool(f, NULL, 0, "diff", "-u", user, "--location",
+				"sdbox:~/other", server, socket, NULL);
+		uidl_assert_row(out, "messages", "5", "changed", "0", NULL);
+		other = uidl_tool(f, NULL, 0, "diff", "-u", user, "--location",
+				  "sdbox:~/other", "-f", "b.%{uid}", "-w", "-W",
+				  server, socket, NULL);
+		uidl_assert_row(other, "messages", "5", "changed", "5", NULL);
+	}
+}
+
 static void test_diff(gconstpointer storage)
 {
 	g_autofree char *user = NULL, *same = NULL, *other = NULL;
@@ -495,6 +533,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-tool/import/bad-users", test_import_bad_users);
 	g_test_add_func("/uidl-tool/import/unreadable", test_import_unreadable);
 	fixture_add_storage_tests("/uidl-tool/diff", test_diff);
+	g_test_add_func("/uidl-tool/diff/location", test_diff_location);
 	g_test_add_func("/uidl-tool/diff/users", test_diff_users);
 	g_test_add_func("/uidl-tool/diff/bad", test_diff_bad);
 	g_test_add_func("/uidl-tool/diff/progress", test_progress);
