@@ -31,6 +31,8 @@ struct popinjay_settings {
 	   both "" or neither. */
 	const char *popinjay_uidl_old_format;
 	const char *popinjay_uidl_old_until;
+	/* UIDLs longer than RFC 1939 allows are replaced, unless saved. */
+	bool popinjay_uidl_strict;
 	/* Every UIDL that is shown is saved. */
 	bool popinjay_uidl_save;
 	/* Percent of UIDLs that may change, up to 100; 0: all. */
@@ -47,6 +49,9 @@ struct popinjay_settings {
 	   Dovecot's pop3_reuse_xuidl. "" is what Dovecot has in the pop3
 	   process, and no in others. */
 	const char *popinjay_reuse_xuidl;
+	/* Dovecot's own, where the process can know it; else what
+	   popinjay_reuse_xuidl says. */
+	bool pop3_reuse_xuidl;
 	/* CAPA names us and our version. */
 	bool popinjay_capability_implementation;
 	/* How long a client may be silent or not read; 1 to

@@ -20,7 +20,6 @@ struct settings {
 
 	ARRAY_TYPE(const_string) auth_mechanisms;
 	bool auth_allow_cleartext;
-	bool pop3_reuse_xuidl;
 };
 
 #undef DEF
@@ -36,6 +35,7 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR, popinjay_uidl_sources),
 	DEF(STR_NOVARS, popinjay_uidl_old_format),
 	DEF(STR, popinjay_uidl_old_until),
+	DEF(BOOL, popinjay_uidl_strict),
 	DEF(BOOL, popinjay_uidl_save),
 	DEF(UINT, popinjay_uidl_drift_limit),
 	DEF(STR, popinjay_access_log),
@@ -56,7 +56,7 @@ static const struct setting_define popinjay_setting_defines[] = {
 				       struct settings),
 	SETTING_DEFINE_STRUCT_BOOL("auth_allow_cleartext",
 				   auth_allow_cleartext, struct settings),
-	SETTING_DEFINE_STRUCT_BOOL("pop3_reuse_xuidl", pop3_reuse_xuidl,
+	SETTING_DEFINE_STRUCT_BOOL("pop3_reuse_xuidl", set.pop3_reuse_xuidl,
 				   struct settings),
 
 	SETTING_DEFINE_LIST_END
@@ -71,6 +71,7 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_uidl_sources = "",
 		.popinjay_uidl_old_format = "",
 		.popinjay_uidl_old_until = "",
+		.popinjay_uidl_strict = FALSE,
 		.popinjay_uidl_save = FALSE,
 		.popinjay_uidl_drift_limit = 0,
 		.popinjay_access_log = "log",
@@ -83,11 +84,11 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_idle_timeout_secs = 10 * 60,
 		.popinjay_sasl_mechanisms = "",
 		.popinjay_disable_plaintext_auth = ":yes:no",
-		.ssl = "yes:no:required"
+		.ssl = "yes:no:required",
+		.pop3_reuse_xuidl = FALSE
 	},
 	.auth_mechanisms = ARRAY_INIT,
-	.auth_allow_cleartext = FALSE,
-	.pop3_reuse_xuidl = FALSE
+	.auth_allow_cleartext = FALSE
 };
 
 static bool
@@ -119,7 +120,7 @@ popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
 	}
 	if (*set->popinjay_reuse_xuidl == '\0') {
 		set->popinjay_reuse_xuidl =
-			full->pop3_reuse_xuidl ? "yes" : "no";
+			set->pop3_reuse_xuidl ? "yes" : "no";
 	}
 	return TRUE;
 }

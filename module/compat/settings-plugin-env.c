@@ -50,6 +50,7 @@ static const struct env_setting settings[] = {
 	SETTING(SETTING_STR, "uidl_sources", uidl_sources, ""),
 	SETTING(SETTING_STR, "uidl_old_format", uidl_old_format, ""),
 	SETTING(SETTING_STR, "uidl_old_until", uidl_old_until, ""),
+	SETTING(SETTING_BOOL, "uidl_strict", uidl_strict, "no"),
 	SETTING(SETTING_BOOL, "uidl_save", uidl_save, "no"),
 	SETTING(SETTING_PERCENT, "uidl_drift_limit", uidl_drift_limit, "0"),
 	SETTING(SETTING_STR, "access_log", access_log, "log"),
@@ -211,6 +212,8 @@ int popinjay_settings_get(struct mail_user *user,
 		pool_unref(&pool);
 		return -1;
 	}
+	set->pop3_reuse_xuidl =
+		strcasecmp(set->popinjay_reuse_xuidl, "yes") == 0;
 	*set_r = set;
 	return 0;
 }

@@ -42,7 +42,7 @@ popinjay_uidl_plain_create(pool_t pool,
 			return NULL;
 		max_len += I_MAX(digits, pieces[i].min_digits);
 	}
-	if (!has_uid || max_len > POPINJAY_UIDL_MAX_LEN)
+	if (!has_uid || max_len > POPINJAY_UIDL_RFC_MAX_LEN)
 		return NULL;
 
 	plain = p_new(pool, struct popinjay_uidl_plain, 1);

@@ -46,6 +46,7 @@ struct popinjay_uidl_set {
 	/* have lost what they claimed */
 	ARRAY_TYPE(uidl_ptr) losers;
 	bool resolved:1;
+	bool take_any:1;
 };
 
 static unsigned int hash_seed;
@@ -60,6 +61,11 @@ bool popinjay_uidl_is_valid(const char *uidl)
 			return FALSE;
 	}
 	return i > 0;
+}
+
+bool popinjay_uidl_is_short(const char *uidl)
+{
+	return strlen(uidl) <= POPINJAY_UIDL_RFC_MAX_LEN;
 }
 
 static void hash_uint32(struct sha256_ctx *ctx, uint32_t num)
@@ -145,6 +151,12 @@ void popinjay_uidl_set_free(struct popinjay_uidl_set **_set)
 	pool_unref(&set->pool);
 }
 
+void popinjay_uidl_set_take_any(struct popinjay_uidl_set *set)
+{
+	i_assert(array_count(&set->messages) == 0);
+	set->take_any = TRUE;
+}
+
 static struct popinjay_uidl *
 set_append(struct popinjay_uidl_set *set, uint32_t uid,
 	   enum popinjay_uidl_rank rank)
@@ -170,7 +182,7 @@ popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
 {
 	struct popinjay_uidl *message = set_append(set, uid, rank);
 
-	if (uidl != NULL && popinjay_uidl_is_valid(uidl))
+	if (uidl != NULL && (set->take_any || popinjay_uidl_is_valid(uidl)))
 		message->uidl = p_strdup(set->pool, uidl);
 	return message;
 }
@@ -311,6 +323,8 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 
 	i_assert(!set->resolved);
 	set->resolved = TRUE;
+	if (set->take_any)
+		return;
 
 	set->claim_pool = pool_alloconly_create("popinjay uidl claims",
 						64*1024);

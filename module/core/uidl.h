@@ -16,7 +16,12 @@
    give a copy what they keep with the first one, and doveadm backup brings one
    UIDL for all of them. */
 
-#define POPINJAY_UIDL_MAX_LEN 70
+/* What RFC 1939 allows. Dovecot shows longer ones, such as file names, and
+   clients have known mail by them for years. */
+#define POPINJAY_UIDL_RFC_MAX_LEN 70
+/* What the reply to UIDL for one message has room for: 512 octets (RFC 1939
+   section 3) less "+OK", two spaces, the largest number and CRLF. */
+#define POPINJAY_UIDL_MAX_LEN 495
 
 /* How firmly a UIDL is a message's. */
 enum popinjay_uidl_rank {
@@ -69,9 +74,12 @@ struct popinjay_uidl {
 typedef const char *
 popinjay_uidl_get_guid_t(void *context, uint32_t uid);
 
-/* Check that uidl is 1-70 characters of 0x21-0x7E (RFC 1939 section 7).
-   Returns TRUE if a client may be shown it. */
+/* Check that uidl is 1-495 characters of 0x21-0x7E (RFC 1939 section 7, which
+   allows 70). Returns TRUE if a client may be shown it. */
 bool popinjay_uidl_is_valid(const char *uidl);
+
+/* Returns TRUE if uidl is no longer than RFC 1939 allows. */
+bool popinjay_uidl_is_short(const char *uidl);
 
 /* Returns a hash of a UIDL or GUID for hash tables; it is another one in each
    process. */
@@ -93,6 +101,11 @@ popinjay_uidl_set_create(unsigned int message_count, uint32_t uidvalidity,
 /* Free the set with its strings, and set *set to NULL. Does nothing if it is
    NULL. */
 void popinjay_uidl_set_free(struct popinjay_uidl_set **set);
+
+/* Let each message have what it is given, also what no client may be shown or
+   several have, and NULL where it is given nothing. Call it before the first
+   is added. */
+void popinjay_uidl_set_take_any(struct popinjay_uidl_set *set);
 
 /* Add a message, in the order of uids. uidl is copied; it may be NULL or
    invalid, which gives the message a fallback. Returns the message, of which

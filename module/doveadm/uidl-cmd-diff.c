@@ -44,7 +44,9 @@ diff_is_changed(const struct diff_context *diff, uint32_t uid)
 	before = popinjay_uidl_set_find(diff->before, uid);
 	if (before == NULL)
 		return -1;
+	/* nobody can have fetched one without a UIDL */
 	return !before->provisional && !after->provisional &&
+		before->uidl != NULL &&
 		strcmp(before->uidl, after->uidl) != 0 ? 1 : 0;
 }
 
@@ -153,32 +155,46 @@ static int diff_location(struct uidl_cmd *cmd, struct diff_context *diff)
 	return ret;
 }
 
-static int diff_run(struct uidl_cmd *cmd, struct mailbox *box)
+/* Compare with what a copy of the mailbox would show. */
+static int diff_copy(struct uidl_cmd *cmd, struct diff_context *diff)
 {
-	struct diff_context diff;
 	const struct popinjay_uidl *uidls;
-	const char *error = "The INBOX has no UIDLs of Popinjay";
 	unsigned int i, count;
 	int ret;
 
+	uidls = popinjay_uidl_set_get(diff->before, &count);
+	hash_table_create(&diff->known, default_pool, count,
+			  popinjay_uidl_hash, strcmp);
+	for (i = 0; i < count; i++) {
+		if (uidls[i].uidl != NULL) {
+			hash_table_update(diff->known, uidls[i].uidl,
+					  POINTER_CAST(1));
+		}
+	}
+	ret = diff_location(cmd, diff);
+	hash_table_destroy(&diff->known);
+	return ret;
+}
+
+static int diff_run(struct uidl_cmd *cmd, struct mailbox *box)
+{
+	struct diff_context diff;
+	struct popinjay_uidl_set *stock = NULL;
+	const char *error = "The INBOX has no UIDLs of Popinjay";
+	int ret;
+
 	i_zero(&diff);
-	if (cmd->api->get(box, &diff.before, &error) <= 0) {
+	ret = cmd->stock ? cmd->api->get_stock(box, &stock, &error) :
+		cmd->api->get(box, &diff.before, &error);
+	if (ret <= 0) {
 		uidl_cmd_fail(cmd, EX_TEMPFAIL, "%s", error);
 		return -1;
 	}
-	if (cmd->location == NULL)
-		ret = diff_mailbox(cmd, &diff, box);
-	else {
-		uidls = popinjay_uidl_set_get(diff.before, &count);
-		hash_table_create(&diff.known, default_pool, count,
-				  popinjay_uidl_hash, strcmp);
-		for (i = 0; i < count; i++) {
-			hash_table_insert(diff.known, uidls[i].uidl,
-					  POINTER_CAST(1));
-		}
-		ret = diff_location(cmd, &diff);
-		hash_table_destroy(&diff.known);
-	}
+	if (stock != NULL)
+		diff.before = stock;
+	ret = cmd->location == NULL ? diff_mailbox(cmd, &diff, box) :
+		diff_copy(cmd, &diff);
+	popinjay_uidl_set_free(&stock);
 	if (ret < 0)
 		return -1;
 	cmd->diff_users_count++;
@@ -201,14 +217,21 @@ static void diff_init(struct uidl_cmd *cmd)
 	other->reuse_xuidl = uidl_cmd_param(cmd, "reuse-xuidl");
 	other->old_format = uidl_cmd_param(cmd, "old-format");
 	other->old_until = uidl_cmd_param(cmd, "old-until");
+	other->strict = uidl_cmd_param(cmd, "strict");
 	other->ignore_saved = uidl_cmd_flag(cmd, "without-saved");
 	other->ignore_stored = uidl_cmd_flag(cmd, "without-stored");
 	cmd->location = uidl_cmd_param(cmd, "location");
+	cmd->stock = uidl_cmd_flag(cmd, "stock");
+	if (other->strict != NULL && strcmp(other->strict, "yes") != 0 &&
+	    strcmp(other->strict, "no") != 0) {
+		i_fatal_status(EX_USAGE, "strict=%s: Use yes or no",
+			       other->strict);
+	}
 	if (other->format == NULL && other->policy == NULL &&
 	    other->sources == NULL && other->reuse_xuidl == NULL &&
 	    other->old_format == NULL && other->old_until == NULL &&
-	    !other->ignore_saved && !other->ignore_stored &&
-	    cmd->location == NULL) {
+	    other->strict == NULL && !other->ignore_saved &&
+	    !other->ignore_stored && cmd->location == NULL && !cmd->stock) {
 		i_fatal_status(EX_USAGE, "What would be other? Give at least "
 			       "one option, such as -f FORMAT");
 	}

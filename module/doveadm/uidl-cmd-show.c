@@ -307,8 +307,49 @@ static int check_shown(struct uidl_cmd *cmd, struct mailbox *box,
 	return 0;
 }
 
+/* What Dovecot would show, and with it what would change for clients that have
+   known the mailbox without Popinjay. */
+static int check_stock(struct uidl_cmd *cmd, struct mailbox *box,
+		       unsigned int *faults)
+{
+	const struct popinjay_uidl_set *set;
+	struct popinjay_uidl_set *stock = NULL;
+	const struct popinjay_uidl *before, *after;
+	const char *error = "The INBOX has no UIDLs of Popinjay";
+	unsigned int i, count, changed = 0;
+
+	if (get_shown(cmd, box, &set) < 0)
+		return -1;
+	if (cmd->api->get_stock(box, &stock, &error) <= 0) {
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "What Dovecot would show can't "
+			      "be told: %s", error);
+		return -1;
+	}
+	before = popinjay_uidl_set_get(stock, &count);
+	for (i = 0; i < count; i++) T_BEGIN {
+		after = popinjay_uidl_set_find(set, before[i].uid);
+		if (after != NULL && before[i].uidl != NULL &&
+		    !before[i].provisional && !after->provisional &&
+		    strcmp(before[i].uidl, after->uidl) != 0) {
+			changed++;
+			check_print(after->uid, after->uidl, t_strdup_printf(
+				"without Popinjay it is \"%s\"",
+				popinjay_uidl_table_text(before[i].uidl)));
+		}
+	} T_END;
+	popinjay_uidl_set_free(&stock);
+	if (changed > 0) {
+		check_print(0, "", t_strdup_printf(
+			"%u of %u messages have another UIDL than without "
+			"Popinjay", changed, count));
+		++*faults;
+	}
+	return 0;
+}
+
 static void check_init(struct uidl_cmd *cmd)
 {
+	cmd->stock = uidl_cmd_flag(cmd, "stock");
 	cmd->repair = uidl_cmd_flag(cmd, "repair");
 }
 
@@ -319,7 +360,8 @@ static int check_run(struct uidl_cmd *cmd, struct mailbox *box)
 	if (check_saved(cmd, box, &faults) < 0)
 		return -1;
 	/* with a damaged file nothing is shown at all */
-	if (faults == 0 && check_shown(cmd, box, &faults) < 0)
+	if (faults == 0 && (check_shown(cmd, box, &faults) < 0 ||
+	    (cmd->stock && check_stock(cmd, box, &faults) < 0)))
 		return -1;
 	if (faults > 0 && cmd->ctx.exit_code == 0)
 		cmd->ctx.exit_code = EX_DATAERR;

@@ -60,6 +60,8 @@ struct uidl_cmd {
 	pool_t rows_pool;
 	ARRAY_TYPE(popinjay_uidl_row) rows;
 
+	/* check and diff: compare with Dovecot without Popinjay */
+	bool stock;
 	/* check */
 	bool repair;
 

@@ -91,7 +91,7 @@ DOVEADM_CMD_PARAMS_END
 		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX
 			"[-f <format>] [-p <policy>] [-s <sources>] "
 			"[-x yes|no] [-o <old format>] [-t <old until>] "
-			"[-w] [-W] [-l <location>]",
+			"[-y yes|no] [-w] [-W] [-l <location>] [-k]",
 DOVEADM_CMD_PARAMS_START
 DOVEADM_CMD_MAIL_COMMON
 DOVEADM_CMD_PARAM('f', "format", CMD_PARAM_STR, 0)
@@ -100,17 +100,20 @@ DOVEADM_CMD_PARAM('s', "sources", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('x', "reuse-xuidl", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('o', "old-format", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('t', "old-until", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('y', "strict", CMD_PARAM_STR, 0)
 DOVEADM_CMD_PARAM('w', "without-saved", CMD_PARAM_BOOL, 0)
 DOVEADM_CMD_PARAM('W', "without-stored", CMD_PARAM_BOOL, 0)
 DOVEADM_CMD_PARAM('l', "location", CMD_PARAM_STR, 0)
+DOVEADM_CMD_PARAM('k', "stock", CMD_PARAM_BOOL, 0)
 DOVEADM_CMD_PARAMS_END
 	}, {
 		.name = "popinjay uidl check",
 		.mail_cmd = check_alloc,
-		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX "[-r]",
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX "[-r] [-k]",
 DOVEADM_CMD_PARAMS_START
 DOVEADM_CMD_MAIL_COMMON
 DOVEADM_CMD_PARAM('r', "repair", CMD_PARAM_BOOL, 0)
+DOVEADM_CMD_PARAM('k', "stock", CMD_PARAM_BOOL, 0)
 DOVEADM_CMD_PARAMS_END
 	}, {
 		.name = "popinjay uidl accept",

@@ -33,15 +33,13 @@ static int api_get(struct mailbox *box,
 	return ret;
 }
 
+/* Returns 1 with the settings of the mailbox's user, 0 if it is none of ours,
+   or -1 with the reason in error_r. */
 static int
-api_get_other(struct mailbox *box, const struct popinjay_uidl_other *other,
-	      struct popinjay_uidl_set **set_r, const char **error_r)
+api_get_settings(struct mailbox *box, struct popinjay_settings *set_r,
+		 const char **error_r)
 {
 	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
-	struct popinjay_uidl_sources *sources;
-	struct popinjay_settings set;
-	struct popinjay_uidl_set *uidls;
-	int ret;
 
 	if (!popinjay_uidl_storage_is_ours(box))
 		return 0;
@@ -49,7 +47,49 @@ api_get_other(struct mailbox *box, const struct popinjay_uidl_other *other,
 		*error_r = puser->error;
 		return -1;
 	}
-	set = *puser->set;
+	*set_r = *puser->set;
+	return 1;
+}
+
+/* Make the UIDLs of a chain of sources, and free that. */
+static int api_make(struct mailbox *box, struct popinjay_uidl_sources *sources,
+		    struct popinjay_uidl_set **set_r, const char **error_r)
+{
+	int ret = popinjay_uidl_storage_make(box, sources, FALSE, set_r);
+
+	popinjay_uidl_sources_free(&sources);
+	if (ret < 0) {
+		*error_r = mailbox_get_last_internal_error(box, NULL);
+		return -1;
+	}
+	return 1;
+}
+
+static int api_get_stock(struct mailbox *box, struct popinjay_uidl_set **set_r,
+			 const char **error_r)
+{
+	struct popinjay_uidl_sources *sources;
+	struct popinjay_settings set;
+	int ret = api_get_settings(box, &set, error_r);
+
+	if (ret <= 0)
+		return ret;
+	if (popinjay_uidl_sources_create_stock(box->storage->user, &set,
+					       &sources, error_r) < 0)
+		return -1;
+	return api_make(box, sources, set_r, error_r);
+}
+
+static int
+api_get_other(struct mailbox *box, const struct popinjay_uidl_other *other,
+	      struct popinjay_uidl_set **set_r, const char **error_r)
+{
+	struct popinjay_uidl_sources *sources;
+	struct popinjay_settings set;
+	int ret = api_get_settings(box, &set, error_r);
+
+	if (ret <= 0)
+		return ret;
 	/* it only asks for an order of the sources */
 	set.popinjay_uidl_save = FALSE;
 	if (other->sources != NULL)
@@ -64,19 +104,14 @@ api_get_other(struct mailbox *box, const struct popinjay_uidl_other *other,
 		set.popinjay_uidl_old_format = other->old_format;
 	if (other->old_until != NULL)
 		set.popinjay_uidl_old_until = other->old_until;
+	if (other->strict != NULL)
+		set.popinjay_uidl_strict = strcmp(other->strict, "yes") == 0;
 	if (popinjay_uidl_sources_create(box->storage->user, &set, &sources,
 					 error_r) < 0)
 		return -1;
 	popinjay_uidl_sources_ignore(sources, other->ignore_saved,
 				     other->ignore_stored);
-	ret = popinjay_uidl_storage_make(box, sources, FALSE, &uidls);
-	popinjay_uidl_sources_free(&sources);
-	if (ret < 0) {
-		*error_r = mailbox_get_last_internal_error(box, NULL);
-		return -1;
-	}
-	*set_r = uidls;
-	return 1;
+	return api_make(box, sources, set_r, error_r);
 }
 
 /* Returns NULL with the reason in error_r if the mailbox is none of ours, or
@@ -409,6 +444,7 @@ const struct popinjay_uidl_api popinjay_uidl_api = {
 	.version = POPINJAY_VERSION,
 	.get = api_get,
 	.get_other = api_get_other,
+	.get_stock = api_get_stock,
 	.save_shown = api_save_shown,
 	.save = api_save,
 	.saved_read = api_saved_read,

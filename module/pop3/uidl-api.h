@@ -17,9 +17,9 @@ struct popinjay_uidl_saved;
 struct popinjay_uidl_other {
 	/* popinjay_uidl_sources, popinjay_uidl_policy, popinjay_reuse_xuidl,
 	   popinjay_uidl_format, popinjay_uidl_old_format,
-	   popinjay_uidl_old_until */
+	   popinjay_uidl_old_until, popinjay_uidl_strict */
 	const char *sources, *policy, *reuse_xuidl;
-	const char *format, *old_format, *old_until;
+	const char *format, *old_format, *old_until, *strict;
 	/* as if nothing were saved by us, as if the storage kept nothing */
 	bool ignore_saved, ignore_stored;
 };
@@ -48,6 +48,13 @@ struct popinjay_uidl_api {
 	   -1 as get() does; a setting that makes no sense is an error too. */
 	int (*get_other)(struct mailbox *box,
 			 const struct popinjay_uidl_other *other,
+			 struct popinjay_uidl_set **set_r,
+			 const char **error_r);
+
+	/* Get what a client would be shown without Popinjay, as get_other()
+	   does: a UIDL may be invalid there, that of several messages, or NULL
+	   for none. */
+	int (*get_stock)(struct mailbox *box,
 			 struct popinjay_uidl_set **set_r,
 			 const char **error_r);
 

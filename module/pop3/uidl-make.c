@@ -267,6 +267,8 @@ int popinjay_uidl_make(struct mailbox *box,
 	maker.uidvalidity = status.uidvalidity;
 	maker.set = popinjay_uidl_set_create(status.messages,
 		status.uidvalidity, maker_get_guid_of_uid, &maker);
+	if (popinjay_uidl_sources_are_stock(sources))
+		popinjay_uidl_set_take_any(maker.set);
 
 	maker.trans = mailbox_transaction_begin(box, 0, __func__);
 	maker.guid_mail = mail_alloc(maker.trans, MAIL_FETCH_GUID, NULL);

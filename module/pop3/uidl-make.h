@@ -13,7 +13,8 @@ struct popinjay_uidl_sources;
    download all of it again. */
 #define POPINJAY_UIDL_MAX_FAILED 8
 
-/* Make the UIDLs of all messages that the mailbox shows now. saved may be NULL;
+/* Make the UIDLs of all messages that the mailbox shows now. Those of Dovecot's
+   own sources are taken as they are. saved may be NULL;
    else its entries are matched with the messages. With want_keys each message
    of the set has its key. Returns 0, or -1 with the mailbox's error set and
    NULL in *set_r. */

@@ -43,6 +43,10 @@ struct popinjay_uidl_sources {
 
 	bool ignore_saved:1;
 	bool ignore_stored:1;
+	/* UIDLs have to be as short as RFC 1939 wants them */
+	bool strict:1;
+	/* what Dovecot shows without us, good or not */
+	bool stock:1;
 };
 
 void popinjay_uidl_sources_free(struct popinjay_uidl_sources **_sources)
@@ -104,12 +108,27 @@ source_init_old(struct popinjay_uidl_sources *sources, struct mail_user *user,
 }
 
 static int
+source_init_format(struct popinjay_uidl_sources *sources,
+		   struct mail_user *user, const struct popinjay_settings *set,
+		   struct source *source, const char **error_r)
+{
+	const char *format = set->popinjay_uidl_format;
+
+	if (*format != '\0' && !sources->stock) {
+		return popinjay_uidl_format_create(user, set,
+			"popinjay_uidl_format", format, &source->format,
+			error_r);
+	}
+	return popinjay_uidl_format_create(user, set, "pop3_uidl_format",
+		popinjay_settings_get_native_uidl_format(user),
+		&source->format, error_r);
+}
+
+static int
 source_init(struct popinjay_uidl_sources *sources, struct mail_user *user,
 	    const struct popinjay_settings *set, const char *name,
 	    struct source *source, const char **error_r)
 {
-	const char *format = set->popinjay_uidl_format;
-
 	if (strcmp(name, POPINJAY_UIDL_SOURCE_SAVED) == 0) {
 		source->type = SOURCE_SAVED;
 		source->name = POPINJAY_UIDL_SOURCE_SAVED;
@@ -123,15 +142,7 @@ source_init(struct popinjay_uidl_sources *sources, struct mail_user *user,
 	} else if (strcmp(name, POPINJAY_UIDL_POLICY_FORMAT) == 0) {
 		source->type = SOURCE_FORMAT;
 		source->name = POPINJAY_UIDL_POLICY_FORMAT;
-		if (*format != '\0') {
-			return popinjay_uidl_format_create(user, set,
-				"popinjay_uidl_format", format,
-				&source->format, error_r);
-		}
-		return popinjay_uidl_format_create(user, set,
-			"pop3_uidl_format",
-			popinjay_settings_get_native_uidl_format(user),
-			&source->format, error_r);
+		return source_init_format(sources, user, set, source, error_r);
 	} else {
 		source->type = SOURCE_POLICY;
 		source->policy = popinjay_uidl_policy_find(name);
@@ -259,6 +270,7 @@ int popinjay_uidl_sources_create(struct mail_user *user,
 	int ret;
 
 	i_array_init(&sources->chain, 4);
+	sources->strict = set->popinjay_uidl_strict;
 	ret = *set->popinjay_uidl_sources == '\0' ?
 		sources_default(sources, user, set, error_r) :
 		sources_parse(sources, user, set, error_r);
@@ -274,6 +286,32 @@ int popinjay_uidl_sources_create(struct mail_user *user,
 	else
 		*sources_r = sources;
 	return ret;
+}
+
+int popinjay_uidl_sources_create_stock(struct mail_user *user,
+				       const struct popinjay_settings *set,
+				       struct popinjay_uidl_sources **sources_r,
+				       const char **error_r)
+{
+	struct popinjay_uidl_sources *sources =
+		i_new(struct popinjay_uidl_sources, 1);
+
+	i_array_init(&sources->chain, 4);
+	sources->stock = TRUE;
+	/* of saved, only what the storage keeps */
+	sources->ignore_saved = TRUE;
+	if (source_add(sources, user, set, POPINJAY_UIDL_SOURCE_SAVED,
+		       error_r) < 0 ||
+	    (set->pop3_reuse_xuidl &&
+	     source_add(sources, user, set, POPINJAY_UIDL_SOURCE_XUIDL,
+			error_r) < 0) ||
+	    source_add(sources, user, set, POPINJAY_UIDL_POLICY_FORMAT,
+		       error_r) < 0) {
+		popinjay_uidl_sources_free(&sources);
+		return -1;
+	}
+	*sources_r = sources;
+	return 0;
 }
 
 void popinjay_uidl_sources_add_xuidl(struct popinjay_uidl_sources *sources)
@@ -305,6 +343,12 @@ popinjay_uidl_sources_use_saved(const struct popinjay_uidl_sources *sources,
 	*first_r = source != NULL &&
 		array_foreach_idx(&sources->chain, source) == 0;
 	return source != NULL && !sources->ignore_saved;
+}
+
+bool
+popinjay_uidl_sources_are_stock(const struct popinjay_uidl_sources *sources)
+{
+	return sources->stock;
 }
 
 const struct popinjay_uidl_plain *
@@ -362,14 +406,20 @@ get_stored(struct mail *mail, const char **uidl_r, const char **error_r)
 }
 
 static int
-get_xuidl(struct mail *mail, const char **uidl_r, const char **error_r)
+get_xuidl(const struct popinjay_uidl_sources *sources, struct mail *mail,
+	  const char **uidl_r, const char **error_r)
 {
 	int ret = mail_get_first_header(mail, "X-UIDL", uidl_r);
 
 	if (ret < 0)
 		return lookup_failed(mail, "X-UIDL header", error_r);
-	/* the sender wrote it */
-	return ret > 0 && popinjay_uidl_is_valid(*uidl_r) ? 1 : 0;
+	if (ret > 0 && !sources->stock &&
+	    (!popinjay_uidl_is_valid(*uidl_r) ||
+	     (sources->strict && !popinjay_uidl_is_short(*uidl_r)))) {
+		/* the sender wrote it */
+		return 0;
+	}
+	return ret;
 }
 
 static int
@@ -424,7 +474,7 @@ source_get(const struct popinjay_uidl_sources *sources,
 		given_r->rank = POPINJAY_UIDL_STORED;
 		return get_stored(mail, &given_r->uidl, error_r);
 	case SOURCE_XUIDL:
-		return get_xuidl(mail, &given_r->uidl, error_r);
+		return get_xuidl(sources, mail, &given_r->uidl, error_r);
 	case SOURCE_OLD:
 	case SOURCE_FORMAT:
 	case SOURCE_POLICY:
@@ -433,6 +483,13 @@ source_get(const struct popinjay_uidl_sources *sources,
 		return ret;
 	}
 	i_unreached();
+}
+
+/* No client knows long UIDLs of a policy that Dovecot has not. */
+static bool source_is_strict(const struct popinjay_uidl_sources *sources,
+			     const struct source *source)
+{
+	return sources->strict || source->type == SOURCE_POLICY;
 }
 
 int popinjay_uidl_sources_get(const struct popinjay_uidl_sources *sources,
@@ -450,5 +507,9 @@ int popinjay_uidl_sources_get(const struct popinjay_uidl_sources *sources,
 		if (ret != 0)
 			break;
 	}
+	if (ret > 0 && source_is_strict(sources, source) &&
+	    given_r->rank != POPINJAY_UIDL_SAVED &&
+	    !popinjay_uidl_is_short(given_r->uidl))
+		given_r->uidl = "";
 	return ret;
 }

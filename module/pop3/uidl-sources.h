@@ -34,6 +34,12 @@ int popinjay_uidl_sources_create(struct mail_user *user,
 /* Free the chain and set *sources to NULL. Does nothing if it is NULL. */
 void popinjay_uidl_sources_free(struct popinjay_uidl_sources **sources);
 
+/* Prepare the chain that Dovecot without Popinjay goes through, whose UIDLs may
+   be anything. As popinjay_uidl_sources_create(). */
+int popinjay_uidl_sources_create_stock(struct mail_user *user,
+				       const struct popinjay_settings *set,
+				       struct popinjay_uidl_sources **sources_r,
+				       const char **error_r);
 /* Look at the X-UIDL header next after what is saved, in a chain that
    popinjay_uidl_sources does not name. */
 void popinjay_uidl_sources_add_xuidl(struct popinjay_uidl_sources *sources);
@@ -47,6 +53,9 @@ void popinjay_uidl_sources_ignore(struct popinjay_uidl_sources *sources,
 bool popinjay_uidl_sources_use_saved(const struct popinjay_uidl_sources *chain,
 				     bool *first_r);
 
+/* Returns TRUE if it is Dovecot's. */
+bool popinjay_uidl_sources_are_stock(const struct popinjay_uidl_sources *chain);
+
 /* Returns how UIDLs are made of uid and UIDVALIDITY alone where nothing is
    saved or stored, or NULL if it takes more. */
 const struct popinjay_uidl_plain *
@@ -59,7 +68,8 @@ popinjay_uidl_sources_fields(const struct popinjay_uidl_sources *sources);
 /* Get the UIDL of mail from the first source that has one. saved is its saved
    UIDL, or NULL. buf is for a UIDL that has to be made. Returns 1, 0 if no
    source has one, or -1 with the reason in error_r if one could not be read
-   now: what a later source would say is none to show then. */
+   now: what a later source would say is none to show then. One that is too
+   long for the settings is given as "". */
 int popinjay_uidl_sources_get(const struct popinjay_uidl_sources *sources,
 			      struct mail *mail, const char *saved,
 			      string_t *buf,

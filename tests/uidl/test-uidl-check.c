@@ -72,7 +72,7 @@ static void test_check_policy(void)
 	g_autofree char *format = NULL, *list = NULL;
 	g_auto(GStrv) problems = NULL, sources = NULL;
 
-	filler = g_strnfill(70, 'x');
+	filler = g_strnfill(495, 'x');
 	format = g_strconcat(filler, "%{uid}", NULL);
 	reload(format, NULL);
 	user = user_with_mails("maildir");

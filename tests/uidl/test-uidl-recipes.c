@@ -202,6 +202,47 @@ static void test_convert(void)
 	g_array_unref(numbers);
 }
 
+/* A mailbox that has been without Popinjay, where two messages share a UIDL. */
+static void test_before(void)
+{
+	g_autofree char *xuidl = fixture_is_2_3() ?
+		uidl_settings("popinjay_reuse_xuidl", "yes", NULL) :
+		g_strdup("pop3_reuse_xuidl = yes\n");
+	g_autofree char *diff = NULL, *check = NULL;
+	GString *commands;
+
+	fixture_reload(f, xuidl);
+	/* -A made her home already; an ordinary user's had none */
+	if (geteuid() != 0)
+		fixture_user_add(f, "carol");
+	numbered_deliver(f, "carol", 1, 1, MAIL_BYTES);
+	for (unsigned int i = 0; i < 2; i++) {
+		g_autofree char *mail = g_strdup_printf(
+			"X-UIDL: double\nSubject: %u\n\nText.\n", i);
+
+		fixture_deliver(f, "carol", mail, strlen(mail));
+	}
+	commands = recipe("BEFORE POPINJAY IS LOADED", 1);
+	replace_all_users(commands);
+	if (geteuid() != 0) {
+		g_autofree char *file = g_build_filename(f->dir, "all", NULL);
+
+		g_assert_true(g_file_set_contents(file, "carol\n", -1, NULL));
+	}
+	diff = run(commands);
+	if (!g_regex_match_simple("carol +3 +2 +\\d+\\s", diff, 0, 0))
+		g_error("not two of three messages: %s", diff);
+	commands = recipe("BEFORE POPINJAY IS LOADED", 2);
+	replace(commands, "alice", "carol");
+	g_strchomp(commands->str);
+	commands->len = strlen(commands->str);
+	g_string_append(commands, " || test $? = 65");
+	check = run(commands);
+	if (strstr(check, "without Popinjay it is \"double\"") == NULL ||
+	    strstr(check, "2 of 3 messages have another UIDL") == NULL)
+		g_error("not two of three messages: %s", check);
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&f, fixture_free);
@@ -218,6 +259,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-recipes/1-move", test_move);
 	g_test_add_func("/uidl-recipes/2-format", test_format);
 	g_test_add_func("/uidl-recipes/3-convert", test_convert);
+	g_test_add_func("/uidl-recipes/4-before", test_before);
 	g_test_add_func("/stop/uidl-recipes", test_stop);
 	f = fixture_new(NULL);
 	old = fixture_new(&stock);

@@ -212,14 +212,16 @@ script_run(GThreadedSocketService *service G_GNUC_UNUSED,
 	{ "", "+OK\r\n" }, { "CAPA", capa }, { "USER u", "+OK\r\n" }, \
 	{ "PASS " FIXTURE_PASSWORD, "+OK\r\n" }
 
-#define LONG_70 "0123456789abcdefghijklmnopqrstuvwxyz" \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ01234567"
+#define LONG_55 "0123456789abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRS"
+#define LONG_495 LONG_55 LONG_55 LONG_55 LONG_55 LONG_55 LONG_55 LONG_55 \
+	LONG_55 LONG_55
 
 /* No CAPA, no PIPELINING, TOPs that fail, a UIDL that is too long, and no
    answer to QUIT. */
 static const struct script_line plain_script[] = {
 	LOGIN("-ERR what?\r\n"),
-	{ "UIDL", "+OK\r\n1 a\r\n3 b\r\n4 "LONG_70"c\r\n.\r\n" },
+	{ "UIDL", "+OK\r\n1 a\r\n3 b\r\n4 "LONG_495"c\r\n.\r\n" },
 	{ "LIST", "+OK\r\n1 10\r\n2 5\r\n3 20 more\r\n.\r\n" },
 	{ "TOP 1 0", "+OK\r\nMessage-ID: <1@x>\r\n..dot: x\r\n\r\n.\r\n" },
 	{ "TOP 3 0", "-ERR not now\r\n" },
@@ -314,7 +316,7 @@ static void test_script(void)
 			g_assert_nonnull(strstr(out, "\na\t10\t"));
 			g_assert_nonnull(strstr(out, "\t<1@x>\t\n"));
 			g_assert_nonnull(strstr(out, "\nb\t20\t\t\t\n"));
-			g_assert_nonnull(strstr(out, "\n"LONG_70"...\t\t"));
+			g_assert_nonnull(strstr(out, "\n"LONG_495"...\t\t"));
 			g_assert_nonnull(strstr(err, "The header of 2 of 3 "
 						"messages could not be had"));
 		}

@@ -12,6 +12,7 @@
 
 #define X10 "0123456789"
 #define X70 X10 X10 X10 X10 X10 X10 X10
+#define X490 X70 X70 X70 X70 X70 X70 X70
 #define MAIL_BYTES 400
 #define KEY "a key of 22 characters"
 
@@ -108,8 +109,8 @@ static const struct xuidl_mail xuidl_mails[] = {
 	{ "x-uidl: double\n", "" },
 	{ "X-UIDL: double\n", "" },
 	{ "X-UIDL: with space\n", NULL },
-	{ "X-UIDL: " X70 "\n", X70 },
-	{ "X-UIDL: " X70 "1\n", NULL },
+	{ "X-UIDL: " X490 "12345\n", X490 "12345" },
+	{ "X-UIDL: " X490 "123456\n", NULL },
 	{ "X-UIDL: h\xc3\xa9\n", NULL },
 	{ "X-UIDL: a\x01\x62\n", NULL },
 	{ "X-UIDL: a\x7f\x62\n", NULL },
@@ -255,10 +256,11 @@ static void make_invalid_names(const char *user)
 }
 
 static const struct template_test template_tests[] = {
-	{ "long-names", "maildir", "%{filename}", make_long_names },
+	{ "long-names", "maildir", "%{filename}%{filename}%{filename}"
+	  "%{filename}%{filename}%{filename}%{filename}", make_long_names },
 	{ "invalid-names", "maildir", "%{filename}", make_invalid_names },
-	{ "too-long", "maildir", "%{guid}" X70, NULL },
-	{ "too-long", "mdbox", "%{guid}%{guid}%{guid}", NULL },
+	{ "too-long", "maildir", "%{guid}" X490, NULL },
+	{ "too-long", "mdbox", "%{guid}" X70 X70 X70 X70 X70 X70 X70, NULL },
 	{ "space", "sdbox", "%{uid} x", NULL },
 	{ "no-file-name", "mbox", "%{filename}", NULL },
 	{ "no-file-name", "sdbox", "%{filename}", NULL },
@@ -305,9 +307,9 @@ static void test_one_of_many(void)
 	{
 		g_autofree char *path = numbered_find_file(get_fixture(), user,
 							   2);
-		g_autofree char *long_path = g_strconcat(path, X70, NULL);
+		g_autofree char *bad_path = g_strconcat(path, " b", NULL);
 
-		g_assert_cmpint(rename(path, long_path), ==, 0);
+		g_assert_cmpint(rename(path, bad_path), ==, 0);
 	}
 	reload("%{filename}", NULL, NULL);
 	uidls = list(user);

@@ -9,8 +9,10 @@
 
 static void test_valid(void)
 {
-	g_autofree char *longest = g_strnfill(70, 'a');
-	g_autofree char *too_long = g_strnfill(71, 'a');
+	g_autofree char *longest = g_strnfill(495, 'a');
+	g_autofree char *too_long = g_strnfill(496, 'a');
+	g_autofree char *short_one = g_strnfill(70, 'a');
+	g_autofree char *long_one = g_strnfill(71, 'a');
 	char one[2] = "";
 	unsigned int chr;
 
@@ -28,6 +30,8 @@ static void test_valid(void)
 	g_assert_false(popinjay_uidl_is_valid("a\xc3\xa9"));
 	g_assert_true(popinjay_uidl_is_valid(longest));
 	g_assert_false(popinjay_uidl_is_valid(too_long));
+	g_assert_true(popinjay_uidl_is_short(short_one));
+	g_assert_false(popinjay_uidl_is_short(long_one));
 }
 
 /* The exact strings: were they to change with an update of Popinjay, clients
