@@ -19,6 +19,31 @@
 
 /* --- freeze --- */
 
+/* Name the messages that could not be saved. Returns 0, or -1 after
+   uidl_cmd_fail() if they can't be told. */
+static int freeze_tell_left_out(struct uidl_cmd *cmd, struct mailbox *box)
+{
+	const struct popinjay_uidl_set *set;
+	const struct popinjay_uidl *uidls;
+	const char *error = "The INBOX has none of Popinjay";
+	unsigned int i, count;
+
+	if (cmd->api->get(box, &set, &error) <= 0) {
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The UIDLs can't be told: %s",
+			      error);
+		return -1;
+	}
+	uidls = popinjay_uidl_set_get(set, &count);
+	for (i = 0; i < count; i++) {
+		if (!uidls[i].provisional)
+			continue;
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The message with UID %u can't "
+			      "be read now, so its UIDL is not known: it was "
+			      "not saved", uidls[i].uid);
+	}
+	return 0;
+}
+
 /* What is saved already stays as it is: a freeze that was stopped goes on where
    it was, and several at once do the same. */
 static int freeze_run(struct uidl_cmd *cmd, struct mailbox *box)
@@ -32,6 +57,8 @@ static int freeze_run(struct uidl_cmd *cmd, struct mailbox *box)
 			      error);
 		return -1;
 	}
+	if (freeze_tell_left_out(cmd, box) < 0)
+		return -1;
 	mailbox_get_open_status(box, STATUS_MESSAGES, &status);
 	doveadm_print_num(status.messages);
 	doveadm_print_num(saved);

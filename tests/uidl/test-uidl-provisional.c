@@ -67,6 +67,7 @@ static void test_one(void)
 {
 	g_autofree char *user = make_user(5), *text = NULL, *saved = NULL;
 	g_autofree char *exported = NULL, *fetched = NULL, *path = NULL;
+	g_autofree char *err = NULL;
 	g_auto(GStrv) uidls = NULL, again = NULL;
 
 	set_mode(user, 3, 0);
@@ -82,12 +83,13 @@ static void test_one(void)
 	g_assert_nonnull(strstr(saved, "\n2 "));
 	g_assert_null(strstr(saved, "\n3 "));
 	/* by the tool, */
-	(void)run_doveadm(&text, "popinjay", "uidl", "freeze", "-u", user);
+	text = uidl_tool_err(f, NULL, 75, &err, "freeze", "-u", user, NULL);
+	g_assert_nonnull(strstr(err, "The message with UID 3 can't be read"));
 	g_clear_pointer(&saved, g_free);
 	g_assert_true(g_file_get_contents(path, &saved, NULL, NULL));
 	g_assert_null(strstr(saved, STAND_IN));
 	/* in a list, */
-	(void)run_doveadm(&exported, "popinjay", "uidl", "export", "-u", user);
+	exported = uidl_tool(f, NULL, 75, "export", "-u", user, NULL);
 	g_assert_null(strstr(exported, STAND_IN));
 	g_assert_nonnull(strstr(exported, "\n2\t"));
 	/* or by dsync, which reads it as this does */
