@@ -201,6 +201,7 @@ static void test_revoke(gconstpointer data)
 		.store = GPOINTER_TO_INT(data), .fast_logins = TRUE
 	};
 	g_autofree char *user = NULL, *text = NULL, *reply = NULL, *out = NULL;
+	g_autofree char *value = NULL, *restored = NULL;
 
 	if (options.store != SECRETS_SQLITE)
 		s = secrets_new_with(&options);
@@ -211,12 +212,20 @@ static void test_revoke(gconstpointer data)
 					"unused", NULL), ==, 0);
 	reply = secrets_login(s, POP3_TLS, "PLAIN", user, text, NULL);
 	g_assert_cmpstr(reply, ==, "+OK Logged in.");
+	value = secrets_get_value(s, user);
 	g_assert_cmpint(secrets_doveadm(s, "revoke", user, NULL, NULL, "used",
 					NULL), ==, 0);
 	g_assert_cmpint(secrets_doveadm(s, "list", user, NULL, &out, NULL),
 			==, 0);
 	g_assert_cmpstr(out, ==, "id\tlabel\tcreated\texpires\tmechanisms\t"
 			"last_used\n");
+	/* from where and when it was used is forgotten, too: it would stand
+	   there if the secret came back */
+	secrets_set_value(s, user, value);
+	g_assert_cmpint(secrets_doveadm(s, "show", user, NULL, &restored,
+					"used", NULL), ==, 0);
+	g_assert_nonnull(strstr(restored, "used"));
+	g_assert_null(strstr(restored, "127.0.0.1"));
 	if (s != shared)
 		secrets_free(s);
 	s = shared;
