@@ -163,8 +163,8 @@ static const struct bad bad_settings[] = {
 	  "there are: popinjay_uidl_format, popinjay_uidl_policy, "
 	  "popinjay_uidl_key_file, popinjay_reuse_xuidl, .*, "
 	  "popinjay_sasl_mechanisms, popinjay_disable_plaintext_auth" },
-	{ "bool", TRUE, { "popinjay_capability_implementation", "1" },
-	  "plugin \\{ popinjay_capability_implementation=1 \\}: "
+	{ "bool", TRUE, { "popinjay_capability_implementation", "2" },
+	  "plugin \\{ popinjay_capability_implementation=2 \\}: "
 	  "Invalid value: use yes or no" },
 	{ "maybe-bool", TRUE, { "popinjay_disable_plaintext_auth", "maybe" },
 	  "plugin \\{ popinjay_disable_plaintext_auth=maybe \\}: "

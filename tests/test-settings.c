@@ -25,7 +25,7 @@ struct user_case {
 static const struct user_case bad_cases[] = {
 	{ "bool", "userdb_popinjay_capability_implementation=maybe",
 	  "popinjay_capability_implementation=maybe .*: use yes or no",
-	  "popinjay_capability_implementation=maybe: .*\\(use yes or no\\)" },
+	  "popinjay_capability_implementation=maybe: .*: use yes or no" },
 	{ "time", "userdb_popinjay_idle_timeout=soon",
 	  "popinjay_idle_timeout=soon .*: use a time above 0",
 	  "popinjay_idle_timeout=soon: Invalid time interval" },
@@ -37,7 +37,7 @@ static const struct user_case bad_cases[] = {
 	  "popinjay_idle_timeout=.*: use a time .* up to 24 hours" },
 	{ "cleartext", "userdb_popinjay_disable_plaintext_auth=perhaps",
 	  "popinjay_disable_plaintext_auth=perhaps .*: use yes or no",
-	  "popinjay_disable_plaintext_auth=perhaps: Invalid value" },
+	  "popinjay_disable_plaintext_auth=perhaps: .*: use yes or no" },
 	{ "sink", "userdb_popinjay_access_log=printer",
 	  "popinjay_access_log=printer: Invalid value",
 	  "popinjay_access_log=printer: Invalid value" },
@@ -71,7 +71,26 @@ static const struct user_case good_cases[] = {
 	  NULL, NULL },
 	{ "logged", "", NULL, NULL },
 	{ "silent", "userdb_popinjay_access_log=none", NULL, NULL },
-	{ "guid", "userdb_popinjay_uidl_format=%{guid}", NULL, NULL }
+	{ "guid", "userdb_popinjay_uidl_format=%{guid}", NULL, NULL },
+	{ "braces", "userdb_popinjay_uidl_format={guid}", NULL, NULL }
+};
+
+/* A boolean as databases write it. */
+static const struct {
+	struct user_case user;
+	gboolean yes;
+} bool_cases[] = {
+#define BOOL_CASE(name, value, yes) \
+	{ { name, "userdb_popinjay_capability_implementation=" value \
+	    " userdb_popinjay_uidl_save=" value \
+	    " userdb_popinjay_reuse_xuidl=" value \
+	    " userdb_popinjay_disable_plaintext_auth=" value, NULL, NULL }, \
+	  yes }
+	BOOL_CASE("bool-1", "1", TRUE), BOOL_CASE("bool-0", "0", FALSE),
+	BOOL_CASE("bool-y", "Y", TRUE), BOOL_CASE("bool-n", "N", FALSE),
+	BOOL_CASE("bool-t", "t", TRUE), BOOL_CASE("bool-f", "f", FALSE),
+	BOOL_CASE("bool-true", "TRUE", TRUE),
+	BOOL_CASE("bool-false", "false", FALSE)
 };
 
 static const char *const list_defaults[][2] = {
@@ -132,6 +151,8 @@ static struct fixture *get_fixture(void)
 	s = g_string_new(users);
 	append_users(the_fixture, s, bad_cases, G_N_ELEMENTS(bad_cases));
 	append_users(the_fixture, s, good_cases, G_N_ELEMENTS(good_cases));
+	for (unsigned int i = 0; i < G_N_ELEMENTS(bool_cases); i++)
+		append_users(the_fixture, s, &bool_cases[i].user, 1);
 	if (!g_file_set_contents(path, s->str, s->len, &error))
 		g_error("%s", error->message);
 	return the_fixture;
@@ -181,6 +202,17 @@ static void test_implementation(void)
 	g_assert_false(says_implementation(f, "plain"));
 }
 
+static void test_bools(void)
+{
+	struct fixture *f = get_fixture();
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(bool_cases); i++) {
+		g_test_message("%s", bool_cases[i].user.name);
+		g_assert_cmpint(says_implementation(f,
+			bool_cases[i].user.name), ==, bool_cases[i].yes);
+	}
+}
+
 static void test_access_log(void)
 {
 	struct fixture *f = get_fixture();
@@ -202,23 +234,24 @@ static void test_access_log(void)
 
 /* A message's variables must reach us as they are: no Dovecot may put the
    user's in their place. */
-static void test_uidl_format(void)
+static void test_uidl_format(gconstpointer data)
 {
+	const char *user = data;
 	struct fixture *f = get_fixture();
 	g_autofree char *reply = NULL, *want = NULL;
 	GString *guid;
 	struct pop3 *pop3;
 
-	fixture_deliver(f, "guid", MAIL, strlen(MAIL));
+	fixture_deliver(f, user, MAIL, strlen(MAIL));
 	g_assert_cmpint(fixture_doveadm(f, NULL, &guid, NULL, "fetch", "-u",
-		"guid", "guid", "mailbox", "INBOX", NULL), ==, 0);
+		user, "guid", "mailbox", "INBOX", NULL), ==, 0);
 	g_string_replace(guid, "\f", "", 0);
 	g_strchomp(guid->str);
 	g_assert_true(g_str_has_prefix(guid->str, "guid: "));
 	want = g_strdup_printf("+OK 1 %s", guid->str + strlen("guid: "));
 	g_string_free(guid, TRUE);
 
-	pop3 = pop3_session(f, POP3_CLEAR, "guid");
+	pop3 = pop3_session(f, POP3_CLEAR, user);
 	reply = pop3_ask(pop3, "UIDL 1");
 	g_assert_cmpstr(reply, ==, want);
 	pop3_quit(pop3, "Logging out.");
@@ -317,8 +350,8 @@ static void test_start(void)
 		{ "protocol pop3 {\n  popinjay_uidl_fromat = x\n}",
 		  "Unknown setting: popinjay_uidl_fromat" },
 		{ "popinjay_capability_implementation = maybe",
-		  "popinjay_capability_implementation: Invalid boolean value: "
-			"maybe (use yes or no)" },
+		  "popinjay_capability_implementation=maybe: Invalid value: "
+			"use yes or no" },
 		{ "popinjay_idle_timeout = soon",
 		  "popinjay_idle_timeout: Invalid time interval: soon" },
 		{ "popinjay_idle_timeout = 0",
@@ -330,7 +363,8 @@ static void test_start(void)
 			"above 0 and up to 24 hours with its unit, such as "
 			"10 mins" },
 		{ "popinjay_disable_plaintext_auth = perhaps",
-		  "popinjay_disable_plaintext_auth: Invalid value: perhaps" }
+		  "popinjay_disable_plaintext_auth=perhaps: Invalid value: use "
+			"yes or no" }
 	};
 	struct fixture *f = get_fixture();
 
@@ -369,8 +403,12 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(path, &bad_cases[i], test_bad);
 	}
 	g_test_add_func("/settings/implementation", test_implementation);
+	g_test_add_func("/settings/bools", test_bools);
 	g_test_add_func("/settings/access-log", test_access_log);
-	g_test_add_func("/settings/uidl-format", test_uidl_format);
+	g_test_add_data_func("/settings/uidl-format", "guid",
+			     test_uidl_format);
+	g_test_add_data_func("/settings/uidl-format-braces", "braces",
+			     test_uidl_format);
 	g_test_add_func("/settings/defaults", test_defaults);
 	g_test_add_func("/settings/start", test_start);
 	/* suites of their own to be last: a reload forgets the users, and an

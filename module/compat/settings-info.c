@@ -10,6 +10,7 @@
 #include "array.h"
 #include "settings-parser.h"
 #include "popinjay-settings.h"
+#include "settings-bool.h"
 #include "settings-info.h"
 
 /* What we read: our settings, and some of Dovecot's that it has for other
@@ -17,6 +18,8 @@
    process refuses to run. */
 struct settings {
 	struct popinjay_settings set;
+	/* as they are written; set has what they mean */
+	const char *uidl_strict, *uidl_save, *capability_implementation;
 
 	ARRAY_TYPE(const_string) auth_mechanisms;
 	bool auth_allow_cleartext;
@@ -31,12 +34,14 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR_NOVARS, popinjay_uidl_format),
 	DEF(STR, popinjay_uidl_policy),
 	DEF(STR, popinjay_uidl_key_file),
-	DEF(ENUM, popinjay_reuse_xuidl),
+	DEF(STR, popinjay_reuse_xuidl),
 	DEF(STR, popinjay_uidl_sources),
 	DEF(STR_NOVARS, popinjay_uidl_old_format),
 	DEF(STR, popinjay_uidl_old_until),
-	DEF(BOOL, popinjay_uidl_strict),
-	DEF(BOOL, popinjay_uidl_save),
+	SETTING_DEFINE_STRUCT_STR("popinjay_uidl_strict", uidl_strict,
+				  struct settings),
+	SETTING_DEFINE_STRUCT_STR("popinjay_uidl_save", uidl_save,
+				  struct settings),
 	DEF(UINT, popinjay_uidl_drift_limit),
 	DEF(STR, popinjay_access_log),
 	DEF(ENUM, popinjay_access_log_format),
@@ -44,12 +49,13 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR, popinjay_access_log_headers),
 	DEF(STR, popinjay_access_log_anonymize),
 	DEF(STR, popinjay_access_log_key_file),
-	DEF(BOOL, popinjay_capability_implementation),
+	SETTING_DEFINE_STRUCT_STR("popinjay_capability_implementation",
+				  capability_implementation, struct settings),
 	SETTING_DEFINE_STRUCT_TIME("popinjay_idle_timeout",
 				   set.popinjay_idle_timeout_secs,
 				   struct settings),
 	DEF(STR, popinjay_sasl_mechanisms),
-	DEF(ENUM, popinjay_disable_plaintext_auth),
+	DEF(STR, popinjay_disable_plaintext_auth),
 
 	SETTING_DEFINE_STRUCT_ENUM("ssl", set.ssl, struct settings),
 	SETTING_DEFINE_STRUCT_BOOLLIST("auth_mechanisms", auth_mechanisms,
@@ -67,12 +73,10 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_uidl_format = "",
 		.popinjay_uidl_policy = "format",
 		.popinjay_uidl_key_file = "",
-		.popinjay_reuse_xuidl = ":yes:no",
+		.popinjay_reuse_xuidl = "",
 		.popinjay_uidl_sources = "",
 		.popinjay_uidl_old_format = "",
 		.popinjay_uidl_old_until = "",
-		.popinjay_uidl_strict = FALSE,
-		.popinjay_uidl_save = FALSE,
 		.popinjay_uidl_drift_limit = 0,
 		.popinjay_access_log = "log",
 		.popinjay_access_log_format = "json:logfmt",
@@ -80,16 +84,66 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_access_log_headers = "message-id",
 		.popinjay_access_log_anonymize = "",
 		.popinjay_access_log_key_file = "",
-		.popinjay_capability_implementation = FALSE,
 		.popinjay_idle_timeout_secs = 10 * 60,
 		.popinjay_sasl_mechanisms = "",
-		.popinjay_disable_plaintext_auth = ":yes:no",
+		.popinjay_disable_plaintext_auth = "",
 		.ssl = "yes:no:required",
 		.pop3_reuse_xuidl = FALSE
 	},
+	.uidl_strict = "no",
+	.uidl_save = "no",
+	.capability_implementation = "no",
 	.auth_mechanisms = ARRAY_INIT,
 	.auth_allow_cleartext = FALSE
 };
+
+static bool
+check_bool(const char *name, const char *value, bool *value_r,
+	   const char **error_r)
+{
+	*value_r = FALSE;
+	/* not known before the user is */
+	if (value == set_value_unknown ||
+	    popinjay_settings_bool_parse(value, value_r) == 0)
+		return TRUE;
+	*error_r = t_strdup_printf("%s=%s: Invalid value: "
+				   POPINJAY_SETTINGS_BOOL_HELP, name, value);
+	return FALSE;
+}
+
+/* "" is what Dovecot's own setting says. */
+static bool
+check_maybe_bool(const char *name, const char **value, bool if_empty,
+		 const char **error_r)
+{
+	bool yes = if_empty;
+
+	if (**value != '\0' && !check_bool(name, *value, &yes, error_r))
+		return FALSE;
+	*value = yes ? "yes" : "no";
+	return TRUE;
+}
+
+static bool
+check_bools(struct settings *full, const char **error_r)
+{
+	struct popinjay_settings *set = &full->set;
+
+	return check_bool("popinjay_uidl_strict", full->uidl_strict,
+			  &set->popinjay_uidl_strict, error_r) &&
+		check_bool("popinjay_uidl_save", full->uidl_save,
+			   &set->popinjay_uidl_save, error_r) &&
+		check_bool("popinjay_capability_implementation",
+			   full->capability_implementation,
+			   &set->popinjay_capability_implementation,
+			   error_r) &&
+		check_maybe_bool("popinjay_disable_plaintext_auth",
+				 &set->popinjay_disable_plaintext_auth,
+				 !full->auth_allow_cleartext, error_r) &&
+		check_maybe_bool("popinjay_reuse_xuidl",
+				 &set->popinjay_reuse_xuidl,
+				 set->pop3_reuse_xuidl, error_r);
+}
 
 static bool
 popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
@@ -114,15 +168,7 @@ popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
 		set->popinjay_sasl_mechanisms = p_strdup(pool, t_strarray_join(
 			settings_boollist_get(&full->auth_mechanisms), " "));
 	}
-	if (*set->popinjay_disable_plaintext_auth == '\0') {
-		set->popinjay_disable_plaintext_auth =
-			full->auth_allow_cleartext ? "no" : "yes";
-	}
-	if (*set->popinjay_reuse_xuidl == '\0') {
-		set->popinjay_reuse_xuidl =
-			set->pop3_reuse_xuidl ? "yes" : "no";
-	}
-	return TRUE;
+	return check_bools(full, error_r);
 }
 
 const struct setting_parser_info popinjay_setting_parser_info = {

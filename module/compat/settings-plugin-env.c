@@ -16,6 +16,7 @@
 #include "master-service-ssl-settings.h"
 #include "mail-storage-settings.h"
 #include "popinjay-settings.h"
+#include "settings-bool.h"
 
 #define SETTING_PREFIX "popinjay_"
 /* doveadm's setting, and what the passdb says of a secret, which Dovecot puts
@@ -77,15 +78,8 @@ static const char *const secret_fields[] = {
 static int
 setting_parse_bool(const char *value, bool *value_r, const char **error_r)
 {
-	if (strcasecmp(value, "yes") == 0)
-		*value_r = TRUE;
-	else if (strcasecmp(value, "no") == 0)
-		*value_r = FALSE;
-	else {
-		*error_r = "use yes or no";
-		return -1;
-	}
-	return 0;
+	*error_r = POPINJAY_SETTINGS_BOOL_HELP;
+	return popinjay_settings_bool_parse(value, value_r);
 }
 
 static int
@@ -94,13 +88,15 @@ setting_parse(struct popinjay_settings *set, const struct env_setting *setting,
 {
 	void *member = PTR_OFFSET(set, setting->offset);
 	const char *time_error;
-	bool unused;
+	bool yes;
 
 	switch (setting->type) {
 	case SETTING_MAYBE_BOOL:
-		if (*value != '\0' &&
-		    setting_parse_bool(value, &unused, error_r) < 0)
-			return -1;
+		if (*value != '\0') {
+			if (setting_parse_bool(value, &yes, error_r) < 0)
+				return -1;
+			value = yes ? "yes" : "no";
+		}
 		/* fall through */
 	case SETTING_STR:
 		*(const char **)member = p_strdup(set->pool, value);

@@ -212,6 +212,27 @@ int popinjay_template_expand(const struct popinjay_template *template,
 	return 0;
 }
 
+const char *popinjay_template_from_braces(const char *format)
+{
+	string_t *str = t_str_new(128);
+	const char *p, *end;
+
+	for (p = format; *p != '\0'; p = end) {
+		end = p + 1;
+		if (*p == '{')
+			str_append_c(str, '%');
+		else if (*p == '%') {
+			/* 2.3 has width and modifiers before the brace */
+			end += strspn(end, "0123456789.-");
+			end += strspn(end, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+			if (*end != '\0')
+				end++;
+		}
+		str_append_data(str, p, end - p);
+	}
+	return str_c(str);
+}
+
 int popinjay_template_parse(const char *format,
 			    const struct popinjay_variable *variables,
 			    struct popinjay_template **template_r,

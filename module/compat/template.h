@@ -35,6 +35,10 @@ int popinjay_template_parse(const char *format,
 			    const struct popinjay_variable *variables,
 			    struct popinjay_template **template_r,
 			    const char **error_r);
+/* Returns a format of ours in Dovecot's language: %{uid} for {uid}, which can
+   be written wherever % means something else. What has a % already stays. In
+   the data stack. */
+const char *popinjay_template_from_braces(const char *format);
 /* Free the template and set *template to NULL. Does nothing if it is NULL. */
 void popinjay_template_free(struct popinjay_template **template);
 

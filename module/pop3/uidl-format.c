@@ -83,15 +83,17 @@ format_find_plain(pool_t pool, const struct popinjay_template *t)
 int popinjay_uidl_format_create(struct mail_user *user,
 				const struct popinjay_settings *set,
 				const char *name, const char *value,
+				bool ours,
 				struct popinjay_uidl_format **format_r,
 				const char **error_r)
 {
+	const char *text = ours ? popinjay_template_from_braces(value) : value;
 	struct popinjay_uidl_format *format;
 	const char *error;
 
 	format = i_new(struct popinjay_uidl_format, 1);
 	format->key = buffer_create_dynamic(default_pool, 64);
-	if (popinjay_template_parse(value, uidl_variables, &format->template,
+	if (popinjay_template_parse(text, uidl_variables, &format->template,
 				    &error) < 0) {
 		*error_r = t_strdup_printf("%s=%s: Invalid template: %s "
 			"(variables: uid, uidvalidity, md5, filename, guid, "

@@ -9,11 +9,12 @@ struct popinjay_uidl_format;
 struct popinjay_uidl_plain;
 
 /* Prepare the template that is the value of the setting of that name, and its
-   key. Returns 0, or -1 with a message that names the setting, its value and
-   what it accepts. */
+   key. In a setting of ours, %{uid} may be written {uid}. Returns 0, or -1 with
+   a message that names the setting, its value and what it accepts. */
 int popinjay_uidl_format_create(struct mail_user *user,
 				const struct popinjay_settings *set,
 				const char *name, const char *value,
+				bool ours,
 				struct popinjay_uidl_format **format_r,
 				const char **error_r);
 /* Free the format and set *format to NULL. Does nothing if it is NULL. */

@@ -103,7 +103,7 @@ source_init_old(struct popinjay_uidl_sources *sources, struct mail_user *user,
 			    error_r) < 0)
 		return -1;
 	return popinjay_uidl_format_create(user, set,
-		"popinjay_uidl_old_format", set->popinjay_uidl_old_format,
+		"popinjay_uidl_old_format", set->popinjay_uidl_old_format, TRUE,
 		&source->format, error_r);
 }
 
@@ -116,11 +116,11 @@ source_init_format(struct popinjay_uidl_sources *sources,
 
 	if (*format != '\0' && !sources->stock) {
 		return popinjay_uidl_format_create(user, set,
-			"popinjay_uidl_format", format, &source->format,
+			"popinjay_uidl_format", format, TRUE, &source->format,
 			error_r);
 	}
 	return popinjay_uidl_format_create(user, set, "pop3_uidl_format",
-		popinjay_settings_get_native_uidl_format(user),
+		popinjay_settings_get_native_uidl_format(user), FALSE,
 		&source->format, error_r);
 }
 

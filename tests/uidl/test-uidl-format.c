@@ -55,6 +55,15 @@ static const struct format our_formats[] = {
 	{ "hmac", "%{hmac}", "%{hmac}", "maildir mbox sdbox mdbox", "h" },
 	{ "hmac-and-uid", "%{hmac}/%u", "%{hmac}/%{uid}",
 	  "maildir mbox sdbox mdbox", "h/u" },
+	{ "braces", "{hmac}", "{hmac}", "maildir mbox sdbox mdbox", "h" },
+	{ "braces-several", "({uidvalidity}.{uid})", "({uidvalidity}.{uid})",
+	  "maildir mbox sdbox mdbox", "(v.u)" },
+	{ "braces-and-percent", "%u/{guid}/%08Xu",
+	  "%{uid}/{guid}/%{uid | hex(8)}", "maildir mbox sdbox mdbox",
+	  "u/g/U" },
+	{ "braces-function", "{sha256;truncate=128:guid}",
+	  "{guid | sha256 | truncate(bits=128) | hexlify}",
+	  "maildir mbox sdbox mdbox", "s" },
 	{ "date", "%{date}-%u", "%{date}-%{uid}", "maildir mbox sdbox mdbox",
 	  "d-u" }
 };
