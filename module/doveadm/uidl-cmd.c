@@ -13,6 +13,7 @@
 #include "mail-user.h"
 #include "doveadm-print.h"
 #include "compat-doveadm.h"
+#include "doveconf.h"
 #include "header-digest.h"
 #include "popinjay.h"
 #include "uidl-api.h"
@@ -245,6 +246,37 @@ bool uidl_cmd_describe(struct uidl_cmd *cmd, struct mail *mail, pool_t pool,
 
 /* --- The command --- */
 
+/* Returns -1 after uidl_cmd_fail() if what clients see is set for POP3 alone:
+   doveadm would take other UIDLs for theirs, and so would dsync. */
+static int cmd_check_protocols(struct uidl_cmd *cmd)
+{
+	static const char *const names[] = {
+		"pop3_uidl_format", "pop3_reuse_xuidl", NULL
+	};
+	ARRAY_TYPE(doveconf_setting) pop3, doveadm;
+	const char *const *name, *error;
+
+	if (doveconf_get(cmd->ctx.pool, "pop3", names, &pop3, &error) < 0 ||
+	    doveconf_get(cmd->ctx.pool, "doveadm", names, &doveadm,
+			 &error) < 0) {
+		uidl_cmd_fail(cmd, EX_CONFIG, "%s", error);
+		return -1;
+	}
+	for (name = names; *name != NULL; name++) {
+		if (strcmp(doveconf_find(&pop3, *name),
+			   doveconf_find(&doveadm, *name)) == 0)
+			continue;
+		uidl_cmd_fail(cmd, EX_CONFIG, "%s is \"%s\" for POP3 and "
+			"\"%s\" for doveadm and dsync, which would take other "
+			"UIDLs for those that clients see: set it outside of "
+			"\"protocol pop3 {}\"", *name,
+			doveconf_find(&pop3, *name),
+			doveconf_find(&doveadm, *name));
+		return -1;
+	}
+	return 0;
+}
+
 static int cmd_no_user(struct doveadm_mail_cmd_context *ctx ATTR_UNUSED,
 		       const char **username_r ATTR_UNUSED)
 {
@@ -260,6 +292,8 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 		doveadm_print_header_simple(*headers);
 	if (cmd->v->init != NULL)
 		cmd->v->init(cmd);
+	if (!cmd->no_mailbox && !cmd->bad_input)
+		cmd->bad_input = cmd_check_protocols(cmd) < 0;
 	if (cmd->bad_input)
 		cmd->ctx.v.get_next_user = cmd_no_user;
 	else if (cmd->v->progress)

@@ -132,6 +132,50 @@ static void test_without_plugin(void)
 				"doveadm {}\" too"));
 }
 
+/* Where Dovecot's own settings are for POP3 alone, doveadm would save, compare
+   and export UIDLs that no client has seen. */
+static void test_other_protocol(void)
+{
+	static const char *const commands[] = {
+		"list", "freeze", "export", "check", "accept"
+	};
+	static const struct {
+		const char *config, *error;
+	} cases[] = {
+		{ "protocol pop3 {\n  pop3_reuse_xuidl = yes\n}\n",
+		  "pop3_reuse_xuidl is \"yes\" for POP3 and \"no\" for doveadm "
+		  "and dsync" },
+		{ "pop3_uidl_format = a%%u\nprotocol pop3 {\n"
+		  "  pop3_uidl_format = b%%u\n}\n",
+		  "pop3_uidl_format is \"b%%u\" for POP3 and \"a%%u\" for "
+		  "doveadm and dsync, which would take other UIDLs for those "
+		  "that clients see: set it outside of \"protocol pop3 {}\"" }
+	};
+	const char *uid = fixture_is_2_3() ? "%u" : "%{uid}";
+	g_autofree char *user = NULL;
+
+	reload(NULL, NULL);
+	user = user_with_mails("maildir");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GString) config = g_string_new(cases[i].config);
+		g_autoptr(GString) error = g_string_new(cases[i].error);
+
+		g_string_replace(config, "%%u", uid, 0);
+		g_string_replace(error, "%%u", uid, 0);
+		fixture_reload(f, config->str);
+		for (unsigned int j = 0; j < G_N_ELEMENTS(commands); j++) {
+			g_autofree char *err = NULL;
+
+			g_free(uidl_tool_err(f, NULL, 78, &err, commands[j],
+					     "-u", user, NULL));
+			if (strstr(err, error->str) == NULL)
+				g_error("no \"%s\" in: %s", error->str, err);
+		}
+	}
+	reload(NULL, NULL);
+	g_free(uidl_tool(f, NULL, 0, "list", "-u", user, NULL));
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&f, fixture_free);
@@ -146,6 +190,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-check/policy", test_check_policy);
 	fixture_add_storage_tests("/uidl-check/accept", test_accept);
 	g_test_add_func("/uidl-check/without-plugin", test_without_plugin);
+	g_test_add_func("/uidl-check/other-protocol", test_other_protocol);
 	g_test_add_func("/stop/uidl-check", test_stop);
 	f = fixture_new(NULL);
 	ret = g_test_run();
