@@ -28,6 +28,8 @@
 	X(UIDL_FINGERPRINT_LEFT, "uidl_fingerprint_left", STR) \
 	X(BYTES_OUT, "bytes_out", NUM) \
 	X(DURATION_USECS, "duration_usecs", NUM) \
+	X(UNREADABLE_COUNT, "unreadable_count", NUM) \
+	X(SKIPPED_RECORDS, "skipped_records", NUM) \
 	X(END, "end", STR) \
 	X(ACTION, "action", STR) \
 	X(COMPLETE, "complete", BOOL) \

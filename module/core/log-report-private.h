@@ -66,13 +66,16 @@ struct popinjay_log_report {
 
 	struct report_entry total;
 	uint64_t expunged, first_usecs, last_usecs;
+	/* sessions in which a message could not be read */
+	uint64_t unreadable;
 	struct report_table users, addresses, pairs;
 	/* hours since 1970 + 1 -> hour */
 	HASH_TABLE(void *, struct report_hour *) hours;
 	struct report_counts ends, mechanisms, tls_versions, refusals;
 	ARRAY(struct report_broken) broken;
-	/* logs of sessions only have no records of messages */
-	bool message_seen, login_seen;
+	/* logs of sessions only have no records of messages, and others only
+	   of those that were deleted */
+	bool message_seen, download_seen, login_seen;
 };
 
 #endif

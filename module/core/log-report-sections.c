@@ -135,8 +135,12 @@ static void add_summary(struct builder *b)
 		    report->total.in_clear);
 	summary_add(summary, "sessions not ended by QUIT",
 		    report->total.failed);
-	summary_add(summary, "messages not readable",
-		    array_count(&report->broken));
+	summary_add(summary, "sessions with unreadable messages",
+		    report->unreadable);
+	if (report->download_seen) {
+		summary_add(summary, "messages not readable",
+			    array_count(&report->broken));
+	}
 	if (report->login_seen)
 		summary_add(summary, "logins refused", report->total.refused);
 }

@@ -287,6 +287,8 @@ add_session(struct popinjay_log_report *report,
 	in_clear = no_tls && sends_password(mechanism);
 	entry_add(&report->total, record, no_tls, in_clear);
 	report->expunged += NUM(EXPUNGED_COUNT);
+	if (NUM(UNREADABLE_COUNT) > 0)
+		report->unreadable++;
 	counts_add(&report->ends, STR(END));
 	if (HAS(MECHANISM))
 		counts_add(&report->mechanisms, mechanism);
@@ -346,6 +348,9 @@ add_message(struct popinjay_log_report *report,
 	struct report_broken *broken;
 
 	report->message_seen = TRUE;
+	if (!popinjay_log_record_str_equals(record, POPINJAY_LOG_ACTION,
+					    "expunge"))
+		report->download_seen = TRUE;
 	if (!popinjay_log_record_str_equals(record, POPINJAY_LOG_CUT_BY,
 					    "storage"))
 		return;

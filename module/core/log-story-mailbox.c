@@ -241,12 +241,21 @@ static void tell_work(struct teller *t, struct story_work *work,
 				    session_record->usecs :
 				    work->deleted->usecs, client);
 	}
-	if (work->failed != NULL) {
+	if (work->failed != NULL && work->failed->broken &&
+	    work->failed->bytes == 0) {
+		tell_line(t, work->failed, "download-failed", work->failures,
+			t_strdup_printf("%s not downloaded by %s: the server "
+			"could not read %s",
+			popinjay_log_text_count(work->failures, "message"),
+			client, work->failures == 1 ? "it" : "them"));
+	} else if (work->failed != NULL) {
 		tell_line(t, work->failed, "download-failed", work->failures,
 			t_strdup_printf("%s downloaded only in part by %s: %s",
 			popinjay_log_text_count(work->failures, "message"),
 			client, work->failed->broken ?
 			"the server could not read more" :
+			work->failed->by_server ?
+			"the server ended the session" :
 			"the connection ended"));
 	}
 	if (work->deleted != NULL)

@@ -111,6 +111,11 @@ static void tell_retr(struct teller *t, struct told_message *message,
 {
 	const char *sent = popinjay_log_text_bytes(record->bytes);
 
+	if (!record->complete && record->broken && record->bytes == 0) {
+		tell(t, record, "download-failed", t_strdup_printf(
+			"could not be read by the server for %s", client));
+		return;
+	}
 	if (!record->complete && record->broken) {
 		tell(t, record, "download-failed", t_strdup_printf(
 			"could not be read whole by the server for %s: "
@@ -120,8 +125,10 @@ static void tell_retr(struct teller *t, struct told_message *message,
 	}
 	if (!record->complete) {
 		tell(t, record, "download-failed", t_strdup_printf(
-			"downloaded only in part by %s: the connection ended "
-			"after %s of %s", client, sent,
+			"downloaded only in part by %s: %s after %s of %s",
+			client, record->by_server ?
+			"the server ended the session" :
+			"the connection ended", sent,
 			popinjay_log_text_bytes(record->size)));
 		return;
 	}

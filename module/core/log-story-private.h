@@ -30,6 +30,8 @@ struct story_session {
 	/* of its own record: when, and how many messages it has marked; and
 	   how many records there are of marks, and of deletions */
 	uint64_t usecs, dele_count, marks, deletions;
+	/* the session was told to leave records out */
+	bool skipped;
 	/* log-story-mailbox.c: what it did with messages, while that is being
 	   told */
 	struct story_work *work;
@@ -43,8 +45,8 @@ struct story_record {
 
 	/* of a message */
 	bool complete;
-	/* the server could not read it whole */
-	bool broken;
+	/* the server could not read it whole, or it ended the session */
+	bool broken, by_server;
 	/* another may have removed it at that moment */
 	bool uncertain;
 	/* a later record of the session tells what became of the mark */

@@ -181,6 +181,7 @@ static void keep_record(struct popinjay_log_story *story,
 		kept->session->last_record = kept->number;
 		kept->session->usecs = kept->usecs;
 		kept->session->dele_count = NUM(DELE_COUNT);
+		kept->session->skipped = NUM(SKIPPED_RECORDS) > 0;
 		if (kept->session->end == NULL)
 			kept->session->end = i_strdup(STR(END));
 		break;
@@ -191,6 +192,8 @@ static void keep_record(struct popinjay_log_story *story,
 		kept->complete = NUM(COMPLETE) != 0;
 		kept->broken = popinjay_log_record_str_equals(record,
 				POPINJAY_LOG_CUT_BY, "storage");
+		kept->by_server = popinjay_log_record_str_equals(record,
+				POPINJAY_LOG_CUT_BY, "server");
 		kept->uncertain = popinjay_log_record_has(record,
 				POPINJAY_LOG_CERTAIN) && NUM(CERTAIN) == 0;
 		kept->fetched_known = popinjay_log_record_has(record,
@@ -391,13 +394,16 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 		 struct popinjay_log_story_result *result)
 {
 	const struct story_record *record;
-	uint64_t lost = 0;
+	uint64_t lost = 0, skipped = 0;
 
 	array_foreach(&story->records, record) {
 		const struct story_session *session = record->session;
 
+		if (record->action != STORY_SESSION)
+			continue;
+		skipped += session->skipped ? 1 : 0;
 		/* one of them is the session's own */
-		if (record->action == STORY_SESSION && session->records == 0 &&
+		if (session->records == 0 &&
 		    session->last_record > session->commands + 1)
 			lost++;
 	}
@@ -406,6 +412,12 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 			"Of %s the log has no single messages, though there "
 			"were some.", popinjay_log_text_count(lost,
 							      "session")));
+	}
+	if (skipped > 0) {
+		story_add_note(result, pool, t_strdup_printf(
+			"Of %s the log has not all records: the client did "
+			"more than is logged of one session.",
+			popinjay_log_text_count(skipped, "session")));
 	}
 	if (array_count(&story->records) == 0 && story->cut_user_seen) {
 		story_add_note(result, pool, "This log names no users, only "

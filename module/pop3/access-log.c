@@ -20,6 +20,12 @@
 #define ACCESS_LOG_BOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, access_log_storage_module)
 
+/* What a session may log of its commands, and of what it does with messages
+   before they are removed, so that a client cannot fill a disk; with so many
+   more for each message. */
+#define DETAIL_RECORDS_MAX 10000
+#define DETAIL_RECORDS_PER_MESSAGE 10
+
 #define SESSION_FINISHED_EVENT "popinjay_session_finished"
 #define COMMAND_FINISHED_EVENT "popinjay_command_finished"
 
@@ -121,6 +127,26 @@ popinjay_access_log_record(struct popinjay_session *session, const char *event,
 	return record;
 }
 
+bool popinjay_access_log_may_detail(struct popinjay_session *session)
+{
+	struct popinjay_session_stats *stats = &session->stats;
+	uint64_t max = DETAIL_RECORDS_MAX + DETAIL_RECORDS_PER_MESSAGE *
+		(uint64_t)session->client->messages_count;
+
+	if (stats->detail_records < max) {
+		stats->detail_records++;
+		return TRUE;
+	}
+	if (stats->skipped_records++ == 0) {
+		e_warning(popinjay_client_event(session->client),
+			"popinjay: The client has made this session log "
+			"%"PRIu64" records of messages and commands - no more "
+			"of them are logged, only what QUIT deletes and the "
+			"end of the session", max);
+	}
+	return FALSE;
+}
+
 void popinjay_access_log_add_credentials(struct popinjay_session *session,
 					 struct popinjay_record *record)
 {
@@ -211,6 +237,12 @@ static struct popinjay_record *session_record(struct popinjay_session *session)
 				 client->output->offset);
 	popinjay_record_add_uint(record, "commands", stats->commands);
 	popinjay_record_add_uint(record, "errors", stats->errors);
+	popinjay_record_add_uint(record, "unreadable_count",
+				 stats->unreadable_count);
+	if (stats->skipped_records > 0) {
+		popinjay_record_add_uint(record, "skipped_records",
+					 stats->skipped_records);
+	}
 	popinjay_record_add_uint(record, "duration_usecs",
 				 popinjay_clock_usecs() - stats->start_usecs);
 	popinjay_record_add_str(record, "end", session_ends[session->end]);
@@ -276,7 +308,8 @@ static void access_log_after(struct popinjay_request *request,
 	bool sinks = session->puser->log.command;
 
 	popinjay_access_log_find_listeners(session);
-	if (sinks || session->listeners.command) T_BEGIN {
+	if ((sinks || session->listeners.command) &&
+	    popinjay_access_log_may_detail(session)) T_BEGIN {
 		access_log_command(request, result, sinks);
 	} T_END;
 	popinjay_message_log_command(request, result);

@@ -18,6 +18,10 @@ void popinjay_access_log_find_listeners(struct popinjay_session *session);
 struct popinjay_record *
 popinjay_access_log_record(struct popinjay_session *session, const char *event,
 			   bool sinks);
+/* Returns TRUE if one more record may be made of what the client does with
+   messages, before QUIT removes them, or of a command: there is a bound, and
+   what is beyond is counted. */
+bool popinjay_access_log_may_detail(struct popinjay_session *session);
 /* Add what the client logged in with. */
 void popinjay_access_log_add_credentials(struct popinjay_session *session,
 					 struct popinjay_record *record);

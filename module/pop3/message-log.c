@@ -310,6 +310,25 @@ message_record(struct popinjay_session *session, bool sinks,
 	return record;
 }
 
+/* Returns why a message was not sent whole. */
+static const char *cut_by(const struct popinjay_session *session,
+			  const struct message *message)
+{
+	if (popinjay_session_is_unreadable(session, message->msgnum))
+		return "storage";
+	switch (session->end) {
+	case POPINJAY_SESSION_END_SHUTDOWN:
+	case POPINJAY_SESSION_END_ERROR:
+	case POPINJAY_SESSION_END_REFUSED:
+		return "server";
+	case POPINJAY_SESSION_END_LOST:
+	case POPINJAY_SESSION_END_QUIT:
+	case POPINJAY_SESSION_END_TIMEOUT:
+		break;
+	}
+	return "client";
+}
+
 static void
 log_retrieved(struct popinjay_request *request,
 	      const struct popinjay_result *result,
@@ -325,12 +344,13 @@ log_retrieved(struct popinjay_request *request,
 	popinjay_record_add_bool(record, "complete", complete);
 	if (!complete) {
 		popinjay_record_add_str(record, "cut_by",
-			popinjay_session_is_unreadable(session,
-						       message->msgnum) ?
-			"storage" : "client");
+					cut_by(session, message));
 	}
 	add_message(session, record, message);
-	popinjay_record_add_uint(record, "bytes", result->bytes_out);
+	/* -ERR has nothing of the message */
+	popinjay_record_add_uint(record, "bytes",
+		result->outcome == POPINJAY_OUTCOME_ERR ? 0 :
+		result->bytes_out);
 	if (!whole) {
 		/* more than what JSON's readers take for a number is as many
 		   as there are */
@@ -375,13 +395,13 @@ void popinjay_message_log_command(struct popinjay_request *request,
 	if (complete && strcmp(request->name, "UIDL") == 0 &&
 	    session_is_wanted(session))
 		uidls_finished(session);
-	if (request->msn == 0 ||
-	    (!complete && result->outcome != POPINJAY_OUTCOME_CUT))
+	if (request->msn == 0)
 		return;
 	if (complete && strcmp(request->name, "RETR") == 0 &&
 	    popinjay_refetch_is_known(session))
 		message_fetched(session, msgnum);
-	if (!message_log_get(session)->all_wanted)
+	if (!message_log_get(session)->all_wanted ||
+	    !popinjay_access_log_may_detail(session))
 		return;
 	T_BEGIN {
 		struct message *message = message_get(session, msgnum);
@@ -410,6 +430,20 @@ void popinjay_message_log_opened(struct popinjay_request *request,
 	T_BEGIN {
 		message_read_headers(session, message, stream);
 	} T_END;
+}
+
+void popinjay_message_log_unreadable(struct popinjay_request *request,
+				     const char *guid)
+{
+	struct popinjay_session *session = request->session;
+	struct popinjay_message_log *log = message_log_get(session);
+	struct message *message;
+
+	if (!log->all_wanted)
+		return;
+	message = message_get(session, request->msn - 1);
+	if (message->guid == NULL)
+		message->guid = p_strdup(log->pool, guid);
 }
 
 void popinjay_message_log_deleted(struct popinjay_session *session,

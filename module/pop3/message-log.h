@@ -13,6 +13,10 @@ struct popinjay_session;
    of messages are wanted. */
 void popinjay_message_log_opened(struct popinjay_request *request,
 				 struct mail *mail, struct istream *stream);
+/* The message of request cannot be opened; guid is NULL if that is not known,
+   either. */
+void popinjay_message_log_unreadable(struct popinjay_request *request,
+				     const char *guid);
 /* A message will be marked as deleted. */
 void popinjay_message_log_deleted(struct popinjay_session *session,
 				  unsigned int msgnum);

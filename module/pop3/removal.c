@@ -20,7 +20,7 @@
 #include "mbox-storage.h"
 #include "message-log.h"
 #include "removal.h"
-#include "uidl-mbox.h"
+#include "stored.h"
 
 #include <sys/stat.h>
 
@@ -90,7 +90,7 @@ static bool is_in_storage(struct mailbox *box, uint32_t uid)
 {
 	struct maildir_mailbox *mbox;
 
-	if (strcmp(box->storage->name, MAILDIR_STORAGE_NAME) != 0)
+	if (popinjay_storage_kind(box) != POPINJAY_STORAGE_MAILDIR)
 		return TRUE;
 	mbox = MAILDIR_MAILBOX(box);
 	return maildir_file_do(mbox, uid, maildir_file_exists, NULL) != 0;
@@ -105,7 +105,7 @@ static bool storage_is_known(struct mailbox *box, struct mail_index_view *view)
 	struct stat st;
 	size_t size;
 
-	if (!popinjay_uidl_mbox_is(box))
+	if (popinjay_storage_kind(box) != POPINJAY_STORAGE_MBOX)
 		return TRUE;
 	mbox = MBOX_MAILBOX(box);
 	mail_index_get_header_ext(view, mbox->mbox_ext_idx, &data, &size);

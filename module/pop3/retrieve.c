@@ -52,9 +52,9 @@ static void retrieve_free(void *context)
 	mail_free(&retrieve->mail);
 }
 
-/* The GUID of a message with which something is wrong. The storage must not
-   read it for that: it would report the same fault again, or start to
-   repair. */
+/* The GUID of a message with which something is wrong, NULL if it is not known.
+   The storage must not read it for that: it would report the same fault again,
+   or start to repair. */
 static const char *get_known_guid(const struct retrieve *retrieve)
 {
 	struct mail *mail = retrieve->mail;
@@ -64,13 +64,20 @@ static const char *get_known_guid(const struct retrieve *retrieve)
 	/* mbox may read all of the file, with a stream that has failed */
 	if (popinjay_storage_kind(mail->box) == POPINJAY_STORAGE_MBOX &&
 	    (retrieve->stream == NULL || retrieve->stream->stream_errno != 0))
-		return "unknown";
+		return NULL;
 	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
 	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0 ||
 	    *guid == '\0')
-		guid = "unknown";
+		guid = NULL;
 	mail->lookup_abort = lookup_abort;
 	return guid;
+}
+
+static const char *guid_text(const struct retrieve *retrieve)
+{
+	const char *guid = get_known_guid(retrieve);
+
+	return guid == NULL ? "unknown" : guid;
 }
 
 static enum popinjay_outcome
@@ -88,7 +95,7 @@ retrieve_failed(struct popinjay_request *request, struct retrieve *retrieve,
 		"dropped the connection, so that the client does not take "
 		"the part that was sent for the whole",
 		retrieve->whole ? "RETR" : "TOP", mail->uid,
-		get_known_guid(retrieve), error);
+		guid_text(retrieve), error);
 	return POPINJAY_OUTCOME_CUT;
 }
 
@@ -99,7 +106,7 @@ warn_of_size(struct popinjay_request *request, struct retrieve *retrieve,
 	e_warning(popinjay_client_event(retrieve->session->client),
 		"popinjay: %s: Message UID %u (GUID %s) has %s - sent it "
 		"whole%s", request->name, retrieve->mail->uid,
-		get_known_guid(retrieve), sizes, !smaller ? "" :
+		guid_text(retrieve), sizes, !smaller ? "" :
 		", and it is not deleted in this session, as its end may be "
 		"lost");
 }
@@ -226,9 +233,11 @@ retrieve_open_failed(struct popinjay_request *request,
 		return popinjay_reply_expunged(request, retrieve->msgnum);
 
 	popinjay_session_set_unreadable(retrieve->session, retrieve->msgnum);
+	request->msn = retrieve->msgnum + 1;
+	popinjay_message_log_unreadable(request, get_known_guid(retrieve));
 	e_error(popinjay_client_event(retrieve->session->client),
 		"popinjay: %s: Opening message UID %u (GUID %s) failed: %s",
-		request->name, mail->uid, get_known_guid(retrieve), errstr);
+		request->name, mail->uid, guid_text(retrieve), errstr);
 	return popinjay_reply_err(request, "SYS/TEMP",
 		"Message %u can't be read now.", retrieve->msgnum + 1);
 }
@@ -262,6 +271,7 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 	retrieve->msgnum = msgnum;
 	retrieve->whole = body_lines == UOFF_T_MAX;
 	retrieve->start_offset = client->output->offset;
+	request->top_lines = body_lines;
 	popinjay_wire_init(&retrieve->wire, body_lines, replace_nuls);
 
 	popinjay_holder_prepare(client->trans);
@@ -278,7 +288,6 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 	popinjay_holder_init(&retrieve->holder, retrieve->mail,
 			     retrieve->stream);
 	request->msn = msgnum + 1;
-	request->top_lines = body_lines;
 	popinjay_message_log_opened(request, retrieve->mail, retrieve->stream);
 
 	if (!retrieve->whole) {

@@ -82,6 +82,8 @@ static void set_bit(struct popinjay_session *session, unsigned char **bitmask,
 void popinjay_session_set_unreadable(struct popinjay_session *session,
 				     unsigned int msgnum)
 {
+	if (!popinjay_session_is_unreadable(session, msgnum))
+		session->stats.unreadable_count++;
 	set_bit(session, &session->unreadable_bitmask, msgnum);
 }
 

@@ -50,13 +50,16 @@ struct popinjay_session_stats {
 	/* messages that this session removed from the storage */
 	unsigned int expunged_count;
 	uint64_t expunged_bytes;
+	/* messages that could not be read */
+	unsigned int unreadable_count;
 	/* complete RETRs of messages that had been fetched before */
 	unsigned int refetch_count;
 	uint64_t refetch_bytes;
 	/* of all UIDLs, and of those that are left; see uidls_listed */
 	uint64_t uidl_fingerprint, uidl_fingerprint_left;
-	/* records of the access log */
-	unsigned int records;
+	/* records of the access log; those of what was looked at, marked and
+	   asked, and those of them that were left out */
+	unsigned int records, detail_records, skipped_records;
 };
 
 struct popinjay_session {

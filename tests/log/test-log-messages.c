@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -276,6 +277,118 @@ static void test_cut_by_storage(void)
 	record_expect_str(record_at(records, 1, "session"), "end", "error");
 }
 
+/* A message that cannot be opened. */
+static void test_not_opened(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autoptr(GPtrArray) records = NULL;
+	g_autoptr(GString) report = NULL;
+	g_autofree char *path = NULL, *guid = NULL;
+	gsize since;
+	struct pop3 *pop3;
+
+	fixture_deliver(f, user, MAIL_1, strlen(MAIL_1));
+	guid = fetch_guid(f, user, "1");
+	fixture_log_allow(f, "Permission denied|Opening message UID 1 ");
+	since = fixture_log_size(f);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	g_free(pop3_ask(pop3, "STAT"));
+	path = mail_file(f, user);
+	g_assert_cmpint(chmod(path, 0), ==, 0);
+	pop3_check(pop3, "RETR 1",
+		   "-ERR [SYS/TEMP] Message 1 can't be read now.");
+	pop3_check(pop3, "TOP 1 7",
+		   "-ERR [SYS/TEMP] Message 1 can't be read now.");
+	pop3_quit(pop3, "Logging out.");
+	records = records_of_session(f, since, user);
+	g_assert_cmpuint(records->len, ==, 3);
+	for (unsigned int i = 0; i < 2; i++) {
+		JsonObject *record = record_at(records, i, "message");
+
+		check_action(record, i == 0 ? "retr" : "top", 1, NULL, guid,
+			     NULL);
+		g_assert_false(json_object_get_boolean_member(record,
+							      "complete"));
+		record_expect_str(record, "cut_by", "storage");
+		record_expect(record, { "bytes", 0 });
+	}
+	record_expect(record_at(records, 1, "message"), { "lines", 7 });
+	record_expect(record_at(records, 2, "session"),
+		      { "unreadable_count", 1 }, { "retr_count", 0 });
+
+	g_assert_cmpint(fixture_doveadm(f, NULL, &report, NULL, "popinjay",
+					"log", "report", NULL), ==, 0);
+	g_assert_true(g_regex_match_simple(
+		"^sessions with unreadable messages +[1-9]\\d*\n"
+		"messages not readable +[1-9]", report->str, G_REGEX_MULTILINE,
+		0));
+}
+
+/* The server is stopped in the middle of a message. */
+static void test_cut_by_server(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, "maildir");
+	const gsize size = 32 * 1024 * 1024;
+	g_autofree char *mail = g_strnfill(size, '\n');
+	g_autoptr(GPtrArray) records = NULL;
+	struct pop3 *pop3;
+	gsize since;
+
+	fixture_deliver(f, user, mail, size);
+	since = fixture_log_size(f);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	pop3_send(pop3, "RETR 1");
+	g_string_free(pop3_read_line(pop3, NULL), TRUE);
+	/* more is on its way than fits, and it is not read */
+	g_assert_cmpint(kill(fixture_session_pid(f, since, user), SIGTERM),
+			==, 0);
+	records = records_of_session(f, since, user);
+	g_assert_cmpuint(records->len, ==, 2);
+	record_expect_str(record_at(records, 0, "message"), "cut_by",
+			  "server");
+	record_expect_str(record_at(records, 1, "session"), "end",
+			  "shutdown");
+	pop3_close(pop3);
+}
+
+/* A client cannot fill the disk. */
+static void test_bound(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, "maildir");
+	const unsigned int bound = 10000 + 10, count = bound + 7;
+	g_autoptr(GString) commands = g_string_new(NULL);
+	g_autoptr(GPtrArray) records = NULL;
+	struct pop3 *pop3;
+	gsize since;
+
+	fixture_deliver(f, user, MAIL_1, strlen(MAIL_1));
+	for (unsigned int i = 0; i < count; i++)
+		g_string_append(commands, "DELE 1\r\nRSET\r\n");
+	g_string_append(commands, "DELE 1\r\nQUIT\r\n");
+	since = fixture_log_size(f);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	g_assert_true(pop3_send_bytes(pop3, commands->str, commands->len,
+				      NULL));
+	g_string_free(pop3_read_to_eof(pop3, NULL), TRUE);
+	pop3_close(pop3);
+
+	records = records_of_session(f, since, user);
+	g_assert_cmpuint(records->len, ==, bound + 2);
+	record_expect_str(record_at(records, bound - 1, "message"), "action",
+			  "dele");
+	record_expect_str(record_at(records, bound, "message"), "action",
+			  "expunge");
+	record_expect(record_at(records, bound + 1, "session"),
+		      { "dele_count", count + 1 }, { "expunged_count", 1 },
+		      { "skipped_records", count + 1 - bound });
+	g_free(fixture_log_wait(f, since, "Warning: popinjay: The client has "
+		"made this session log 10010 records of messages and "
+		"commands - no more of them are logged"));
+}
+
 /* --- again and again --- */
 
 static JsonObject *poll_session(struct fixture *f, const char *user,
@@ -344,6 +457,9 @@ int main(int argc, char *argv[])
 	g_test_add_func("/messages/not-removed", test_not_removed);
 	g_test_add_func("/messages/cut-by-client", test_cut_by_client);
 	g_test_add_func("/messages/cut-by-storage", test_cut_by_storage);
+	g_test_add_func("/messages/not-opened", test_not_opened);
+	g_test_add_func("/messages/cut-by-server", test_cut_by_server);
+	g_test_add_func("/messages/bound", test_bound);
 	ret = g_test_run();
 	g_clear_pointer(&the_fixture, fixture_free);
 	return ret;

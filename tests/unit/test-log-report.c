@@ -115,8 +115,8 @@ static void test_sections(void)
 	add(&r, "session", 4001, SESSION, "bob", "192.0.2.3", "false", "APOP",
 	    0, 100, "quit");
 	/* on the server itself */
-	add(&r, "session", 7300, SESSION, "carol", "127.0.0.1", "false",
-	    "PLAIN", 1, 50, "quit");
+	add(&r, "session", 7300, SESSION ",\"unreadable_count\":2", "carol",
+	    "127.0.0.1", "false", "PLAIN", 1, 50, "quit");
 	add(&r, "session", 7301, SESSION ",\"local_ip\":\"203.0.113.1\"",
 	    "carol", "203.0.113.1", "false", "LOGIN", 1, 50, "timeout");
 	add(&r, "login", 7302, "\"user\":\"eve\",\"remote_ip\":\"192.0.2.9\","
@@ -140,8 +140,9 @@ static void test_sections(void)
 	       "messages downloaded|7\nmessages downloaded again|3\n"
 	       "messages deleted|2\nbytes sent|6200\n"
 	       "sessions without TLS|2\npasswords in the clear|1\n"
-	       "sessions not ended by QUIT|2\nmessages not readable|1\n"
-	       "logins refused|2\n");
+	       "sessions not ended by QUIT|2\n"
+	       "sessions with unreadable messages|1\n"
+	       "messages not readable|1\nlogins refused|2\n");
 	expect(&r, "times", "2024-02-29 00:00|1|2|5000|0\n"
 	       "2024-02-29 01:00|2|3|1100|2\n"
 	       "2024-02-29 02:00|2|2|100|0\n");

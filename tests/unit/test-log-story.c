@@ -27,6 +27,8 @@
 	"\"bytes\":869," message
 #define CUT(who, by, message) who ",\"action\":\"retr\"," \
 	"\"complete\":false,\"cut_by\":\"" by "\",\"bytes\":400," message
+#define UNREAD(who, message) who ",\"action\":\"retr\"," \
+	"\"complete\":false,\"cut_by\":\"storage\",\"bytes\":0," message
 #define TOP(who, lines, message) who ",\"action\":\"top\"," \
 	"\"complete\":true,\"bytes\":40,\"lines\":" #lines "," message
 #define DELE(who, message) who ",\"action\":\"dele\"," message
@@ -101,6 +103,13 @@ static const struct story_case cases[] = {
 	    "(PLAIN): 400 bytes of 850 bytes were sent",
 	    "10:00 downloaded only in part by 198.51.100.7 (PLAIN): the "
 	    "connection ended after 400 bytes of 850 bytes", "--",
+	    NOT_DELETED } },
+	{ "not-read", "u1", NULL,
+	  { R("10:00:00", "message", "a", 1, CUT(PHONE, "server", NAMED(1))),
+	    R("10:01:00", "message", "b", 1, UNREAD(PHONE, NAMED(1))) },
+	  { "10:01 could not be read by the server for 198.51.100.7 (PLAIN)",
+	    "10:00 downloaded only in part by 198.51.100.7 (PLAIN): the "
+	    "server ended the session after 400 bytes of 850 bytes", "--",
 	    NOT_DELETED } },
 	{ "kept-connection-lost", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
@@ -340,6 +349,18 @@ static const struct story_case cases[] = {
 	  { "13:59 1 message deleted by 198.51.100.7 (PLAIN); before that "
 	    "the log shows no whole download",
 	    "- <m1@example.org>, 850 bytes" } },
+	{ "mailbox-not-read", NULL, NULL,
+	  { R("12:59:00", "message", "a", 1, CUT(PHONE, "server", NAMED(1))),
+	    R("13:59:00", "message", "b", 1, UNREAD(PHONE, NAMED(1))),
+	    R("13:59:00", "message", "b", 2, UNREAD(PHONE, NAMED(2))),
+	    R("13:59:00", "session", "b", 3, END(PHONE, "quit")
+	      ",\"skipped_records\":5") },
+	  { "13:59 2 messages not downloaded by 198.51.100.7 (PLAIN): the "
+	    "server could not read them",
+	    "12:59 1 message downloaded only in part by 198.51.100.7 "
+	    "(PLAIN): the server ended the session", "--",
+	    "Of 1 session the log has not all records: the client did more "
+	    "than is logged of one session." } },
 	{ "mailbox-nothing", NULL, NULL, { NULL },
 	  { "--", "The log has nothing about this user." } },
 };
