@@ -131,7 +131,7 @@ static void test_formats(void)
 	g_assert_true(json_parser_load_from_data(parser, added, -1, NULL));
 	row = json_array_get_object_element(json_node_get_array(
 		json_parser_get_root(parser)), 0);
-	g_assert_cmpuint(json_object_get_size(row), ==, 3);
+	g_assert_cmpuint(json_object_get_size(row), ==, 4);
 	g_assert_cmpstr(json_object_get_string_member(row, "label"), ==,
 			"phone");
 	g_assert_cmpuint(strlen(json_object_get_string_member(row, "id")), ==,
@@ -141,14 +141,15 @@ static void test_formats(void)
 	/* as the README shows it */
 	table = RUN(NULL, NULL, "add", "-u", user, "-l", "scanner", "-t", "no",
 		    "-n", "192.0.2.7,2001:db8::/32", "-e", "90d");
-	g_assert_true(g_regex_match_simple("^id +label +secret *\n"
-		"[0-9a-f]{8} scanner [a-z0-9-]{34} *\n$", table, 0, 0));
+	g_assert_true(g_regex_match_simple("^id +label +secret +services *\n"
+		"[0-9a-f]{8} scanner [a-z0-9-]{34} pop3 *\n$", table, 0, 0));
 
-	CHECK_FORMATS("id\tlabel\tcreated\texpires\tmechanisms\tlast_used",
-		      NULL, "list", "-u", user);
+	CHECK_FORMATS("id\tlabel\tcreated\texpires\tmechanisms\t"
+		      "services\tlast_used", NULL, "list", "-u", user);
 	CHECK_FORMATS("id\tlabel\torigin\tcreated\texpires\tmechanisms\t"
-		      "networks\ttls\tread_only\tkey\tlast_used\tlast_ip\t"
-		      "last_mechanism", NULL, "show", "-u", user, "scanner");
+		      "services\tnetworks\ttls\tread_only\tkey\t"
+		      "last_used\tlast_ip\tlast_mechanism", NULL, "show",
+		      "-u", user, "scanner");
 	/* what it was given is that of this very secret */
 	CHECK_FORMATS("id\tlabel", line, "verify", "-u", user);
 	CHECK_FORMATS("moved\tsecrets", NULL, "rekey", "-u", user);
@@ -173,9 +174,9 @@ static void test_import_all(void)
 	/* EX_DATAERR, as carol's is not ASCII */
 	g_assert_cmpint(secrets_doveadm(s, "import", NULL, file, &out, "-A",
 					NULL), ==, 65);
-	g_assert_true(g_regex_match_simple("^Username\tid\tlabel\n"
-		"alice\t[0-9a-f]{8}\timported\ndave\t[0-9a-f]{8}\timported\n$",
-		out, 0, 0));
+	g_assert_true(g_regex_match_simple("^Username\tid\tlabel\tservices\n"
+		"alice\t[0-9a-f]{8}\timported\tpop3\n"
+		"dave\t[0-9a-f]{8}\timported\tpop3\n$", out, 0, 0));
 	for (unsigned int i = 0; i < G_N_ELEMENTS(users); i++) {
 		g_autofree char *reply = NULL;
 
@@ -186,9 +187,9 @@ static void test_import_all(void)
 	}
 	g_assert_cmpint(secrets_doveadm(s, "import", NULL, file, &again, "-A",
 					NULL), ==, 65);
-	g_assert_cmpstr(again, ==, "Username\tid\tlabel\n");
+	g_assert_cmpstr(again, ==, "Username\tid\tlabel\tservices\n");
 	CHECK_FORMATS("Username\tid\tlabel\tcreated\texpires\tmechanisms\t"
-		      "last_used", NULL, "list", "-A");
+		      "services\tlast_used", NULL, "list", "-A");
 }
 
 /* --- revoke --- */
@@ -218,7 +219,7 @@ static void test_revoke(gconstpointer data)
 	g_assert_cmpint(secrets_doveadm(s, "list", user, NULL, &out, NULL),
 			==, 0);
 	g_assert_cmpstr(out, ==, "id\tlabel\tcreated\texpires\tmechanisms\t"
-			"last_used\n");
+			"services\tlast_used\n");
 	/* from where and when it was used is forgotten, too: it would stand
 	   there if the secret came back */
 	secrets_set_value(s, user, value);

@@ -201,6 +201,7 @@ static struct lookup *lookup_new(struct auth_request *request)
 	login->remote_ip = fields->remote_ip;
 	login->service = popinjay_auth_service(request);
 	login->tls = popinjay_auth_is_tls(request);
+	login->secured = popinjay_auth_is_secured(request);
 	login->now = ioloop_time;
 	if (popinjay_secret_login_split(fields->user, db->config.separator,
 					&user, &label)) {
@@ -298,6 +299,7 @@ static void dummy_init(struct popinjay_passdb *db, pool_t pool)
 	i_zero(&secret);
 	secret.id = secret.label = "00000000";
 	secret.mechs = ~0U;
+	secret.services = POPINJAY_SECRET_SERVICE_ALL;
 	secret.nets = secret.plain = "";
 	secret.scram_sha1 = secret.scram_sha256 = "";
 	secret.generated = TRUE;

@@ -27,6 +27,15 @@ bool popinjay_auth_is_tls(const struct auth_request *request)
 #endif
 }
 
+bool popinjay_auth_is_secured(const struct auth_request *request)
+{
+#ifdef POPINJAY_HAVE_AUTH_REQUEST_CONN_SECURED
+	return request->fields.conn_secured != AUTH_REQUEST_CONN_SECURED_NONE;
+#else
+	return request->fields.secured != AUTH_REQUEST_SECURED_NONE;
+#endif
+}
+
 int popinjay_auth_add_passdb_fields(struct auth_request *request)
 {
 #ifdef POPINJAY_HAVE_PASSDB_ARGS

@@ -53,6 +53,8 @@ const char *popinjay_auth_service(const struct auth_request *request);
 
 /* Returns TRUE if the client's connection to Dovecot is secured by TLS. */
 bool popinjay_auth_is_tls(const struct auth_request *request);
+/* Returns TRUE if it is, or is called as safe by who asks. */
+bool popinjay_auth_is_secured(const struct auth_request *request);
 
 /* Add the fields that the passdb's configuration has to what the lookup gives.
    Returns 0, or -1 after it has logged why that cannot be done. */

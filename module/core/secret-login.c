@@ -4,6 +4,7 @@
 
 #include "lib.h"
 #include "md5.h"
+#include "str-sanitize.h"
 #include "secret-login.h"
 #include "secret-text.h"
 #include "secret-verifier.h"
@@ -26,6 +27,16 @@ ip_is_in(const struct ip_addr *ip, const char *nets)
 	return FALSE;
 }
 
+static bool
+has_tls(const struct popinjay_secret *secret,
+	const struct popinjay_secret_login *login)
+{
+	/* Postfix and Exim say "secured" and mean TLS. For a record of before
+	   that was no TLS, and it is to serve no more than it did. */
+	return login->tls || (login->secured && secret->services != 0 &&
+			      strcmp(login->service, "smtp") == 0);
+}
+
 const char *
 popinjay_secret_login_refusal(const struct popinjay_secret *secret,
 			      const struct popinjay_secret_login *login)
@@ -38,15 +49,15 @@ popinjay_secret_login_refusal(const struct popinjay_secret *secret,
 		return "it has expired";
 	if ((secret->mechs & login->mech) == 0)
 		return "it does not allow the mechanism";
-	if (!login->tls && !secret->tls_optional)
+	if (!secret->tls_optional && !has_tls(secret, login))
 		return "it requires TLS";
 	if (*secret->nets != '\0' &&
 	    (login->remote_ip.family == 0 ||
 	     !ip_is_in(&login->remote_ip, secret->nets)))
 		return "it does not allow the client's address";
-	if (secret->read_only && strcmp(login->service, "pop3") != 0) {
-		/* nothing there would keep the client from deleting */
-		return "it is read-only, which only POP3 can be";
+	if (!popinjay_secret_serves(secret, login->service)) {
+		return t_strdup_printf("it does not serve %s",
+				       str_sanitize(login->service, 32));
 	}
 	return NULL;
 }

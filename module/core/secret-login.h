@@ -12,13 +12,16 @@ struct popinjay_secret_login {
 	/* as Dovecot names it: "pop3", "imap", ... */
 	const char *service;
 	bool tls;
+	/* TLS, or a connection that is as safe */
+	bool secured;
 	time_t now;
 	/* NULL: any */
 	const char *label;
 };
 
 /* Returns NULL if the secret may be used for the login, or else why not, for
-   the administrator. It says nothing about whether the client knows it. */
+   the administrator, in the data stack. It says nothing about whether the
+   client knows it. */
 const char *
 popinjay_secret_login_refusal(const struct popinjay_secret *secret,
 			      const struct popinjay_secret_login *login);

@@ -16,11 +16,16 @@
 #define ID_LEN 8
 /* Far more than a person has devices; a longer text is no text of ours. */
 #define SECRETS_MAX 1000
+/* the one field that older records lack */
+#define FIELD_SERVICES 6
 
-static const struct {
+/* A name of one bit of a set. */
+struct name {
 	const char *name;
-	enum popinjay_secret_mech mech;
-} mechs[] = {
+	unsigned int bit;
+};
+
+static const struct name mechs[] = {
 	{ "PLAIN", POPINJAY_SECRET_MECH_PLAIN },
 	{ "APOP", POPINJAY_SECRET_MECH_APOP },
 	{ "CRAM-MD5", POPINJAY_SECRET_MECH_CRAM_MD5 },
@@ -30,59 +35,133 @@ static const struct {
 	/* no names of records */
 	{ "LOGIN", POPINJAY_SECRET_MECH_PLAIN },
 	{ "SCRAM-SHA-1-PLUS", POPINJAY_SECRET_MECH_SCRAM_SHA1 },
-	{ "SCRAM-SHA-256-PLUS", POPINJAY_SECRET_MECH_SCRAM_SHA256 }
+	{ "SCRAM-SHA-256-PLUS", POPINJAY_SECRET_MECH_SCRAM_SHA256 },
+	{ NULL, 0 }
 };
-#define MECHS_OF_RECORDS 6
+
+static const struct name services[] = {
+	{ "pop3", POPINJAY_SECRET_SERVICE_POP3 },
+	{ "imap", POPINJAY_SECRET_SERVICE_IMAP },
+	{ "smtp", POPINJAY_SECRET_SERVICE_SMTP },
+	{ "submission", POPINJAY_SECRET_SERVICE_SUBMISSION },
+	{ "sieve", POPINJAY_SECRET_SERVICE_SIEVE },
+	{ "lmtp", POPINJAY_SECRET_SERVICE_LMTP },
+	{ "all", POPINJAY_SECRET_SERVICE_ALL },
+	{ NULL, 0 }
+};
+
+/* --- sets of names --- */
+
+static unsigned int name_find(const struct name *list, const char *name)
+{
+	for (; list->name != NULL; list++) {
+		if (strcasecmp(list->name, name) == 0)
+			return list->bit;
+	}
+	return 0;
+}
+
+static const char *set_str(const struct name *list, unsigned int set)
+{
+	string_t *str = t_str_new(64);
+
+	for (; list->name != NULL; list++) {
+		if ((set & list->bit) == 0)
+			continue;
+		/* by its first name only */
+		set &= ~list->bit;
+		if (str_len(str) > 0)
+			str_append_c(str, ',');
+		str_append(str, list->name);
+	}
+	return str_c(str);
+}
+
+static int
+set_parse(const struct name *list, const char *what, const char *names,
+	  unsigned int *set_r, const char **error_r)
+{
+	const char *const *namep = t_strsplit_spaces(names, ", ");
+	unsigned int bit;
+
+	*set_r = 0;
+	for (; *namep != NULL; namep++) {
+		bit = name_find(list, *namep);
+		if (bit == 0) {
+			*error_r = t_strdup_printf(
+				"Unknown %s %s; there are: %s", what, *namep,
+				set_str(list, ~0U));
+			return -1;
+		}
+		*set_r |= bit;
+	}
+	if (*set_r == 0) {
+		*error_r = t_strdup_printf("No %s", what);
+		return -1;
+	}
+	return 0;
+}
 
 enum popinjay_secret_mech popinjay_secret_mech_find(const char *name)
 {
-	unsigned int i;
-
-	for (i = 0; i < N_ELEMENTS(mechs); i++) {
-		if (strcasecmp(mechs[i].name, name) == 0)
-			return mechs[i].mech;
-	}
-	return 0;
+	return name_find(mechs, name);
 }
 
 int popinjay_secret_mechs_parse(const char *names,
 				enum popinjay_secret_mech *mechs_r,
 				const char **error_r)
 {
-	const char *const *namep = t_strsplit_spaces(names, ", ");
-	enum popinjay_secret_mech mech;
+	unsigned int set;
 
-	*mechs_r = 0;
-	for (; *namep != NULL; namep++) {
-		mech = popinjay_secret_mech_find(*namep);
-		if (mech == 0) {
-			*error_r = t_strdup_printf(
-				"Unknown mechanism %s; there are: %s", *namep,
-				popinjay_secret_mechs_str(~0U));
-			return -1;
-		}
-		*mechs_r |= mech;
-	}
-	if (*mechs_r == 0) {
-		*error_r = "No mechanism";
+	if (set_parse(mechs, "mechanism", names, &set, error_r) < 0)
 		return -1;
-	}
+	*mechs_r = set;
 	return 0;
 }
 
 const char *popinjay_secret_mechs_str(enum popinjay_secret_mech set)
 {
-	string_t *str = t_str_new(64);
-	unsigned int i;
+	return set_str(mechs, set);
+}
 
-	for (i = 0; i < MECHS_OF_RECORDS; i++) {
-		if ((set & mechs[i].mech) == 0)
-			continue;
-		if (str_len(str) > 0)
-			str_append_c(str, ',');
-		str_append(str, mechs[i].name);
+int popinjay_secret_services_parse(const char *names,
+				   enum popinjay_secret_service *services_r,
+				   const char **error_r)
+{
+	unsigned int set;
+
+	if (set_parse(services, "service", names, &set, error_r) < 0)
+		return -1;
+	if ((set & POPINJAY_SECRET_SERVICE_ALL) != 0 &&
+	    set != POPINJAY_SECRET_SERVICE_ALL) {
+		*error_r = "The service all cannot stand beside others";
+		return -1;
 	}
-	return str_c(str);
+	*services_r = set;
+	return 0;
+}
+
+/* Returns what the secret serves, whether its record says so or not. */
+static unsigned int services_of(const struct popinjay_secret *secret)
+{
+	if (secret->read_only) {
+		/* nothing else would keep the client from deleting */
+		return POPINJAY_SECRET_SERVICE_POP3;
+	}
+	return secret->services != 0 ? secret->services :
+		POPINJAY_SECRET_SERVICE_ALL;
+}
+
+const char *popinjay_secret_services_str(const struct popinjay_secret *secret)
+{
+	return set_str(services, services_of(secret));
+}
+
+bool popinjay_secret_serves(const struct popinjay_secret *secret,
+			    const char *service)
+{
+	return (services_of(secret) & (POPINJAY_SECRET_SERVICE_ALL |
+				       name_find(services, service))) != 0;
 }
 
 bool popinjay_secret_label_is_valid(const char *label)
@@ -125,12 +204,17 @@ void popinjay_secret_append_fields(const struct popinjay_secret *secret,
 				   string_t *dest)
 {
 	str_printfa(dest, "id=%s;label=%s;created=%jd;"
-		    "expires=%jd;mechs=%s;nets=%s;flags=%s%s%s;"
-		    "plain=%s;scram-sha-1=%s;scram-sha-256=%s;key=%s;seal=",
+		    "expires=%jd;mechs=%s;nets=%s;",
 		    secret->id, secret->label, (intmax_t)secret->created,
 		    (intmax_t)secret->expires,
-		    popinjay_secret_mechs_str(secret->mechs),
-		    secret->nets, secret->tls_optional ? "t" : "",
+		    popinjay_secret_mechs_str(secret->mechs), secret->nets);
+	if (secret->services != 0) {
+		str_printfa(dest, "services=%s;",
+			    set_str(services, secret->services));
+	}
+	str_printfa(dest, "flags=%s%s%s;plain=%s;scram-sha-1=%s;"
+		    "scram-sha-256=%s;key=%s;seal=",
+		    secret->tls_optional ? "t" : "",
 		    secret->read_only ? "r" : "",
 		    secret->generated ? "g" : "", secret->plain,
 		    secret->scram_sha1, secret->scram_sha256, secret->key_id);
@@ -180,21 +264,24 @@ parse_field(struct popinjay_secret *secret, unsigned int idx,
 	case 5:
 		secret->nets = value;
 		return popinjay_secret_nets_check(value, &error) == 0;
-	case 6:
-		return parse_flags(secret, value);
+	case FIELD_SERVICES:
+		return popinjay_secret_services_parse(value, &secret->services,
+						      &error) == 0;
 	case 7:
+		return parse_flags(secret, value);
+	case 8:
 		secret->plain = value;
 		return TRUE;
-	case 8:
+	case 9:
 		secret->scram_sha1 = value;
 		return TRUE;
-	case 9:
+	case 10:
 		secret->scram_sha256 = value;
 		return TRUE;
-	case 10:
+	case 11:
 		secret->key_id = value;
 		return *value != '\0';
-	case 11:
+	case 12:
 		secret->seal = value;
 		return *value != '\0';
 	}
@@ -206,28 +293,33 @@ parse_record(const char *record, pool_t pool, struct popinjay_secret *secret,
 	     const char **error_r)
 {
 	static const char *const names[] = {
-		"id", "label", "created", "expires", "mechs", "nets", "flags",
-		"plain", "scram-sha-1", "scram-sha-256", "key", "seal"
+		"id", "label", "created", "expires", "mechs", "nets",
+		"services", "flags", "plain", "scram-sha-1", "scram-sha-256",
+		"key", "seal"
 	};
 	const char *const *fields = t_strsplit(record, ";");
+	unsigned int i, count = str_array_length(fields);
+	bool has_services = count == N_ELEMENTS(names);
 	string_t *again = t_str_new(512);
-	unsigned int i;
 
-	if (str_array_length(fields) != N_ELEMENTS(names)) {
+	if (!has_services && count != N_ELEMENTS(names) - 1) {
 		*error_r = "a record is cut off or has unknown fields";
 		return -1;
 	}
 	for (i = 0; i < N_ELEMENTS(names); i++) {
 		size_t len = strlen(names[i]);
 
-		if (strncmp(fields[i], names[i], len) != 0 ||
-		    fields[i][len] != '=' ||
+		if (i == FIELD_SERVICES && !has_services)
+			continue;
+		if (strncmp(*fields, names[i], len) != 0 ||
+		    (*fields)[len] != '=' ||
 		    !parse_field(secret, i,
-				 p_strdup(pool, fields[i] + len + 1))) {
+				 p_strdup(pool, *fields + len + 1))) {
 			*error_r = t_strdup_printf(
 				"a record's field %s is invalid", names[i]);
 			return -1;
 		}
+		fields++;
 	}
 	/* what is authenticated is what was read, so it has to be what would
 	   be written */

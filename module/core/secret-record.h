@@ -38,6 +38,21 @@ enum popinjay_secret_mech {
 	(POPINJAY_SECRET_MECH_PLAIN | POPINJAY_SECRET_MECH_SCRAM_SHA1 | \
 	 POPINJAY_SECRET_MECH_SCRAM_SHA256)
 
+/* Where a secret lets its user log in, by Dovecot's names of services. */
+enum popinjay_secret_service {
+	POPINJAY_SECRET_SERVICE_POP3 = 0x01,
+	POPINJAY_SECRET_SERVICE_IMAP = 0x02,
+	/* of another server that asks Dovecot, as Postfix does */
+	POPINJAY_SECRET_SERVICE_SMTP = 0x04,
+	/* Dovecot's own submission server */
+	POPINJAY_SECRET_SERVICE_SUBMISSION = 0x08,
+	/* ManageSieve */
+	POPINJAY_SECRET_SERVICE_SIEVE = 0x10,
+	POPINJAY_SECRET_SERVICE_LMTP = 0x20,
+	/* these and any other */
+	POPINJAY_SECRET_SERVICE_ALL = 0x40
+};
+
 struct popinjay_secret {
 	/* eight hexadecimal digits, no two alike of one user */
 	const char *id;
@@ -49,6 +64,8 @@ struct popinjay_secret {
 	enum popinjay_secret_mech mechs;
 	/* networks in CIDR form joined by ",", "" for all */
 	const char *nets;
+	/* 0 in a record made before there was such a field */
+	enum popinjay_secret_service services;
 	bool tls_optional;
 	bool read_only;
 	/* popinjay_secret_text_generate() made it, no person */
@@ -73,6 +90,19 @@ int popinjay_secret_mechs_parse(const char *names,
 enum popinjay_secret_mech popinjay_secret_mech_find(const char *name);
 /* Returns the names, joined by commas, in the data stack. */
 const char *popinjay_secret_mechs_str(enum popinjay_secret_mech mechs);
+
+/* Parse names of services, separated by spaces or commas. Returns 0, or -1 with
+   the reason in error_r. */
+int popinjay_secret_services_parse(const char *names,
+				   enum popinjay_secret_service *services_r,
+				   const char **error_r);
+/* Returns the names of the services that the secret serves, joined by commas,
+   in the data stack. */
+const char *
+popinjay_secret_services_str(const struct popinjay_secret *secret);
+/* Returns TRUE if the secret serves the service of that name. */
+bool popinjay_secret_serves(const struct popinjay_secret *secret,
+			    const char *service);
 
 /* Returns TRUE if label is 1-64 letters, digits, ".", "_" and "-". */
 bool popinjay_secret_label_is_valid(const char *label);

@@ -15,13 +15,14 @@
 #include "plugin.h"
 
 #define LIMITS_USAGE \
-	"[-l <label>] [-m <mechanisms>] [-n <networks>] " \
+	"[-l <label>] [-m <mechanisms>] [-n <networks>] [-s <services>] " \
 	"[-e <expiry>] [-t yes|no] [-r yes|no] [-w <days>]"
 
 #define LIMITS_PARAMS \
 DOVEADM_CMD_PARAM('l', "label", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('m', "mechanisms", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('n', "networks", CMD_PARAM_STR, 0) \
+DOVEADM_CMD_PARAM('s', "services", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('e', "expires", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('t', "tls", CMD_PARAM_STR, 0) \
 DOVEADM_CMD_PARAM('r', "read-only", CMD_PARAM_STR, 0) \

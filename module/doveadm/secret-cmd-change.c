@@ -100,6 +100,7 @@ add_secret(struct secret_cmd *cmd, const char *text, bool generated,
 	secret->created = ioloop_time;
 	secret->mechs = POPINJAY_SECRET_MECHS_DEFAULT;
 	secret->nets = "";
+	secret->services = POPINJAY_SECRET_SERVICE_POP3;
 	secret->plain = secret->scram_sha1 = secret->scram_sha256 = "";
 	secret->generated = generated;
 
@@ -136,12 +137,15 @@ static int cmd_add_user(struct secret_cmd *cmd)
 	doveadm_print(secret.id);
 	doveadm_print(secret.label);
 	doveadm_print(text);
+	doveadm_print(popinjay_secret_services_str(&secret));
 	return 0;
 }
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void)
 {
-	static const char *const names[] = { "id", "label", "secret", NULL };
+	static const char *const names[] = {
+		"id", "label", "secret", "services", NULL
+	};
 
 	return &secret_cmd_alloc(cmd_add_user, TRUE, FALSE, names)->ctx;
 }
@@ -315,12 +319,15 @@ static int cmd_import_user(struct secret_cmd *cmd)
 		return -1;
 	doveadm_print(secret.id);
 	doveadm_print(secret.label);
+	doveadm_print(popinjay_secret_services_str(&secret));
 	return 0;
 }
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void)
 {
-	static const char *const names[] = { "id", "label", NULL };
+	static const char *const names[] = {
+		"id", "label", "services", NULL
+	};
 	struct secret_cmd *cmd =
 		secret_cmd_alloc(cmd_import_user, TRUE, FALSE, names);
 

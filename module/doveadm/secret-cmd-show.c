@@ -74,6 +74,7 @@ static int cmd_list_user(struct secret_cmd *cmd)
 		doveadm_print(time_str(secret->created));
 		doveadm_print(expires_str(secret));
 		doveadm_print(popinjay_secret_mechs_str(secret->mechs));
+		doveadm_print(popinjay_secret_services_str(secret));
 		doveadm_print(used[0]);
 	}
 	return 0;
@@ -83,7 +84,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
 {
 	static const char *const names[] = {
 		"id", "label", "created", "expires", "mechanisms",
-		"last_used", NULL
+		"services", "last_used", NULL
 	};
 
 	return &secret_cmd_alloc(cmd_list_user, FALSE, FALSE, names)->ctx;
@@ -104,6 +105,7 @@ static int cmd_show_user(struct secret_cmd *cmd)
 	doveadm_print(time_str(secret->created));
 	doveadm_print(expires_str(secret));
 	doveadm_print(popinjay_secret_mechs_str(secret->mechs));
+	doveadm_print(popinjay_secret_services_str(secret));
 	doveadm_print(*secret->nets == '\0' ? "all" : secret->nets);
 	doveadm_print(secret->tls_optional ? "no" : "yes");
 	doveadm_print(secret->read_only ? "yes" : "no");
@@ -118,7 +120,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
 {
 	static const char *const names[] = {
 		"id", "label", "origin", "created", "expires", "mechanisms",
-		"networks", "tls", "read_only", "key",
+		"services", "networks", "tls", "read_only", "key",
 		"last_used", "last_ip", "last_mechanism", NULL
 	};
 

@@ -47,6 +47,7 @@ static void get_params(struct secret_cmd *cmd)
 		{ "label", &cmd->label },
 		{ "mechanisms", &cmd->mechs },
 		{ "networks", &cmd->nets },
+		{ "services", &cmd->services },
 		{ "expires", &cmd->expires },
 		{ "tls", &cmd->tls },
 		{ "read-only", &cmd->read_only },
@@ -107,6 +108,28 @@ int secret_cmd_parse_expires(const char *str, time_t now, time_t *expires_r)
 	return *expires_r > now ? 0 : -1;
 }
 
+/* Returns 0 if the secret can be used at all, or -1 with the reason in
+   error_r. */
+static int
+check_services(const struct popinjay_secret *secret, const char **error_r)
+{
+	if (secret->services == 0)
+		return 0;
+	if (secret->read_only &&
+	    secret->services != POPINJAY_SECRET_SERVICE_POP3) {
+		*error_r = "A read-only secret can serve pop3 only: "
+			"add -s pop3";
+		return -1;
+	}
+	if (secret->mechs == POPINJAY_SECRET_MECH_APOP &&
+	    !popinjay_secret_serves(secret, "pop3")) {
+		*error_r = "APOP is a mechanism of POP3 only: add another "
+			"mechanism, or -s pop3";
+		return -1;
+	}
+	return 0;
+}
+
 int secret_cmd_apply_options(const struct secret_cmd *cmd,
 			     struct popinjay_secret *secret,
 			     const char **error_r)
@@ -137,6 +160,10 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 			return -1;
 		secret->nets = str_c(nets);
 	}
+	if (cmd->services != NULL &&
+	    popinjay_secret_services_parse(cmd->services, &secret->services,
+					   error_r) < 0)
+		return -1;
 	if (cmd->expires != NULL &&
 	    secret_cmd_parse_expires(cmd->expires, ioloop_time,
 				     &secret->expires) < 0) {
@@ -158,7 +185,7 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 	    parse_bool("read-only", cmd->read_only, &secret->read_only,
 		       error_r) < 0)
 		return -1;
-	return 0;
+	return check_services(secret, error_r);
 }
 
 int secret_cmd_read_input(struct secret_cmd *cmd, size_t max_bytes,

@@ -11,8 +11,8 @@ struct secret_cmd {
 	struct doveadm_mail_cmd_context ctx;
 
 	/* options as they were given, or NULL */
-	const char *label, *mechs, *nets, *expires, *tls, *read_only,
-		*window;
+	const char *label, *mechs, *nets, *services, *expires, *tls,
+		*read_only, *window;
 	/* id or label that stands behind them, or NULL */
 	const char *secret;
 

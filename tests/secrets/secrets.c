@@ -229,9 +229,9 @@ char *secrets_add(struct secrets *s, const char *user, char **id_r, ...)
 	va_end(args);
 	lines = g_strsplit(out, "\n", -1);
 	g_assert_cmpuint(g_strv_length(lines), ==, 3);
-	g_assert_cmpstr(lines[0], ==, "id\tlabel\tsecret");
+	g_assert_cmpstr(lines[0], ==, "id\tlabel\tsecret\tservices");
 	fields = g_strsplit(lines[1], "\t", -1);
-	g_assert_cmpuint(g_strv_length(fields), ==, 3);
+	g_assert_cmpuint(g_strv_length(fields), ==, 4);
 	g_assert_cmpuint(strlen(fields[2]), ==, 34);
 	if (id_r != NULL)
 		*id_r = g_strdup(fields[0]);

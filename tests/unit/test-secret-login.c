@@ -68,7 +68,7 @@ static const struct refusal_case refusal_cases[] = {
 	{ "no-address", 0, APOP, "0.0.0.0/0,::/0", FALSE, FALSE, NULL, NULL,
 	  "pop3", TRUE, NET_REFUSAL },
 	{ "read-only-imap", 0, APOP, "", FALSE, TRUE, NULL, "192.0.2.1",
-	  "imap", TRUE, "it is read-only, which only POP3 can be" },
+	  "imap", TRUE, "it does not serve imap" },
 	{ "imap", 0, APOP, "", FALSE, FALSE, NULL, "192.0.2.1", "imap", TRUE,
 	  NULL },
 };
@@ -88,6 +88,81 @@ static void test_refusal(gconstpointer data)
 
 	if (c->ip != NULL)
 		g_assert_cmpint(net_addr2ip(c->ip, &login.remote_ip), ==, 0);
+	g_assert_cmpstr(popinjay_secret_login_refusal(&secret, &login), ==,
+			c->refusal);
+}
+
+struct service_case {
+	const char *path;
+	/* 0: a record of before */
+	enum popinjay_secret_service services;
+	const char *service;
+	const char *refusal;
+};
+
+#define POP3 POPINJAY_SECRET_SERVICE_POP3
+#define SMTP POPINJAY_SECRET_SERVICE_SMTP
+#define SUBMISSION POPINJAY_SECRET_SERVICE_SUBMISSION
+#define ALL POPINJAY_SECRET_SERVICE_ALL
+
+static const struct service_case service_cases[] = {
+	{ "old", 0, "imap", NULL },
+	{ "old-unknown", 0, "xmpp", NULL },
+	{ "pop3", POP3, "pop3", NULL },
+	{ "pop3-imap", POP3, "imap", "it does not serve imap" },
+	{ "pop3-all", POP3, "all", "it does not serve all" },
+	{ "pop3-none", POP3, "", "it does not serve " },
+	{ "smtp-submission", SMTP, "submission",
+	  "it does not serve submission" },
+	{ "submission-smtp", SUBMISSION, "smtp", "it does not serve smtp" },
+	{ "two", POP3 | SMTP, "smtp", NULL },
+	{ "each-unknown", ALL - 1, "xmpp", "it does not serve xmpp" },
+	{ "all", ALL, "imap", NULL },
+	{ "all-unknown", ALL, "xmpp", NULL },
+};
+
+/* What Postfix calls secured is TLS, for a secret that names services. */
+static void test_secured(void)
+{
+	static const struct {
+		enum popinjay_secret_service services;
+		const char *service;
+		bool secured, served;
+	} cases[] = {
+		{ SMTP, "smtp", FALSE, FALSE },
+		{ SMTP, "smtp", TRUE, TRUE },
+		{ ALL, "smtp", TRUE, TRUE },
+		{ SUBMISSION, "submission", TRUE, FALSE },
+		{ POP3, "pop3", TRUE, FALSE },
+		{ 0, "smtp", TRUE, FALSE },
+	};
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+		struct popinjay_secret secret = {
+			.mechs = APOP, .nets = "",
+			.services = cases[i].services
+		};
+		struct popinjay_secret_login login = {
+			.mech = APOP, .service = cases[i].service,
+			.secured = cases[i].secured
+		};
+
+		g_assert_cmpstr(popinjay_secret_login_refusal(&secret, &login),
+				==, cases[i].served ? NULL :
+				"it requires TLS");
+	}
+}
+
+static void test_service(gconstpointer data)
+{
+	const struct service_case *c = data;
+	struct popinjay_secret secret = {
+		.mechs = APOP, .nets = "", .services = c->services
+	};
+	struct popinjay_secret_login login = {
+		.mech = APOP, .service = c->service, .tls = TRUE
+	};
+
 	g_assert_cmpstr(popinjay_secret_login_refusal(&secret, &login), ==,
 			c->refusal);
 }
@@ -260,6 +335,8 @@ int main(int argc, char *argv[])
 	g_test_init(&argc, &argv, NULL);
 	lib_init();
 	ADD_CASES("/refusal/", refusal_cases, test_refusal);
+	ADD_CASES("/service/", service_cases, test_service);
+	g_test_add_func("/service/secured", test_secured);
 	ADD_CASES("/split/", split_cases, test_split);
 	g_test_add_func("/apop/rfc1939", test_apop_vector);
 	g_test_add_func("/apop/parse", test_apop_parse);

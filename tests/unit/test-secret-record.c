@@ -60,6 +60,8 @@ value_of_two(const struct popinjay_secret_keys *keys, const char *text)
 	array_push_back(&secrets, &secret);
 	secret_init(&secret, "00000002", POPINJAY_SECRET_MECH_PLAIN);
 	secret.label = "laptop";
+	secret.services = POPINJAY_SECRET_SERVICE_POP3 |
+		POPINJAY_SECRET_SERVICE_SMTP;
 	g_assert_cmpint(popinjay_secret_seal(&secret, pool, keys, USER, text,
 					     &error), ==, 0);
 	array_push_back(&secrets, &secret);
@@ -93,7 +95,11 @@ static void test_round_trip(void)
 					     &error), ==, 0);
 	g_assert_cmpstr(opened, ==, text);
 
+	g_assert_cmpint(secret->services, ==, 0);
+
 	secret = array_idx(&secrets, 1);
+	g_assert_cmpint(secret->services, ==, POPINJAY_SECRET_SERVICE_POP3 |
+			POPINJAY_SECRET_SERVICE_SMTP);
 	g_assert_false(secret->tls_optional || secret->read_only);
 	g_assert_cmpint(popinjay_secret_open(secret, keys, USER, &opened,
 					     &error), ==, 0);
@@ -274,6 +280,23 @@ static const struct value_case value_cases[] = {
 	{ "nets", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", "192.0.2.0/33", ""),
 	  "a record's field nets is invalid" },
+	{ "services", "popinjay-secrets:1:1 "
+	  FIELDS("00000001", "a", "APOP", ";services=pop3,lmtp", ""), NULL },
+	{ "services-none", "popinjay-secrets:1:1 "
+	  FIELDS("00000001", "a", "APOP", ";services=", ""),
+	  "a record's field services is invalid" },
+	{ "services-unknown", "popinjay-secrets:1:1 "
+	  FIELDS("00000001", "a", "APOP", ";services=xmpp", ""),
+	  "a record's field services is invalid" },
+	{ "services-all-and-one", "popinjay-secrets:1:1 "
+	  FIELDS("00000001", "a", "APOP", ";services=pop3,all", ""),
+	  "a record's field services is invalid" },
+	{ "services-order", "popinjay-secrets:1:1 "
+	  FIELDS("00000001", "a", "APOP", ";services=imap,pop3", ""),
+	  "a record is not written as it should be" },
+	{ "services-twice", "popinjay-secrets:1:1 "
+	  FIELDS("00000001", "a", "APOP", ";services=pop3;services=pop3", ""),
+	  "a record is cut off or has unknown fields" },
 	{ "flags", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", "", "x"),
 	  "a record's field flags is invalid" },
