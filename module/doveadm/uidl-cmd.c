@@ -292,7 +292,9 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 		doveadm_print_header_simple(*headers);
 	if (cmd->v->init != NULL)
 		cmd->v->init(cmd);
-	if (!cmd->no_mailbox && !cmd->bad_input)
+	/* a server has no configuration file to look into: its client has */
+	if (cmd->ctx.cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI &&
+	    !cmd->no_mailbox && !cmd->bad_input)
 		cmd->bad_input = cmd_check_protocols(cmd) < 0;
 	if (cmd->bad_input)
 		cmd->ctx.v.get_next_user = cmd_no_user;
