@@ -288,15 +288,50 @@ static void test_concurrent(void)
 	fixture_free(f);
 }
 
-/* One process serves many sessions, and complains once. */
-static void test_one_process(void)
+static char *one_process_config(void)
 {
-	static const char error[] = "Error: popinjay_access_log=file:/dev/full";
-	g_autofree char *config = g_strdup_printf(
+	return g_strdup_printf(
 		"service pop3 {\n%s = %s\nclient_limit = 100\n"
 		"process_limit = 1\n}\n",
 		fixture_is_2_3() ? "service_count" : "restart_request_count",
 		fixture_is_2_3() ? "0" : "unlimited");
+}
+
+/* It complains anew after the file could be written again. */
+static void test_one_process_again(void)
+{
+	g_autofree char *config = one_process_config();
+	g_autofree char *dir = log_path("again");
+	g_autofree char *path = log_path("again/log");
+	struct fixture *f = fixture_with("file:%s/again/log", config);
+	const char *error = "Error: popinjay_access_log=file:.*again/log: "
+		"open\\(\\) failed: No such file or directory";
+
+	fixture_log_allow(f, error);
+	for (unsigned int i = 0; i < 2; i++) {
+		gsize since = fixture_log_size(f);
+
+		run_clients(f, 1);
+		g_free(fixture_log_wait(f, since, error));
+		g_assert_cmpint(mkdir(dir, 0777), ==, 0);
+		g_assert_cmpint(chmod(dir, 0777), ==, 0);
+		run_clients(f, 1);
+		g_strfreev(fixture_record_lines(path, 1));
+		g_assert_cmpint(unlink(path), ==, 0);
+		g_assert_cmpint(rmdir(dir), ==, 0);
+		/* not more often than once in a second */
+		g_usleep(1100 * 1000);
+	}
+	fixture_stop(f);
+	g_assert_cmpuint(fixture_log_count(f, 0, error), ==, 2);
+	fixture_free(f);
+}
+
+/* One process serves many sessions, and complains once. */
+static void test_one_process(void)
+{
+	static const char error[] = "Error: popinjay_access_log=file:/dev/full";
+	g_autofree char *config = one_process_config();
 	struct fixture *f = fixture_with("file:/dev/full log", config);
 	g_auto(GStrv) lines = NULL;
 
@@ -450,6 +485,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/bad-file-errors/sinks", test_bad_file_errors);
 	g_test_add_func("/sinks/concurrent", test_concurrent);
 	g_test_add_func("/sinks/one-process", test_one_process);
+	g_test_add_func("/sinks/one-process-again",
+			test_one_process_again);
 	g_test_add_func("/sinks/event", test_event);
 	g_test_add_func("/sinks/event-without-log", test_event_without_log);
 	make_log_dir();

@@ -11,6 +11,7 @@
 #include "time-util.h"
 #include "log-protocol.h"
 #include "log-service.h"
+#include "log-trouble.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -29,6 +30,8 @@
    service has claimed and cannot write at once. */
 #define DEINIT_WAIT_MSECS 500
 #define DEINIT_CLAIMED_WAIT_MSECS 5000
+
+#define TROUBLE_NAME "service"
 
 struct queued_line {
 	struct queued_line *prev, *next;
@@ -86,16 +89,13 @@ static void line_give_up(struct queued_line *line)
 
 /* --- the connection --- */
 
-/* Say once in a process why records go to Dovecot's own log. */
+/* Say why records go to Dovecot's own log. */
 static void service_error(const char *why)
 {
-	static bool logged = FALSE;
-
-	if (!logged) {
+	if (popinjay_log_trouble_begins(TROUBLE_NAME)) {
 		i_error("popinjay_access_log=service: %s - its records go to "
 			"this log", why);
 	}
-	logged = TRUE;
 }
 
 static void service_close(void)
@@ -159,6 +159,7 @@ static void service_handle_answer(const char *answer)
 	if (answer[0] == 'C')
 		service.claimed_number = number;
 	else if (answer[0] == 'A') {
+		popinjay_log_trouble_ends(TROUBLE_NAME);
 		while (service.head != service.next_unsent &&
 		       service.head->number <= number) {
 			service.sent_count--;

@@ -9,6 +9,7 @@
 #include "str.h"
 #include "log-service.h"
 #include "log-syslog.h"
+#include "log-trouble.h"
 #include "log-writer.h"
 #include "popinjay-settings.h"
 #include "record.h"
@@ -22,10 +23,6 @@
 static struct event_category event_category_popinjay = {
 	.name = "popinjay"
 };
-
-/* errors are logged once in a process, which may serve many sessions */
-static bool file_error_logged = FALSE;
-static bool syslog_error_logged = FALSE;
 
 int popinjay_log_config_init(pool_t pool, const struct popinjay_settings *set,
 			     struct popinjay_access_log_config *config_r,
@@ -125,9 +122,11 @@ bool popinjay_log_has_listener(struct event *parent, const char *event_name)
 static void file_error(struct event *event, const char *path,
 		       const char *function)
 {
-	if (file_error_logged)
+	int old_errno = errno;
+
+	if (!popinjay_log_trouble_begins(path))
 		return;
-	file_error_logged = TRUE;
+	errno = old_errno;
 	e_error(event, "popinjay_access_log=file:%s: %s failed: %m - "
 		"its records go to this log", path, function);
 }
@@ -160,6 +159,8 @@ static bool file_write_line(struct event *event, const char *path,
 	}
 	if (ret < 0)
 		file_error(event, path, "write()");
+	else
+		popinjay_log_trouble_ends(path);
 	i_close_fd(&fd);
 	return ret >= 0;
 }
@@ -167,10 +168,16 @@ static bool file_write_line(struct event *event, const char *path,
 static bool syslog_write_line(struct event *event, const char *path,
 			      const char *line)
 {
-	if (popinjay_log_syslog_send(path, line) == 0)
+	const char *sink = t_strconcat("syslog:", path, NULL);
+	int old_errno;
+
+	if (popinjay_log_syslog_send(path, line) == 0) {
+		popinjay_log_trouble_ends(sink);
 		return TRUE;
-	if (!syslog_error_logged) {
-		syslog_error_logged = TRUE;
+	}
+	old_errno = errno;
+	if (popinjay_log_trouble_begins(sink)) {
+		errno = old_errno;
 		e_error(event, "popinjay_access_log=syslog:%s failed: %m - "
 			"its records go to this log", path);
 	}
@@ -255,4 +262,5 @@ void popinjay_log_writer_deinit(void)
 {
 	popinjay_log_service_deinit();
 	popinjay_log_syslog_deinit();
+	popinjay_log_trouble_deinit();
 }
