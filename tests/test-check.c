@@ -7,6 +7,7 @@
 #include "records.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -172,9 +173,8 @@ static void test_key_file_of_user(void)
 	struct fixture *f = fixture_new(NULL);
 	g_autofree char *key = g_build_filename(f->dir, "uidl.key", NULL);
 	g_autofree char *lines = g_strdup_printf(
-		"popinjay_uidl_format = %s{hmac}\n"
-		"popinjay_uidl_key_file = %s\n",
-		fixture_is_2_3() ? "%%" : "%", key);
+		"popinjay_uidl_format = {hmac}\n"
+		"popinjay_uidl_key_file = %s\n", key);
 	g_autofree char *config = our_settings(lines);
 	g_autofree char *text = NULL;
 	gid_t gid;
@@ -196,6 +196,95 @@ static void test_key_file_of_user(void)
 	assert_has(text, "^error +user bob: popinjay_uidl_key_file=\\S+: "
 		   "open\\(\\) failed: Permission denied; it is a file that "
 		   "the mail user \\(uid 5002\\) can read");
+	fixture_free(f);
+}
+
+/* The recipe for users who have uids of their own. */
+static void test_key_file_of_group(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	g_autofree char *key = g_build_filename(f->dir, "uidl.key", NULL);
+	g_autofree char *lines = g_strdup_printf(
+		"popinjay_uidl_format = {hmac}\n"
+		"popinjay_uidl_key_file = %s\n", key);
+	g_autofree char *ours = our_settings(lines);
+	g_autofree char *config = g_strconcat(ours,
+		"mail_access_groups = mail\n", NULL);
+	struct group *group = getgrnam("mail");
+
+	if (geteuid() != 0 || group == NULL) {
+		g_test_skip("users of their own need root");
+		fixture_free(f);
+		return;
+	}
+	g_assert_true(g_file_set_contents(key, "0123456789abcdef", -1, NULL));
+	g_assert_cmpint(chown(key, 0, group->gr_gid), ==, 0);
+	g_assert_cmpint(chmod(key, 0640), ==, 0);
+	fixture_user_add(f, "alice");
+	fixture_user_add(f, "bob");
+	fixture_reload(f, ours);
+	g_free(check_user(f, "alice", EX_CONFIG));
+	fixture_reload(f, config);
+	g_free(check_user(f, "alice", 0));
+	g_free(check_user(f, "bob", 0));
+	pop3_quit(pop3_session(f, POP3_CLEAR, "alice"), "Logging out.");
+	pop3_quit(pop3_session(f, POP3_CLEAR, "bob"), "Logging out.");
+	fixture_free(f);
+}
+
+/* A key file that is there, but not where the mail process is. */
+static void test_chroot(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	g_autofree char *key = g_build_filename(f->dir, "uidl.key", NULL);
+	g_autofree char *root = g_build_filename(f->dir, "root", NULL);
+	g_autofree char *lines = g_strdup_printf(
+		"popinjay_uidl_format = {hmac}\n"
+		"popinjay_uidl_key_file = %s\n", key);
+	g_autofree char *ours = our_settings(lines);
+	g_autofree char *config = g_strdup_printf("%smail_chroot = %s\n"
+		"mail_home = /\n", ours, root);
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *text = NULL;
+
+	if (geteuid() != 0) {
+		g_test_skip("chroot() needs root");
+		fixture_free(f);
+		return;
+	}
+	g_assert_cmpint(mkdir(root, 0755), ==, 0);
+	g_assert_true(g_file_set_contents(key, "0123456789abcdef", -1, NULL));
+	g_assert_cmpint(chmod(key, 0644), ==, 0);
+	fixture_reload(f, config);
+	text = check_user(f, user, EX_CONFIG);
+	assert_has(text, "^error +user \\S+: popinjay_uidl_key_file=\\S+: "
+		   "open\\(\\) failed: No such file or directory; .* \\(all "
+		   "paths are inside of mail_chroot=\\S+/root\\)$");
+	fixture_free(f);
+}
+
+/* 2.3: $auth_mechanisms is what it was where it is written. */
+static void test_copied_settings(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	g_autoptr(GString) out = NULL, good = NULL;
+
+	fixture_reload(f, "auth_mechanisms = plain login cram-md5\n");
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"check", NULL), ==, 0);
+	if (!fixture_is_2_3()) {
+		assert_has_not(out->str, "^warning");
+		fixture_free(f);
+		return;
+	}
+	assert_has(out->str, "^warning +plugin/popinjay_sasl_mechanisms: It is "
+		   "\"plain login\", and auth_mechanisms is \"plain login "
+		   "cram-md5\": CAPA after login will not be as before it\\. ");
+	fixture_reload(f, "auth_mechanisms = plain login cram-md5\nplugin {\n"
+		       "  popinjay_sasl_mechanisms = $auth_mechanisms\n}\n");
+	g_assert_cmpint(fixture_doveadm(f, NULL, &good, NULL, "popinjay",
+					"check", NULL), ==, 0);
+	assert_has_not(good->str, "^warning");
 	fixture_free(f);
 }
 
@@ -337,6 +426,9 @@ int main(int argc, char *argv[])
 	g_test_add_func("/check/good", test_good);
 	g_test_add_func("/check/bad-settings", test_bad_settings);
 	g_test_add_func("/check/key-file-of-user", test_key_file_of_user);
+	g_test_add_func("/check/key-file-of-group", test_key_file_of_group);
+	g_test_add_func("/check/chroot", test_chroot);
+	g_test_add_func("/check/copied-settings", test_copied_settings);
 	g_test_add_func("/check/many-users", test_many_users);
 	g_test_add_func("/check/not-loaded", test_not_loaded);
 	g_test_add_func("/check/modules", test_modules);

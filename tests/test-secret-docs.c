@@ -107,14 +107,46 @@ try_configuration(const char *passdb, const char *file, const char *mechs)
 	secrets_free(s);
 }
 
+static char *ask_sasl(struct pop3 *pop3)
+{
+	g_autoptr(GString) capa = NULL;
+	const char *sasl;
+
+	pop3_send(pop3, "CAPA");
+	capa = pop3_multiline(pop3);
+	sasl = strstr(capa->str, "\r\nSASL ");
+	g_assert_nonnull(sasl);
+	return g_strndup(sasl + 2, strcspn(sasl + 2, "\r"));
+}
+
+/* What is said after login is what is said before it. */
+static void
+try_capa(const char *passdb, const char *file, const char *mechs)
+{
+	struct secrets *s = start_configuration(passdb, file, mechs);
+	struct pop3 *pop3 = pop3_connect(s->f, POP3_STLS);
+	g_autofree char *before = ask_sasl(pop3), *after = NULL;
+
+	g_assert_nonnull(strstr(before, "SCRAM-SHA-256"));
+	pop3_login(pop3, "joe");
+	after = ask_sasl(pop3);
+	g_assert_cmpstr(after, ==, before);
+	pop3_quit(pop3, "Logging out.");
+	secrets_free(s);
+}
+
 static void test_readme(void)
 {
 	g_autofree char *passdb = readme_block(fixture_is_2_3() ?
 		"dovecot-2.3-secrets" : "dovecot-2.4-secrets");
 	g_autofree char *file = readme_block("secrets-2.3-file");
 	g_autofree char *mechs = readme_block("secrets-mechanisms");
+	g_autofree char *capa = fixture_is_2_3() ?
+		readme_block("secrets-2.3-capa") : g_strdup("");
+	g_autofree char *all = g_strconcat(mechs, capa, NULL);
 
-	try_configuration(passdb, file, mechs);
+	try_configuration(passdb, file, all);
+	try_capa(passdb, file, all);
 }
 
 static void test_man(void)

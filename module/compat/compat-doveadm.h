@@ -33,6 +33,17 @@ static void name(struct doveadm_mail_cmd_context *ctx) \
 #  define POPINJAY_DOVEADM_SETTINGS_LOADER ""
 #endif
 
+/* Settings of ours that have to be copies of Dovecot's: name of the copy, name
+   of Dovecot's, and so on; ends with NULL. None where we know Dovecot's. */
+#ifdef POPINJAY_HAVE_SETTINGS_GET
+#  define POPINJAY_DOVEADM_COPIED_SETTINGS NULL
+#else
+#  define POPINJAY_DOVEADM_COPIED_SETTINGS \
+	"plugin/popinjay_sasl_mechanisms", "auth_mechanisms", \
+	"plugin/popinjay_disable_plaintext_auth", "disable_plaintext_auth", \
+	NULL
+#endif
+
 /* Let doveadm accept the parameters of its command though the command has no
    function to be told of them. */
 void popinjay_doveadm_accept_params(struct doveadm_mail_cmd_context *ctx);

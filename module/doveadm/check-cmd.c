@@ -59,13 +59,35 @@ static void print_headers(void)
 	doveadm_print_header_simple("text");
 }
 
+/* 2.3 puts the value of $auth_mechanisms in where that is written, and what is
+   set behind it does not count. */
+static void check_copied_settings(struct check *check)
+{
+	static const char *const names[] = {
+		POPINJAY_DOVEADM_COPIED_SETTINGS
+	};
+	const char *copy, *value;
+	unsigned int i;
+
+	for (i = 0; names[i] != NULL; i += 2) {
+		copy = doveconf_find(&check->pop3, names[i]);
+		value = doveconf_find(&check->pop3, names[i + 1]);
+		if (*copy == '\0' || strcasecmp(copy, value) == 0)
+			continue;
+		check_print(check, CHECK_WARNING, names[i], "It is \"%s\", and "
+			"%s is \"%s\": CAPA after login will not be as before "
+			"it. Set it to $%s behind where that is set", copy,
+			names[i + 1], value, names[i + 1]);
+	}
+}
+
 static void check_server(struct check *check)
 {
 	static const char *const names[] = {
 		"base_dir", "libexec_dir", "login_plugin_dir", "login_plugins",
 		"mail_plugin_dir", "mail_plugins", "passdb",
 		"service/popinjay-log/executable",
-		"service/popinjay-log/user", NULL
+		"service/popinjay-log/user", POPINJAY_DOVEADM_COPIED_SETTINGS
 	};
 	const char *error;
 
@@ -75,6 +97,7 @@ static void check_server(struct check *check)
 		check_print(check, CHECK_ERROR, "configuration", "%s", error);
 		return;
 	}
+	check_copied_settings(check);
 	check_modules(check);
 	check_log_service(check);
 	check_secrets(check);

@@ -55,7 +55,7 @@ int doveconf_get(pool_t pool, const char *protocol, const char *const *names,
 	const char *const head[] = {
 		program_beside_doveadm("doveconf"),
 		"-c", master_service_get_config_path(master_service),
-		"-f", t_strconcat("protocol=", protocol, NULL)
+		"-x", "-f", t_strconcat("protocol=", protocol, NULL)
 	};
 	string_t *output = t_str_new(1024), *errors = t_str_new(128);
 	string_t *sections = t_str_new(64);

@@ -6,7 +6,6 @@
 
 #include "lib.h"
 #include "mail-user.h"
-#include "restrict-access.h"
 #include "master-interface.h"
 #include "check-protocol.h"
 #include "compat-pop3.h"
@@ -32,18 +31,14 @@ bool popinjay_check_is_wanted(void)
 
 static void problem(const char *text)
 {
-	const char *root = restrict_access_get_current_chroot();
-
-	printf(POPINJAY_CHECK_PROBLEM"%s%s\n", text, root == NULL ? "" :
-	       t_strdup_printf(" (all paths are inside of mail_chroot=%s)",
-			       root));
+	printf(POPINJAY_CHECK_PROBLEM"%s\n", text);
 }
 
 static void sink_problem(const char *sink, const char *call)
 {
 	problem(t_strdup_printf("popinjay_access_log=%s: %s failed for uid "
-		"%s: %m; its records go to Dovecot's log until that works",
-		sink, call, dec2str(geteuid())));
+		"%s: %m; its records go to Dovecot's log until that works%s",
+		sink, call, dec2str(geteuid()), popinjay_user_root_note()));
 }
 
 static void check_file(const char *path)

@@ -5,6 +5,7 @@
 
 #include "lib.h"
 #include "array.h"
+#include "restrict-access.h"
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "popinjay.h"
@@ -58,6 +59,14 @@ user_settings_init(struct mail_user *user, struct popinjay_user *puser,
 					    &puser->uidl_sources, error_r);
 }
 
+const char *popinjay_user_root_note(void)
+{
+	const char *root = restrict_access_get_current_chroot();
+
+	return root == NULL ? "" : t_strdup_printf(
+		" (all paths are inside of mail_chroot=%s)", root);
+}
+
 void popinjay_user_created(struct mail_user *user)
 {
 	struct mail_user_vfuncs *v = user->vlast;
@@ -80,7 +89,8 @@ void popinjay_user_created(struct mail_user *user)
 		i_zero(&puser->log);
 		puser->log.log = puser->log.session = TRUE;
 		puser->error = p_strconcat(user->pool,
-			POPINJAY_USER_ERROR_PREFIX, error, NULL);
+			POPINJAY_USER_ERROR_PREFIX, error,
+			popinjay_user_root_note(), NULL);
 	}
 	if (popinjay_check_is_wanted())
 		popinjay_check_user(user, puser);

@@ -27,6 +27,11 @@ struct popinjay_user {
 /* Returns our part of user, or NULL if the user was made without us. */
 struct popinjay_user *popinjay_user_get(struct mail_user *user);
 
+/* Returns what an error about a path has to say besides, "" or that paths are
+   inside of the directory that this process is chrooted to; in the data
+   stack. */
+const char *popinjay_user_root_note(void);
+
 /* Storage hook: read the user's settings. */
 void popinjay_user_created(struct mail_user *user);
 

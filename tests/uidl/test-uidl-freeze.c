@@ -51,6 +51,24 @@ static void test_freeze(gconstpointer storage)
 	g_assert_cmpstr(sources[MAIL_COUNT], ==, "format");
 }
 
+/* Popinjay is removed: a Maildir goes on with what was frozen. */
+static void test_removed(void)
+{
+	g_autofree char *user = NULL;
+	g_auto(GStrv) before = NULL, after = NULL;
+
+	reload("a.{uid}");
+	user = fixture_user(f, "maildir");
+	numbered_deliver(f, user, 1, MAIL_COUNT, MAIL_BYTES);
+	before = uidl_list(f, user);
+	g_free(uidl_tool(f, NULL, 0, "freeze", "-u", user, NULL));
+	fixture_reload(f, fixture_is_2_3() ? "mail_plugins =\n" :
+		       "mail_plugins {\n  popinjay = no\n}\n");
+	after = uidl_list(f, user);
+	g_assert_cmpstr(before[0], ==, "a.1");
+	uidl_assert_same(after, before);
+}
+
 /* One on each storage; -A finds them by these names. */
 static void make_users(gboolean named, char **users)
 {
@@ -196,6 +214,7 @@ int main(int argc, char *argv[])
 
 	g_test_init(&argc, &argv, NULL);
 	fixture_add_storage_tests("/uidl-freeze/one", test_freeze);
+	g_test_add_func("/uidl-freeze/removed", test_removed);
 	g_test_add_func("/uidl-freeze/at-once", test_freeze_at_once);
 	g_test_add_data_func("/uidl-freeze/killed-file", "-F",
 			     test_freeze_killed);
