@@ -3,18 +3,28 @@
 /* The pop3 process: the opening of the INBOX. Dovecot searches it for all
    messages in their POP3 order and asks each for its size and its flags. Where
    order and sizes are stored, this goes through them without opening mail
-   objects; a message whose size is not known gets one, as in Dovecot. */
+   objects; a message whose size is not known gets one, as in Dovecot.
 
-#include "lib.h"
+   A message whose size cannot be found out would leave the user without all
+   others. It gets a size that stands in for its own. */
+
+#include "session.h"
 #include "array.h"
 #include "index-storage.h"
 #include "mail-search.h"
 #include "mail-storage-private.h"
 #include "opening.h"
 #include "stored.h"
+#include "whole.h"
+
+/* With more messages that cannot be read, it is the storage that is in trouble:
+   the session is refused, as in Dovecot. */
+#define OPENING_MAX_UNREADABLE 100
 
 #define OPENING_BOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, opening_storage_module)
+#define OPENING_MAIL_CONTEXT(obj) \
+	MODULE_CONTEXT(obj, opening_mail_module)
 #define OPENING_MAIL_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, opening_mail_module)
 
@@ -23,6 +33,12 @@ struct opening_box {
 
 	/* the search that is ours, while it lasts */
 	struct opening_search *search;
+
+	/* the search that finds the messages of the session, while it lasts,
+	   and how many it has found */
+	struct mail_search_context *opening;
+	struct popinjay_session *session;
+	unsigned int found_count, unreadable_count;
 };
 
 struct opening_search {
@@ -44,7 +60,7 @@ struct opening_search {
 struct opening_mail {
 	union mail_module_context module_ctx;
 
-	struct opening_search *search;
+	struct opening_box *obox;
 };
 
 static MODULE_CONTEXT_DEFINE_INIT(opening_storage_module,
@@ -56,40 +72,106 @@ static int opening_mail_get_virtual_size(struct mail *_mail, uoff_t *size_r)
 	struct mail_private *mail = (struct mail_private *)_mail;
 	struct opening_mail *omail = OPENING_MAIL_CONTEXT_REQUIRE(mail);
 
-	*size_r = omail->search->known_size;
+	*size_r = omail->obox->search->known_size;
 	return 0;
 }
 
+static struct opening_mail *
+opening_mail_create(struct opening_box *obox, struct mail_private *mail)
+{
+	struct opening_mail *omail = p_new(mail->pool, struct opening_mail, 1);
+
+	omail->obox = obox;
+	omail->module_ctx.super = mail->v;
+	MODULE_CONTEXT_SET(mail, opening_mail_module, omail);
+	return omail;
+}
+
+/* The size of a message could not be found out. Returns 0 if the session can do
+   without. */
+static int opening_stand_in(struct opening_box *obox, struct mail *mail,
+			    uoff_t *size_r)
+{
+	enum mail_error error;
+	const char *errstr;
+
+	errstr = t_strdup(mailbox_get_last_internal_error(mail->box, &error));
+	if (mail->expunged || error != MAIL_ERROR_TEMP ||
+	    obox->unreadable_count == OPENING_MAX_UNREADABLE)
+		return -1;
+	obox->unreadable_count++;
+	/* clients skip messages of 0 bytes for ever */
+	if (!popinjay_stored_get_file_size(mail, size_r) || *size_r == 0)
+		*size_r = 1;
+	popinjay_session_set_unreadable(obox->session, obox->found_count - 1);
+	e_error(popinjay_client_event(obox->session->client),
+		"popinjay: The size of message UID %u can't be found out: %s "
+		"- listed it with %"PRIuUOFF_T" bytes; in this session it is "
+		"not deleted", mail->uid, errstr, *size_r);
+	return 0;
+}
+
+static int opening_mail_find_virtual_size(struct mail *_mail, uoff_t *size_r)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+	struct opening_mail *omail = OPENING_MAIL_CONTEXT_REQUIRE(mail);
+	struct opening_box *obox = omail->obox;
+	int ret;
+
+	ret = omail->module_ctx.super.get_virtual_size(_mail, size_r);
+	/* with pop3_fast_size_lookups the first try may not read it */
+	if (ret < 0 && obox->opening != NULL &&
+	    _mail->lookup_abort == MAIL_LOOKUP_ABORT_NEVER)
+		ret = opening_stand_in(obox, _mail, size_r);
+	return ret;
+}
+
+/* Let a mail of the opening search know what to do without a size. */
+static void opening_mail_guard(struct opening_box *obox, struct mail *_mail)
+{
+	struct mail_private *mail = (struct mail_private *)_mail;
+
+	if (OPENING_MAIL_CONTEXT(mail) != NULL)
+		return;
+	(void)opening_mail_create(obox, mail);
+	mail->v.get_virtual_size = opening_mail_find_virtual_size;
+}
+
 static struct mail *
-known_mail_create(struct opening_search *search,
-		    struct mailbox_transaction_context *trans,
-		    enum mail_fetch_field wanted_fields)
+known_mail_create(struct opening_box *obox,
+		  struct mailbox_transaction_context *trans,
+		  enum mail_fetch_field wanted_fields)
 {
 	struct mail *_mail = mail_alloc(trans, wanted_fields, NULL);
 	struct mail_private *mail = (struct mail_private *)_mail;
-	struct opening_mail *omail = p_new(mail->pool, struct opening_mail, 1);
 
-	omail->search = search;
-	omail->module_ctx.super = mail->v;
+	(void)opening_mail_create(obox, mail);
 	mail->v.get_virtual_size = opening_mail_get_virtual_size;
-	MODULE_CONTEXT_SET(mail, opening_mail_module, omail);
 	return _mail;
 }
 
+/* Returns TRUE if the search is the one that finds the messages of a POP3
+   session. */
 static bool
 is_opening(struct mailbox_transaction_context *trans,
-	   const struct mail_search_args *args,
-	   const enum mail_sort_type *sort_program,
-	   enum mail_fetch_field wanted_fields,
-	   const struct mailbox_header_lookup_ctx *wanted_headers)
+	   const enum mail_sort_type *sort_program)
 {
-	const struct mail_search_arg *arg = args->args;
-
 	return (trans->box->flags & MAILBOX_FLAG_POP3_SESSION) != 0 &&
 		sort_program != NULL &&
 		sort_program[0] == MAIL_SORT_POP3_ORDER &&
-		sort_program[1] == MAIL_SORT_END &&
-		arg != NULL && arg->type == SEARCH_ALL && !arg->match_not &&
+		sort_program[1] == MAIL_SORT_END;
+}
+
+/* Returns TRUE if we can do it. */
+static bool
+is_simple(struct mailbox_transaction_context *trans,
+	  const struct mail_search_args *args,
+	  enum mail_fetch_field wanted_fields,
+	  const struct mailbox_header_lookup_ctx *wanted_headers)
+{
+	const struct mail_search_arg *arg = args->args;
+
+	return arg != NULL && arg->type == SEARCH_ALL && !arg->match_not &&
 		arg->next == NULL && wanted_headers == NULL &&
 		(wanted_fields & ~(unsigned int)MAIL_FETCH_VIRTUAL_SIZE) == 0 &&
 		/* others' flags in an index of their own */
@@ -97,24 +179,12 @@ is_opening(struct mailbox_transaction_context *trans,
 }
 
 static struct mail_search_context *
-opening_search_init(struct mailbox_transaction_context *trans,
-		    struct mail_search_args *args,
-		    const enum mail_sort_type *sort_program,
-		    enum mail_fetch_field wanted_fields,
-		    struct mailbox_header_lookup_ctx *wanted_headers)
+our_search_init(struct opening_box *obox, struct popinjay_stored *stored,
+		struct mailbox_transaction_context *trans,
+		struct mail_search_args *args,
+		enum mail_fetch_field wanted_fields)
 {
-	struct opening_box *obox = OPENING_BOX_CONTEXT_REQUIRE(trans->box);
 	struct opening_search *search;
-	struct popinjay_stored *stored = NULL;
-
-	if (obox->search == NULL &&
-	    is_opening(trans, args, sort_program, wanted_fields,
-		       wanted_headers))
-		stored = popinjay_stored_open(trans);
-	if (stored == NULL) {
-		return obox->module_ctx.super.search_init(trans, args,
-			sort_program, wanted_fields, wanted_headers);
-	}
 
 	search = i_new(struct opening_search, 1);
 	search->ctx.transaction = trans;
@@ -125,24 +195,53 @@ opening_search_init(struct mailbox_transaction_context *trans,
 	i_array_init(&search->ctx.mails, 1);
 	search->stored = stored;
 	search->last_seq = mail_index_view_get_messages_count(trans->view);
-	search->known_mail = known_mail_create(search, trans, wanted_fields);
+	search->known_mail = known_mail_create(obox, trans, wanted_fields);
 	search->mail = mail_alloc(trans, wanted_fields, NULL);
 	obox->search = search;
 	return &search->ctx;
 }
 
-static bool opening_search_next(struct mail_search_context *ctx,
-				struct mail **mail_r, bool *tryagain_r)
+static struct mail_search_context *
+opening_search_init(struct mailbox_transaction_context *trans,
+		    struct mail_search_args *args,
+		    const enum mail_sort_type *sort_program,
+		    enum mail_fetch_field wanted_fields,
+		    struct mailbox_header_lookup_ctx *wanted_headers)
 {
-	struct mailbox_transaction_context *trans = ctx->transaction;
 	struct opening_box *obox = OPENING_BOX_CONTEXT_REQUIRE(trans->box);
-	struct opening_search *search = obox->search;
+	struct popinjay_session *session =
+		popinjay_session_find(trans->box->storage->user);
+	struct popinjay_stored *stored = NULL;
+	struct mail_search_context *ctx;
 
-	if (search == NULL || ctx != &search->ctx) {
-		return obox->module_ctx.super.
-			search_next_nonblock(ctx, mail_r, tryagain_r);
+	if (session == NULL || obox->opening != NULL ||
+	    !is_opening(trans, sort_program)) {
+		return obox->module_ctx.super.search_init(trans, args,
+			sort_program, wanted_fields, wanted_headers);
 	}
-	*tryagain_r = FALSE;
+	/* Dovecot may have tried before */
+	i_free(session->unreadable_bitmask);
+	obox->session = session;
+	obox->found_count = obox->unreadable_count = 0;
+
+	if (is_simple(trans, args, wanted_fields, wanted_headers))
+		stored = popinjay_stored_open(trans);
+	if (stored != NULL) {
+		ctx = our_search_init(obox, stored, trans, args,
+				      wanted_fields);
+	} else {
+		ctx = obox->module_ctx.super.search_init(trans, args,
+			sort_program, wanted_fields, wanted_headers);
+	}
+	obox->opening = ctx;
+	return ctx;
+}
+
+static bool
+our_search_next(struct opening_search *search, struct mail **mail_r)
+{
+	struct mail_search_context *ctx = &search->ctx;
+
 	if (ctx->seq == search->last_seq)
 		return FALSE;
 	ctx->seq++;
@@ -155,9 +254,34 @@ static bool opening_search_next(struct mail_search_context *ctx,
 	/* Nothing but the size and the flags will be asked for, and for the
 	   flags these two are enough. */
 	search->known_mail->seq = ctx->seq;
-	mail_index_lookup_uid(trans->view, ctx->seq, &search->known_mail->uid);
+	mail_index_lookup_uid(ctx->transaction->view, ctx->seq,
+			      &search->known_mail->uid);
 	*mail_r = search->known_mail;
 	return TRUE;
+}
+
+static bool opening_search_next(struct mail_search_context *ctx,
+				struct mail **mail_r, bool *tryagain_r)
+{
+	struct opening_box *obox =
+		OPENING_BOX_CONTEXT_REQUIRE(ctx->transaction->box);
+	bool found;
+
+	if (obox->search != NULL && ctx == &obox->search->ctx) {
+		*tryagain_r = FALSE;
+		found = our_search_next(obox->search, mail_r);
+	} else {
+		found = obox->module_ctx.super.
+			search_next_nonblock(ctx, mail_r, tryagain_r);
+	}
+	if (found && ctx == obox->opening) {
+		obox->found_count++;
+		opening_mail_guard(obox, *mail_r);
+		/* where a wrong size is claimed, the right one can be found
+		   out all the same */
+		popinjay_holder_prepare(ctx->transaction);
+	}
+	return found;
 }
 
 static int opening_search_deinit(struct mail_search_context *ctx)
@@ -166,6 +290,8 @@ static int opening_search_deinit(struct mail_search_context *ctx)
 		OPENING_BOX_CONTEXT_REQUIRE(ctx->transaction->box);
 	struct opening_search *search = obox->search;
 
+	if (ctx == obox->opening)
+		obox->opening = NULL;
 	if (search == NULL || ctx != &search->ctx)
 		return obox->module_ctx.super.search_deinit(ctx);
 	obox->search = NULL;

@@ -102,7 +102,7 @@ uint32_t popinjay_session_seq(const struct popinjay_session *session,
 		client->msgnum_to_seq_map[msgnum] : msgnum + 1;
 }
 
-static struct popinjay_session *session_find(struct mail_user *user)
+struct popinjay_session *popinjay_session_find(struct mail_user *user)
 {
 	struct client *client;
 
@@ -115,7 +115,8 @@ static struct popinjay_session *session_find(struct mail_user *user)
 
 void popinjay_session_expunged(struct mailbox *box, uint32_t uid)
 {
-	struct popinjay_session *session = session_find(box->storage->user);
+	struct popinjay_session *session =
+		popinjay_session_find(box->storage->user);
 
 	/* autoexpunge opens the INBOX again when the session is over */
 	if (session != NULL && session->removal != NULL &&
@@ -421,7 +422,7 @@ static void session_take_over(struct popinjay_session *session)
 
 void popinjay_session_take_over(struct mail_user *user)
 {
-	struct popinjay_session *session = session_find(user);
+	struct popinjay_session *session = popinjay_session_find(user);
 
 	if (session == NULL || session->taken_over)
 		return;

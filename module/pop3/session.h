@@ -133,6 +133,9 @@ void popinjay_session_take_over(struct mail_user *user);
    0 if it has to read first, -1 if the connection is lost. */
 int popinjay_session_can_send(struct popinjay_session *session);
 
+/* Returns the session of user, or NULL if that is not one of a POP3 client. */
+struct popinjay_session *popinjay_session_find(struct mail_user *user);
+
 /* Returns the session of client. */
 struct popinjay_session *popinjay_session_get(struct client *client);
 

@@ -12,11 +12,14 @@
 #include "index-mail.h"
 #include "mail-cache.h"
 #include "mail-storage-service.h"
+#include "maildir-storage.h"
 #include "maildir-uidlist.h"
+#include "sdbox-storage.h"
 #include "uidlist.h"
 #include "stored.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define STORED_CONTEXT(obj) MODULE_CONTEXT(obj, stored_module)
@@ -322,4 +325,49 @@ bool popinjay_stored_get_size(struct popinjay_stored *stored, uint32_t seq,
 		return dbox_get_size(stored, seq, size_r);
 	*size_r = seq <= stored->count ? stored->sizes[seq - 1] : UOFF_T_MAX;
 	return *size_r != UOFF_T_MAX;
+}
+
+static int maildir_stat(struct maildir_mailbox *mbox ATTR_UNUSED,
+			const char *path, struct stat *st)
+{
+	if (stat(path, st) == 0)
+		return 1;
+	return errno == ENOENT ? 0 : -1;
+}
+
+static bool sdbox_stat(struct mail *mail, struct stat *st)
+{
+	static const enum mailbox_list_path_type types[] = {
+		MAILBOX_LIST_PATH_TYPE_MAILBOX,
+		MAILBOX_LIST_PATH_TYPE_ALT_MAILBOX
+	};
+	const char *dir, *path;
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(types); i++) {
+		if (mailbox_get_path_to(mail->box, types[i], &dir) <= 0)
+			continue;
+		path = t_strdup_printf("%s/"SDBOX_MAIL_FILE_FORMAT, dir,
+				       mail->uid);
+		if (stat(path, st) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+bool popinjay_stored_get_file_size(struct mail *mail, uoff_t *size_r)
+{
+	struct stat st;
+	bool found = FALSE;
+
+	if (popinjay_storage_kind(mail->box) == POPINJAY_STORAGE_MAILDIR) {
+		found = maildir_file_do(MAILDIR_MAILBOX(mail->box), mail->uid,
+					maildir_stat, &st) > 0;
+	} else if (strcmp(mail->box->storage->name,
+			  SDBOX_STORAGE_NAME) == 0) T_BEGIN {
+		found = sdbox_stat(mail, &st);
+	} T_END;
+	if (found)
+		*size_r = st.st_size;
+	return found;
 }

@@ -2,6 +2,7 @@
 #ifndef POPINJAY_STORED_H
 #define POPINJAY_STORED_H
 
+struct mail;
 struct mailbox;
 struct mailbox_transaction_context;
 struct popinjay_stored;
@@ -39,5 +40,9 @@ void popinjay_stored_close(struct popinjay_stored **stored);
    TRUE if it is known. */
 bool popinjay_stored_get_size(struct popinjay_stored *stored, uint32_t seq,
 			      uoff_t *size_r);
+
+/* Find the size of the file that has just this message. It need not be possible
+   to read it. Returns TRUE if it is known. */
+bool popinjay_stored_get_file_size(struct mail *mail, uoff_t *size_r);
 
 #endif

@@ -162,7 +162,7 @@ maildir_compare(struct mail *mail, const struct popinjay_wire *wire,
 {
 	const struct maildir_storage *storage =
 		MAILDIR_STORAGE(mail->box->storage);
-	uoff_t claimed, size = wire->consumed_bytes;
+	uoff_t claimed = UOFF_T_MAX, size = wire->consumed_bytes;
 	bool told_wrong = *text_r != NULL, claimed_wrong = FALSE, smaller;
 
 	if (!get_claimed_size(mail, &claimed)) {
@@ -182,7 +182,8 @@ maildir_compare(struct mail *mail, const struct popinjay_wire *wire,
 			size, claimed);
 	}
 	if (!name_claims_size(mail, MAILDIR_EXTRA_VIRTUAL_SIZE) &&
-	    (told_wrong || !name_claims_size(mail, MAILDIR_EXTRA_FILE_SIZE)))
+	    ((told_wrong && told_bytes != claimed) ||
+	     !name_claims_size(mail, MAILDIR_EXTRA_FILE_SIZE)))
 		forget_size(mail, MAIL_FETCH_VIRTUAL_SIZE);
 	return smaller && notice_smaller(mail, size) ?
 		POPINJAY_WHOLE_SMALLER : POPINJAY_WHOLE_OTHER_SIZE;

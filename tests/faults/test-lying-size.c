@@ -37,7 +37,8 @@ struct lie {
 	/* what the names tell more than is true; 0: they tell no S= or W= */
 	int size_more, virtual_size_more;
 	gboolean tells_true_size;
-	gboolean compressed, saved, broken;
+	gboolean compressed, saved;
+	const char *config;
 	/* a message may have lost its end */
 	gboolean smaller;
 };
@@ -174,8 +175,7 @@ static void test_lie(gconstpointer data)
 	struct fixture *f = get_fixture();
 	g_autofree char *settings = uidl_settings("popinjay_uidl_save",
 		lie->saved ? "yes" : "no", NULL);
-	g_autofree char *config = g_strconcat(settings, lie->broken ?
-		"maildir_broken_filename_sizes = yes\n" : "", NULL);
+	g_autofree char *config = g_strconcat(settings, lie->config, NULL);
 	g_autofree char *user = NULL;
 	g_auto(GStrv) uidls = NULL, names = NULL, uidls_after = NULL;
 	g_auto(GStrv) names_after = NULL;
@@ -243,8 +243,14 @@ int main(int argc, char *argv[])
 		  .compressed = TRUE, .smaller = TRUE },
 		{ .name = "compressed-smaller", .size_more = -1000,
 		  .compressed = TRUE, .saved = TRUE },
-		{ .name = "broken-sizes", .size_more = 1000, .broken = TRUE,
-		  .virtual_size_more = 1000 }
+		{ .name = "broken-sizes", .size_more = 1000,
+		  .virtual_size_more = 1000,
+		  .config = "maildir_broken_filename_sizes = yes\n" },
+		/* Dovecot looks for the sizes itself */
+		{ .name = "flag", .size_more = 1000, .smaller = TRUE,
+		  .config = "pop3_deleted_flag = POP3Deleted\n" },
+		{ .name = "fast", .size_more = 1000, .smaller = TRUE,
+		  .config = "pop3_fast_size_lookups = yes\n" }
 	};
 	int ret;
 

@@ -25,7 +25,8 @@ static struct fixture *get_fixture(void)
 			  "map.index corrupted: Unexpectedly lost|"
 			  "mdbox.*map uidvalidity mismatch|"
 			  "Mailbox was deleted under us|"
-			  "popinjay: (RETR|TOP): Opening message UID");
+			  "popinjay: (RETR|TOP): Opening message UID|"
+			  "popinjay: The size of message UID");
 	return the_fixture;
 }
 
@@ -143,20 +144,113 @@ static void test_mode(gconstpointer storage)
 	assert_mails(user, 2, 2);
 }
 
-/* The size of a message is not known and cannot be found out: there is no
-   session, as with stock Dovecot, and the access log says so. */
-static void test_no_size(void)
+/* Run a command with all of a user's files of this name. */
+static void with_files(const char *user, const char *name, const char *command,
+		       const char *argument)
 {
-	g_autofree char *user = fixture_user(get_fixture(), "maildir");
+	g_autofree char *home = fixture_home(get_fixture(), user);
+	const char *const argv[] = {
+		"find", home, "-type", "f", "-name", name, "-exec", command,
+		argument, "{}", "+", NULL
+	};
+
+	g_assert_cmpint(fixture_run(get_fixture(), argv, NULL, NULL, NULL), ==,
+			0);
+}
+
+/* What Dovecot remembers of sizes is lost. */
+static void remove_cache(const char *user)
+{
+	with_files(user, "dovecot.index.cache", "rm", "-f");
+}
+
+struct no_size {
+	const char *name, *storage, *config;
+};
+
+/* The size of a message is not known and cannot be found out: all others are
+   served. */
+static void test_no_size(gconstpointer data)
+{
+	const struct no_size *test = data;
+	struct fixture *f = get_fixture();
+	g_autofree char *user = NULL, *path = NULL, *list = NULL, *size = NULL;
+	g_autoptr(GBytes) mail = numbered_mail(3, MAIL_BYTES);
+	g_autoptr(GString) wire =
+		pop3_mail_on_wire(g_bytes_get_data(mail, NULL),
+				  g_bytes_get_size(mail));
+	struct stat st;
+	struct pop3 *pop3;
+	gsize since;
+
+	fixture_reload(f, test->config);
+	user = fixture_user(f, test->storage);
+	numbered_deliver(f, user, 1, 3, MAIL_BYTES);
+	remove_cache(user);
+	path = numbered_find_file(f, user, 3);
+	g_assert_cmpint(stat(path, &st), ==, 0);
+	g_assert_cmpint(chmod(path, 0), ==, 0);
+
+	since = fixture_log_size(f);
+	pop3 = open_session(user);
+	list = pop3_ask(pop3, "LIST 3");
+	size = g_strdup_printf("+OK 3 %lu", (unsigned long)st.st_size);
+	g_assert_cmpstr(list, ==, size);
+	assert_retr(pop3, 1);
+	assert_retr(pop3, 2);
+	assert_unreadable(pop3);
+	g_free(fixture_log_wait(f, since, "Error: popinjay: The size of "
+				"message UID 3 can't be found out: .*"
+				"Permission denied"));
+	ask(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+
+	/* nobody has remembered that size */
+	with_files(user, "*", "chmod", "600");
+	pop3 = open_session(user);
+	g_free(list);
+	list = pop3_ask(pop3, "LIST 2");
+	g_assert_true(g_str_has_prefix(list, "+OK 2 "));
+	g_assert_cmpstr(list, !=, size);
+	pop3_quit(pop3, "Logging out.");
+	assert_mails(user, 2, 3);
+	fixture_reload(f, NULL);
+}
+
+/* No size can be found out, and no file is there for one message alone. */
+static void test_no_sizes_mdbox(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, "mdbox");
 	g_autofree char *path = NULL;
-	gsize since = fixture_log_size(get_fixture());
+	struct pop3 *pop3;
+
+	numbered_deliver(f, user, 1, 3, MAIL_BYTES);
+	remove_cache(user);
+	path = numbered_find_file(f, user, 3);
+	g_assert_cmpint(chmod(path, 0), ==, 0);
+	pop3 = open_session(user);
+	ask(pop3, "STAT", "+OK 3 3");
+	assert_unreadable(pop3);
+	pop3_quit(pop3, "Logging out.");
+	g_assert_cmpint(chmod(path, 0600), ==, 0);
+	assert_mails(user, 1, 3);
+}
+
+/* That many messages are no messages in trouble, but a storage in trouble. The
+   access log says that there was no session. */
+static void test_no_sizes(void)
+{
+	const unsigned int count = 101;
+	struct fixture *f = get_fixture();
+	g_autofree char *user = fixture_user(f, "maildir");
+	gsize since = fixture_log_size(f);
 	g_autoptr(GString) reply = NULL;
 	struct pop3 *pop3;
 
-	numbered_deliver(get_fixture(), user, 1, 3, MAIL_BYTES);
-	path = numbered_find_file(get_fixture(), user, 3);
-	g_assert_cmpint(chmod(path, 0), ==, 0);
-	pop3 = pop3_connect(get_fixture(), POP3_CLEAR);
+	numbered_deliver(f, user, 1, count, 10);
+	with_files(user, "*.popinjay", "chmod", "0");
+	pop3 = pop3_connect(f, POP3_CLEAR);
 	pop3_send(pop3, "USER %s\r\nPASS %s\r\nDELE 1\r\nQUIT", user,
 		  FIXTURE_PASSWORD);
 	reply = pop3_read_to_eof(pop3, NULL);
@@ -164,11 +258,7 @@ static void test_no_size(void)
 	g_assert_true(g_str_has_prefix(reply->str,
 		"+OK\r\n+OK Logged in.\r\n-ERR [SYS/TEMP] "));
 	pop3_close(pop3);
-	g_free(fixture_log_wait(get_fixture(), since, "\"end\":\"refused\""));
-
-	g_free(path);
-	path = numbered_find_file(get_fixture(), user, 1);
-	g_assert_nonnull(path);
+	g_free(fixture_log_wait(f, since, "\"end\":\"refused\""));
 }
 
 /* The message was deleted by somebody else, as it should be. In mdbox it can
@@ -262,6 +352,14 @@ int main(int argc, char *argv[])
 		{ "directory-gone", test_directory_gone,
 		  "maildir mbox sdbox mdbox" }
 	};
+	static const struct no_size no_sizes[] = {
+		{ "maildir", "maildir", NULL },
+		{ "sdbox", "sdbox", NULL },
+		/* Dovecot tries more than once */
+		{ "fast", "maildir", "pop3_fast_size_lookups = yes\n" },
+		/* Dovecot's own search */
+		{ "flag", "maildir", "pop3_deleted_flag = POP3Deleted\n" }
+	};
 	int ret;
 
 	g_test_init(&argc, &argv, NULL);
@@ -275,7 +373,14 @@ int main(int argc, char *argv[])
 			g_test_add_data_func(path, *p, tests[i].func);
 		}
 	}
-	g_test_add_func("/unreadable/maildir/no-size", test_no_size);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(no_sizes); i++) {
+		g_autofree char *path = g_strconcat("/unreadable/no-size/",
+						    no_sizes[i].name, NULL);
+
+		g_test_add_data_func(path, &no_sizes[i], test_no_size);
+	}
+	g_test_add_func("/unreadable/no-sizes/mdbox", test_no_sizes_mdbox);
+	g_test_add_func("/unreadable/no-sizes/many", test_no_sizes);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/unreadable", test_stop);
 	ret = g_test_run();
