@@ -232,6 +232,44 @@ static void test_revoke(gconstpointer data)
 	s = shared;
 }
 
+/* --- who gets at the store --- */
+
+static char *add_stderr(const char *label)
+{
+	GString *err = NULL;
+
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, &err, "popinjay",
+					"secret", "add", "-u", "alice", "-l",
+					label, NULL), ==, 0);
+	return g_string_free(err, FALSE);
+}
+
+/* Everybody may ask the dict processes for what they have. */
+static void test_open_socket(void)
+{
+	static const char warning[] = "run/dict of service dict may be written "
+		"to by everybody: they can bring revoked secrets back";
+	struct secrets *shared = s;
+	g_autofree char *none = add_stderr("one"), *some = NULL;
+	g_autoptr(GString) checked = NULL;
+	const struct secrets_options options = {
+		.store = SECRETS_FS,
+		.config = "service dict {\n  unix_listener dict {\n"
+			"    mode = 0666\n  }\n}\n"
+	};
+
+	g_assert_cmpstr(none, ==, "");
+	s = secrets_new_with(&options);
+	some = add_stderr("one");
+	g_assert_nonnull(strstr(some, "Warning: "));
+	g_assert_nonnull(strstr(some, warning));
+	(void)fixture_doveadm(s->f, NULL, &checked, NULL, "popinjay", "check",
+			      NULL);
+	g_assert_nonnull(strstr(checked->str, warning));
+	secrets_free(s);
+	s = shared;
+}
+
 int main(int argc, char *argv[])
 {
 	const struct secrets_options options = {
@@ -247,6 +285,7 @@ int main(int argc, char *argv[])
 			     GINT_TO_POINTER(SECRETS_SQLITE), test_revoke);
 	g_test_add_data_func("/secret-commands/revoke/fs",
 			     GINT_TO_POINTER(SECRETS_FS), test_revoke);
+	g_test_add_func("/secret-commands/open-socket", test_open_socket);
 	ret = g_test_run();
 	secrets_free(s);
 	return ret;

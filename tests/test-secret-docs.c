@@ -7,6 +7,8 @@
 #include "secrets/secrets.h"
 
 #include <glib/gstdio.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #define REFUSED "-ERR [AUTH] Authentication failed."
 #define TEMP "-ERR [SYS/TEMP] "
@@ -28,16 +30,20 @@ static char *readme_block(const char *name)
 	return g_strndup(start, end - start);
 }
 
-/* Use paths of the test's own. */
+/* Use paths of the test's own, and who runs it where that is not root. */
 static char *localize(const char *text, const char *dir)
 {
+	const struct passwd *pw = geteuid() == 0 ? NULL : getpwuid(geteuid());
+	g_autofree char *user = g_strconcat("user = ", pw == NULL ? "dovecot" :
+					    pw->pw_name, NULL);
 	g_autofree char *key_file = g_build_filename(dir, "keys", NULL);
 	g_autofree char *store = g_strconcat(dir, "/store/", NULL);
 	g_autofree char *file = g_build_filename(dir, "secret.conf", NULL);
 	const char *const names[][2] = {
 		{ EXAMPLE_KEY_FILE, key_file },
 		{ EXAMPLE_STORE, store },
-		{ EXAMPLE_FILE, file }
+		{ EXAMPLE_FILE, file },
+		{ "user = dovecot", user }
 	};
 	g_autoptr(GString) s = g_string_new(text);
 
@@ -45,6 +51,14 @@ static char *localize(const char *text, const char *dir)
 		g_string_replace(s, names[i][0], names[i][1], 0);
 	return g_string_free(g_steal_pointer(&s), FALSE);
 }
+
+/* Whoever may use a site's own dict socket, it is nobody we need to be. */
+static const char other_dict_socket[] =
+	"service dict {\n"
+	"  unix_listener dict {\n"
+	"    mode = 0\n"
+	"  }\n"
+	"}\n";
 
 /* Start a private Dovecot with the passdb of the text, and the file of 2.3. */
 static struct secrets *
@@ -58,9 +72,10 @@ start_configuration(const char *passdb, const char *file, const char *mechs)
 	g_autofree char *local_file = localize(file, dir);
 	g_autoptr(GString) head = g_string_new(NULL);
 	g_autofree char *local = localize(passdb, dir);
+	g_autofree char *config = g_strconcat(mechs, other_dict_socket, NULL);
 	const char *settings[] = { "popinjay_secret_config", conf, NULL };
 	struct fixture_options options = {
-		.password = FIXTURE_PASSWORD_HASH, .config = mechs
+		.password = FIXTURE_PASSWORD_HASH, .config = config
 	};
 
 	s->dir = dir;
@@ -154,7 +169,7 @@ static void test_man(void)
 	g_autofree char *mechs = readme_block("secrets-mechanisms");
 	g_autofree char *passdb = secrets_man_block(fixture_is_2_3() ?
 		"args = "EXAMPLE_FILE : "passdb popinjay {");
-	g_autofree char *file = secrets_man_block("dict = proxy::popinjay");
+	g_autofree char *file = secrets_man_block("dict = proxy:");
 
 	try_configuration(passdb, file, mechs);
 }
@@ -165,7 +180,7 @@ static void test_recipe(void)
 	g_autofree char *mechs = readme_block("secrets-mechanisms");
 	g_autofree char *passdb = secrets_man_block(fixture_is_2_3() ?
 		"args = "EXAMPLE_FILE : "passdb popinjay {");
-	g_autofree char *file = secrets_man_block("dict = proxy::popinjay");
+	g_autofree char *file = secrets_man_block("dict = proxy:");
 	g_autofree char *recipe = secrets_man_block(fixture_is_2_3() ?
 		"args = "EXAMPLE_FILE"\n  result_failure" :
 		"passdb popinjay {\n  result_failure");
@@ -220,6 +235,89 @@ static void test_file(void)
 	}
 	passdb = g_strjoinv("\n", lines);
 	try_configuration(passdb, file, mechs);
+}
+
+/* A service of its own keeps the store from a socket that all may write to. */
+static void test_own_service(void)
+{
+	g_autofree char *mechs = readme_block("secrets-mechanisms");
+	g_autofree char *passdb = secrets_man_block("args = "EXAMPLE_FILE);
+	g_autofree char *service = secrets_man_block("service dict-popinjay {");
+	g_autofree char *file = secrets_man_block("dict = proxy:");
+	g_autofree char *config = NULL, *text = NULL, *reply = NULL;
+	GString *err = NULL;
+	struct secrets *s;
+
+	if (!fixture_is_2_3()) {
+		g_test_skip("all dict processes of 2.4 have the same dicts");
+		return;
+	}
+	strstr(passdb, "\n}\n")[3] = '\0';
+	config = g_strconcat(passdb, service, "service dict {\n"
+			     "  unix_listener dict-open {\n"
+			     "    mode = 0666\n  }\n}\n", NULL);
+	s = start_configuration(config, file, mechs);
+	text = secrets_add(s, "joe", NULL, "-l", "phone", NULL);
+	reply = secrets_login(s, POP3_TLS, "PLAIN", "joe", text, NULL);
+	g_assert_cmpstr(reply, ==, "+OK Logged in.");
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, &err, "popinjay",
+					"secret", "add", "-u", "joe", "-l",
+					"tablet", NULL), ==, 0);
+	g_assert_cmpstr(err->str, ==, "");
+	g_string_free(err, TRUE);
+	fixture_log_allow(s->f, "No dictionaries configured");
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, NULL, NULL, "dict", "get",
+					"proxy:dict-open:popinjay",
+					"shared/popinjay/secrets/joe", NULL),
+			!=, 0);
+	g_free(fixture_log_wait(s->f, 0, "No dictionaries configured"));
+	secrets_free(s);
+}
+
+/* --- the key --- */
+
+/* The first time they make a key, and never again another one. */
+static void try_key_commands(const char *text)
+{
+	g_autofree char *dir = g_dir_make_tmp("popinjay-docs-XXXXXX", NULL);
+	g_autofree char *local = localize(text, dir);
+	g_autofree char *keys = g_build_filename(dir, "keys", NULL);
+	g_autofree char *first = NULL;
+	/* others prepare the directory */
+	char *install = strstr(local, "\ninstall ");
+	struct stat st;
+
+	if (install != NULL)
+		install[1] = '\0';
+	for (unsigned int i = 0; i < 2; i++) {
+		const char *const argv[] = { "sh", "-c", local, NULL };
+		g_autofree char *err = NULL, *made = NULL;
+		int status;
+
+		g_assert_true(g_spawn_sync("/", (char **)argv, NULL,
+					   G_SPAWN_SEARCH_PATH, NULL, NULL,
+					   NULL, &err, &status, NULL));
+		g_assert_true((status == 0) == (i == 0));
+		g_assert_true(g_file_get_contents(keys, &made, NULL, NULL));
+		g_assert_true(g_regex_match_simple(
+			"^k1 [0-9a-f]{64} current\n$", made, 0, 0));
+		if (i == 0)
+			first = g_steal_pointer(&made);
+		else
+			g_assert_cmpstr(made, ==, first);
+	}
+	g_assert_cmpint(g_stat(keys, &st), ==, 0);
+	g_assert_cmpint(st.st_mode & 07777, ==, 0600);
+	secrets_remove(dir);
+}
+
+static void test_key_commands(void)
+{
+	g_autofree char *readme = readme_block("secrets-shell");
+	g_autofree char *man = secrets_man_block("openssl rand");
+
+	try_key_commands(readme);
+	try_key_commands(man);
 }
 
 /* --- who took my mail? --- */
@@ -322,6 +420,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/docs/man", test_man);
 	g_test_add_func("/docs/recipe", test_recipe);
 	g_test_add_func("/docs/file", test_file);
+	g_test_add_func("/docs/own-service", test_own_service);
+	g_test_add_func("/docs/key-commands", test_key_commands);
 	g_test_add_func("/docs/explain", test_explain);
 	return g_test_run();
 }

@@ -10,6 +10,7 @@
 #include "log-protocol.h"
 #include "secret-config.h"
 #include "secret-key.h"
+#include "secret-sockets.h"
 #include "store.h"
 
 #include <fcntl.h>
@@ -136,7 +137,7 @@ check_store(struct check *check, const struct popinjay_secret_config *config,
 
 void check_secrets(struct check *check)
 {
-	const char *what = "app secrets", *error;
+	const char *what = "app secrets", *warning, *error;
 	const char *path = check_find_passdb(check);
 	struct popinjay_secret_config config;
 	struct popinjay_secret_keys *keys;
@@ -161,4 +162,7 @@ void check_secrets(struct check *check)
 	}
 	check_print(check, CHECK_OK, what, "%s can be read, and the dict "
 		    "answers", config.key_file);
+	warning = secret_sockets_warning(&config);
+	if (warning != NULL)
+		check_print(check, CHECK_WARNING, what, "%s", warning);
 }

@@ -11,6 +11,7 @@
 #include "doveadm-print.h"
 #include "secret-cmd.h"
 #include "secret-key.h"
+#include "secret-sockets.h"
 #include "secret-text.h"
 #include "store.h"
 
@@ -122,6 +123,20 @@ add_secret(struct secret_cmd *cmd, const char *text, bool generated,
 
 /* --- add --- */
 
+static void warn_once(struct secret_cmd *cmd)
+{
+	const char *warning;
+
+	if (cmd->warned)
+		return;
+	cmd->warned = TRUE;
+	T_BEGIN {
+		warning = secret_sockets_warning(&cmd->config);
+		if (warning != NULL)
+			i_warning("%s", warning);
+	} T_END;
+}
+
 static int cmd_add_user(struct secret_cmd *cmd)
 {
 	const char *text = popinjay_secret_text_generate();
@@ -138,6 +153,7 @@ static int cmd_add_user(struct secret_cmd *cmd)
 	doveadm_print(secret.label);
 	doveadm_print(text);
 	doveadm_print(popinjay_secret_services_str(&secret));
+	warn_once(cmd);
 	return 0;
 }
 

@@ -39,6 +39,8 @@ struct secret_cmd {
 	bool input;
 	/* it is about the one secret that is named */
 	bool wants_secret;
+	/* who else gets at the store was looked at */
+	bool warned;
 
 	/* import: user name -> password */
 	HASH_TABLE(const char *, const char *) passwords;

@@ -101,7 +101,8 @@ int popinjay_secret_store_init(const char *uri, const char *base_dir,
 	store->uri = i_strdup(uri);
 	store->base_dir = i_strdup(base_dir);
 	store->event = event_parent;
-	event_ref(store->event);
+	if (store->event != NULL)
+		event_ref(store->event);
 	if (store_open(store, error_r) < 0) {
 		store_free(store);
 		return -1;
