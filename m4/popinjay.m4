@@ -30,6 +30,15 @@ AC_DEFUN([POPINJAY_FIND_DOVECOT], [
   AC_SUBST([LIBDOVECOT_RUN], ["$LIBDOVECOT -R$abs_dovecotdir"])
   AC_SUBST([LIBDOVECOT_COMPRESS_RUN],
     ["-L$abs_dovecotdir $LIBDOVECOT_COMPRESS -Wl,-rpath,$abs_dovecotdir"])
+  dnl dovecot-config does not name these folders of a build tree.
+  AS_IF([test "x$DOVECOT_INSTALLED" = xno], [
+    popinjay_src=`echo "$LIBDOVECOT_POP3_INCLUDE" | sed 's|/pop3 *$||'`
+    LIBDOVECOT_POP3_INCLUDE="$LIBDOVECOT_POP3_INCLUDE $popinjay_src/lib-pop3"
+    for popinjay_dir in maildir mbox dbox-common dbox-single; do
+      popinjay_dir="$popinjay_src/lib-storage/index/$popinjay_dir"
+      LIBDOVECOT_STORAGE_INCLUDE="$LIBDOVECOT_STORAGE_INCLUDE $popinjay_dir"
+    done
+  ])
   dnl A trial installation must not write to the real Dovecot.
   popinjay_dir="--with-moduledir='\$\${libdir}/dovecot/modules'"
   popinjay_dir="$popinjay_dir --with-programdir='\$\${libexecdir}/dovecot'"
@@ -66,17 +75,61 @@ AC_DEFUN([POPINJAY_SANITIZERS], [
   AM_CONDITIONAL([SANITIZERS], [test "x$enable_sanitizers" = xyes])
 ])
 
-dnl POPINJAY_PROBE(NAME, WHAT, INCLUDES, BODY)
-dnl Define POPINJAY_HAVE_NAME when BODY compiles inside a function after
-dnl INCLUDES. WHAT says to people what is looked for.
+dnl POPINJAY_HEADERS(FAMILY, WHOSE, INCLUDES, [CPPFLAGS])
+dnl A family of Dovecot's headers, which POPINJAY_PROBE() compiles with. Unless
+dnl they compile by themselves every probe would say "no", so configure ends
+dnl here.
+AC_DEFUN([POPINJAY_HEADERS], [
+  m4_define([popinjay_includes_$1], [#include "lib.h"
+$3])
+  m4_define([popinjay_CPPFLAGS_$1], [$4])
+  popinjay_family_CPPFLAGS=$CPPFLAGS
+  CPPFLAGS="$CPPFLAGS $4"
+  AC_MSG_CHECKING([whether Dovecot's headers of $2 compile])
+  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([popinjay_includes_$1], [])],
+    [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     popinjay_error=`grep -m 1 'error:' conftest.err`
+     AC_MSG_ERROR([Dovecot's headers of $2 do not compile
+       ($popinjay_error).
+       Debian has them in dovecot-dev; config.log has the whole output])])
+  CPPFLAGS=$popinjay_family_CPPFLAGS
+])
+
+dnl POPINJAY_PROBE(NAME, WHAT, FAMILY, BODY)
+dnl Define POPINJAY_HAVE_NAME when BODY compiles inside a function behind the
+dnl headers of FAMILY. WHAT says to people what is looked for.
 AC_DEFUN([POPINJAY_PROBE], [
+  popinjay_family_CPPFLAGS=$CPPFLAGS
+  CPPFLAGS="$CPPFLAGS popinjay_CPPFLAGS_$3"
   AC_CACHE_CHECK([for $2], [popinjay_cv_have_]m4_tolower([$1]),
-    [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include "lib.h"]
-$3], [$4])],
+    [AC_COMPILE_IFELSE(
+      [AC_LANG_PROGRAM([m4_ifdef([popinjay_includes_$3],
+         [popinjay_includes_$3], [m4_fatal([no POPINJAY_HEADERS([$3])])])],
+         [$4])],
       [popinjay_cv_have_]m4_tolower([$1])[=yes],
       [popinjay_cv_have_]m4_tolower([$1])[=no])])
+  CPPFLAGS=$popinjay_family_CPPFLAGS
   AS_VAR_IF([popinjay_cv_have_]m4_tolower([$1]), [yes],
     [AC_DEFINE([POPINJAY_HAVE_$1], [1], [Dovecot has $2.])])
+])
+
+dnl POPINJAY_PROBE_SASL_SERVER
+dnl Dovecot 2.4.2 to 2.4.4 install two headers of one name over each other.
+AC_DEFUN([POPINJAY_PROBE_SASL_SERVER], [
+  popinjay_family_CPPFLAGS=$CPPFLAGS
+  CPPFLAGS="$CPPFLAGS $LIBDOVECOT_AUTH_INCLUDE"
+  AC_CACHE_CHECK([whether Dovecot's passdb.h finds the wrong sasl-server.h],
+    [popinjay_cv_wrong_sasl_server],
+    [AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include "lib.h"
+#include "auth-common.h"
+#include "auth-sasl.h"]], [[return SASL_SERVER_AUTH_FLAG_PRIVATE;]])],
+      [popinjay_cv_wrong_sasl_server=yes],
+      [popinjay_cv_wrong_sasl_server=no])])
+  CPPFLAGS=$popinjay_family_CPPFLAGS
+  AS_VAR_IF([popinjay_cv_wrong_sasl_server], [yes],
+    [AC_DEFINE([POPINJAY_WRONG_SASL_SERVER_H], [1],
+      [auth-sasl.h includes the sasl-server.h of the login process.])])
 ])
 
 dnl POPINJAY_PROBE_DOVECOT
@@ -86,125 +139,151 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
   popinjay_save_CPPFLAGS=$CPPFLAGS
   popinjay_save_CFLAGS=$CFLAGS
   CPPFLAGS="-DHAVE_CONFIG_H $LIBDOVECOT_INCLUDE $LIBDOVECOT_STORAGE_INCLUDE"
-  CPPFLAGS="$CPPFLAGS $LIBDOVECOT_POP3_INCLUDE $popinjay_save_CPPFLAGS"
+  CPPFLAGS="$CPPFLAGS -I$srcdir/module/compat $popinjay_save_CPPFLAGS"
   dnl A function that is not declared must not compile.
   CFLAGS="$CFLAGS -Werror=implicit-function-declaration"
 
-  AC_MSG_CHECKING([whether Dovecot's pop3 headers compile])
-  AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[
-#include "lib.h"
-#include "pop3-common.h"
-#include "pop3-client.h"
-#include "pop3-commands.h"]], [])],
-    [AC_MSG_RESULT([yes])],
-    [AC_MSG_RESULT([no])
-     AC_MSG_ERROR([cannot compile with the headers of Dovecot's pop3 process;
-       see config.log (Debian: package dovecot-dev)])])
+  POPINJAY_HEADERS([settings], [the settings], [[
+#include "settings.h"]])
+  POPINJAY_PROBE([SETTINGS_GET], [settings_get() in settings.h], [settings],
+    [[struct { pool_t pool; } *set; const char *error;
+      return settings_get(NULL, NULL, 0, &set, &error);]])
+  POPINJAY_PROBE([SETTINGS_EVENT_ADD_FILTER_NAME],
+    [settings_event_add_filter_name()], [settings],
+    [[settings_event_add_filter_name(NULL, "");]])
+  AS_IF([test "x$popinjay_cv_have_settings_get" = xyes &&
+         test "x$popinjay_cv_have_settings_event_add_filter_name" = xno],
+    [AC_MSG_ERROR([this is Dovecot 2.4.0, which Popinjay does not support:
+       use 2.4.1 or newer])])
 
-  m4_pushdef([popinjay_pop3], [[
+  dnl json-generator.h is in 2.4 only.
+  POPINJAY_HEADERS([any], [any process], [[
+#include "event-log.h"
+#include "iostream-ssl.h"
+#include "master-service.h"
+#include "master-service-settings.h"
+#include "ostream-file-private.h"
+#include "settings-parser.h"
+#include "str.h"
+#include "var-expand.h"
+#if __has_include("json-generator.h")
+#  include "json-generator.h"
+#endif]])
+  POPINJAY_PROBE([OSTREAM_NO_DELAY_ENABLED],
+    [struct file_ostream member no_delay_enabled], [any],
+    [[struct file_ostream *s = NULL; return s->no_delay_enabled;]])
+  POPINJAY_PROBE([EVENT_GET_GLOBAL_DEBUG_SEND_FILTER],
+    [event_get_global_debug_send_filter()], [any],
+    [[return event_get_global_debug_send_filter() != NULL;]])
+  POPINJAY_PROBE([SETTINGS_READ_ROOTS],
+    [master_service_settings_read_simple() with roots], [any],
+    [[const char *error;
+      return master_service_settings_read_simple(NULL, NULL, &error);]])
+  POPINJAY_PROBE([VAR_EXPAND_PROGRAM], [var_expand_program_create()], [any],
+    [[struct var_expand_program *p; const char *error;
+      return var_expand_program_create("", &p, &error);]])
+  POPINJAY_PROBE([JSON_GENERATOR_H],
+    [json_append_escaped() in json-generator.h], [any],
+    [[
+#if !__has_include("json-generator.h")
+#  error none
+#endif
+      json_append_escaped(NULL, "");]])
+  POPINJAY_PROBE([SSL_CLIENT_AUTOCREATE], [io_stream_autocreate_ssl_client()],
+    [any],
+    [[const char *error;
+      return io_stream_autocreate_ssl_client(NULL, NULL, NULL, NULL,
+					     &error);]])
+  POPINJAY_PROBE([POOL_EXTERNAL_REF], [pool_add_external_ref()], [any],
+    [[pool_add_external_ref(NULL, NULL);]])
+
+  POPINJAY_HEADERS([dict], [the dict clients], [[
+#include "dict.h"]])
+  POPINJAY_PROBE([DICT_INIT_AUTO], [dict_init_auto()], [dict],
+    [[const char *error; return dict_init_auto(NULL, NULL, &error);]])
+  POPINJAY_PROBE([DICT_OP_SETTINGS], [struct dict_op_settings], [dict],
+    [[return sizeof(struct dict_op_settings);]])
+  POPINJAY_PROBE([DICT_OP_NO_SLOWNESS_WARNING],
+    [struct dict_op_settings member no_slowness_warning], [dict],
+    [[struct dict_op_settings *s = NULL; return s->no_slowness_warning;]])
+  POPINJAY_PROBE([DICT_HIDE_LOG_VALUES],
+    [dict_transaction_set_hide_log_values()], [dict],
+    [[dict_transaction_set_hide_log_values(NULL, TRUE);]])
+
+  POPINJAY_HEADERS([storage], [mail storage], [[
+#include "mail-storage.h"
+#include "mail-storage-service.h"
+#include "mail-storage-settings.h"
+#include "mail-user.h"
+#include "index-storage.h"
+#include "index-mail.h"
+#include "maildir-uidlist.h"
+#include "mbox-storage.h"
+#include "sdbox-storage.h"
+#include "dbox-save.h"]])
+  POPINJAY_PROBE([MAIL_STORAGE_SERVICE_SSL_SETTINGS],
+    [mail_storage_service_user_get_ssl_settings()], [storage],
+    [[return mail_storage_service_user_get_ssl_settings(NULL) != NULL;]])
+  POPINJAY_PROBE([MAIL_USER_CONN_SSL_SECURED],
+    [struct mail_user member conn.ssl_secured], [storage],
+    [[struct mail_user *u = NULL; return u->conn.ssl_secured;]])
+  POPINJAY_PROBE([MAIL_USER_CONN_END_CLIENT_TLS_SECURED],
+    [struct mail_user member conn.end_client_tls_secured], [storage],
+    [[struct mail_user *u = NULL; return u->conn.end_client_tls_secured;]])
+
+  POPINJAY_HEADERS([pop3], [the pop3 process], [[
 #include "array.h"
 #include "ioloop.h"
 #include "istream.h"
 #include "ostream.h"
 #include "mail-storage.h"
 #include "mail-user.h"
+#include "pop3-capability.h"
 #include "pop3-common.h"
 #include "pop3-client.h"
-#include "pop3-commands.h"]])
-  POPINJAY_PROBE([POP3_CLIENT_EVENT], [pop3 struct client member event],
-    [popinjay_pop3], [[struct client *c = NULL; return c->event != NULL;]])
+#include "pop3-commands.h"]], [$LIBDOVECOT_POP3_INCLUDE])
+  POPINJAY_PROBE([POP3_CLIENT_EVENT], [pop3 struct client member event], [pop3],
+    [[struct client *c = NULL; return c->event != NULL;]])
   POPINJAY_PROBE([POP3_CLIENT_SERVICE_USER],
-    [pop3 struct client member service_user],
-    [popinjay_pop3],
+    [pop3 struct client member service_user], [pop3],
     [[struct client *c = NULL; return c->service_user != NULL;]])
-  POPINJAY_PROBE([POP3_COMMAND_FIND], [pop3_command_find()],
-    [popinjay_pop3], [[return pop3_command_find("STAT") != NULL;]])
-  POPINJAY_PROBE([POP3_COMMAND_CONTEXT], [struct pop3_command_context],
-    [popinjay_pop3], [[return sizeof(struct pop3_command_context);]])
-  POPINJAY_PROBE([MAIL_USER_CONN_SSL_SECURED],
-    [struct mail_user member conn.ssl_secured],
-    [popinjay_pop3],
-    [[struct mail_user *u = NULL; return u->conn.ssl_secured;]])
-  POPINJAY_PROBE([MAIL_USER_CONN_END_CLIENT_TLS_SECURED],
-    [struct mail_user member conn.end_client_tls_secured],
-    [popinjay_pop3],
-    [[struct mail_user *u = NULL; return u->conn.end_client_tls_secured;]])
-  m4_popdef([popinjay_pop3])
-  POPINJAY_PROBE([OSTREAM_NO_DELAY_ENABLED],
-    [struct file_ostream member no_delay_enabled],
-    [[#include "ostream-file-private.h"]],
-    [[struct file_ostream *s = NULL; return s->no_delay_enabled;]])
+  POPINJAY_PROBE([POP3_COMMAND_FIND], [pop3_command_find()], [pop3],
+    [[return pop3_command_find("STAT") != NULL;]])
+  POPINJAY_PROBE([POP3_COMMAND_CONTEXT], [struct pop3_command_context], [pop3],
+    [[return sizeof(struct pop3_command_context);]])
 
-  POPINJAY_PROBE([EVENT_GET_GLOBAL_DEBUG_SEND_FILTER],
-    [event_get_global_debug_send_filter()],
-    [[#include "event-log.h"]],
-    [[return event_get_global_debug_send_filter() != NULL;]])
-
-  POPINJAY_PROBE([SETTINGS_GET], [settings_get() in settings.h],
-    [[#include "settings.h"]],
-    [[struct { pool_t pool; } *set; const char *error;
-      return settings_get(NULL, NULL, 0, &set, &error);]])
+  POPINJAY_HEADERS([login], [the login processes], [[
+#include "login-common.h"
+#include "client-common.h"]], [$LIBDOVECOT_LOGIN_INCLUDE])
   POPINJAY_PROBE([LOGIN_CLIENT_SSL_SECURED],
-    [login struct client member ssl_secured],
-    [[#include "login-common.h"
-#include "client-common.h"]],
+    [login struct client member ssl_secured], [login],
     [[struct client *c = NULL; return c->ssl_secured;]])
-  POPINJAY_PROBE([SETTINGS_READ_ROOTS],
-    [master_service_settings_read_simple() with roots],
-    [[#include "master-service.h"
-#include "master-service-settings.h"]],
-    [[const char *error;
-      return master_service_settings_read_simple(NULL, NULL, &error);]])
-  POPINJAY_PROBE([VAR_EXPAND_PROGRAM], [var_expand_program_create()],
-    [[#include "var-expand.h"]],
-    [[struct var_expand_program *p; const char *error;
-      return var_expand_program_create("", &p, &error);]])
-  POPINJAY_PROBE([JSON_GENERATOR_H],
-    [json_append_escaped() in json-generator.h],
-    [[#include "str.h"
-#include "json-generator.h"]], [[json_append_escaped(NULL, "");]])
 
-  POPINJAY_PROBE([DICT_INIT_AUTO], [dict_init_auto()],
-    [[#include "dict.h"]],
-    [[const char *error; return dict_init_auto(NULL, NULL, &error);]])
-  POPINJAY_PROBE([DICT_OP_NO_SLOWNESS_WARNING],
-    [struct dict_op_settings member no_slowness_warning],
-    [[#include "dict.h"]],
-    [[struct dict_op_settings *s = NULL; return s->no_slowness_warning;]])
-  POPINJAY_PROBE([DICT_HIDE_LOG_VALUES],
-    [dict_transaction_set_hide_log_values()],
-    [[#include "dict.h"]],
-    [[dict_transaction_set_hide_log_values(NULL, TRUE);]])
-  POPINJAY_PROBE([DOVEADM_MAIL_ARGS], [doveadm commands with args],
-    [[#include "doveadm-mail.h"]],
+  POPINJAY_HEADERS([doveadm], [doveadm], [[
+#include "doveadm.h"
+#include "doveadm-mail.h"
+#include "doveadm-print.h"]], [$LIBDOVECOT_DOVEADM_INCLUDE])
+  POPINJAY_PROBE([DOVEADM_MAIL_ARGS], [doveadm commands with args], [doveadm],
     [[struct doveadm_mail_cmd_context *c = NULL;
       c->v.init(c, c->args);]])
-  POPINJAY_PROBE([SSL_CLIENT_AUTOCREATE], [io_stream_autocreate_ssl_client()],
-    [[#include "iostream-ssl.h"]],
-    [[const char *error;
-      return io_stream_autocreate_ssl_client(NULL, NULL, NULL, NULL,
-					     &error);]])
 
-  dnl The auth process. In 2.3 a passdb has args; in 2.4 it has settings, and
-  dnl later parameters too.
-  m4_pushdef([popinjay_auth], [[
-#include "auth-common.h"
-#include "passdb.h"]])
-  POPINJAY_PROBE([PASSDB_ARGS], [passdbs with args], [popinjay_auth],
+  dnl In 2.3 a passdb has args; in 2.4 it has settings, and later parameters
+  dnl too.
+  POPINJAY_PROBE_SASL_SERVER
+  POPINJAY_HEADERS([auth], [the auth process], [[
+#include "auth-headers.h"]], [$LIBDOVECOT_AUTH_INCLUDE])
+  POPINJAY_PROBE([PASSDB_ARGS], [passdbs with args], [auth],
     [[struct passdb_module *m = NULL;
       return m->iface.preinit(NULL, m->args) != NULL;]])
-  POPINJAY_PROBE([PASSDB_PARAMETERS], [struct passdb_parameters],
-    [popinjay_auth], [[return sizeof(struct passdb_parameters);]])
+  POPINJAY_PROBE([PASSDB_PARAMETERS], [struct passdb_parameters], [auth],
+    [[return sizeof(struct passdb_parameters);]])
   POPINJAY_PROBE([AUTH_REQUEST_CONN_SECURED],
-    [struct auth_request member fields.conn_secured], [popinjay_auth],
+    [struct auth_request member fields.conn_secured], [auth],
     [[struct auth_request *r = NULL;
       return r->fields.conn_secured == AUTH_REQUEST_CONN_SECURED_TLS;]])
   POPINJAY_PROBE([AUTH_REQUEST_PROTOCOL],
-    [struct auth_request member fields.protocol], [popinjay_auth],
+    [struct auth_request member fields.protocol], [auth],
     [[struct auth_request *r = NULL; return *r->fields.protocol;]])
-  m4_popdef([popinjay_auth])
-  POPINJAY_PROBE([POOL_EXTERNAL_REF], [pool_add_external_ref()], [],
-    [[pool_add_external_ref(NULL, NULL);]])
 
   CPPFLAGS=$popinjay_save_CPPFLAGS
   CFLAGS=$popinjay_save_CFLAGS

@@ -2,7 +2,7 @@
 
 /* The auth process: which of a user's secrets the client has. */
 
-#include "auth-common.h"
+#include "auth-headers.h"
 #include "auth.h"
 #include "auth-settings.h"
 #include "popinjay-passdb.h"

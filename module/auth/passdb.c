@@ -5,9 +5,8 @@
    or is given to the mechanism. A user without secrets is unknown here, so that
    the site's next passdb is asked. */
 
-#include "auth-common.h"
+#include "auth-headers.h"
 #include "ioloop.h"
-#include "passdb.h"
 #include "auth-fields.h"
 #include "auth-settings.h"
 #include "apop-replay.h"

@@ -3,7 +3,7 @@
 /* Entry points of libauthdb_popinjay.so, which the auth process loads when a
    passdb "popinjay" is configured. */
 
-#include "auth-common.h"
+#include "auth-headers.h"
 #include "module-version.h"
 #include "popinjay-passdb.h"
 #include "plugin.h"

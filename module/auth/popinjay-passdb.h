@@ -2,7 +2,7 @@
 #ifndef POPINJAY_PASSDB_H
 #define POPINJAY_PASSDB_H
 
-#include "passdb.h"
+#include "auth-headers.h"
 #include "secret-config.h"
 #include "secret-login.h"
 

@@ -3,11 +3,10 @@
 /* The auth process: which secrets logged somebody in, and when; and which did
    not, where the mechanism has the last word. */
 
-#include "auth-common.h"
+#include "auth-headers.h"
 #include "auth-fields.h"
 #include "hash.h"
 #include "ioloop.h"
-#include "passdb.h"
 #include "compat-auth.h"
 #include "secret-record.h"
 #include "store.h"

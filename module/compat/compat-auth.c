@@ -2,8 +2,7 @@
 
 /* The auth process: what differs between Dovecots. */
 
-#include "auth-common.h"
-#include "passdb.h"
+#include "auth-headers.h"
 #ifndef POPINJAY_HAVE_POOL_EXTERNAL_REF
 #  include "mech.h"
 #endif

@@ -3,7 +3,7 @@
 #define POPINJAY_COMPAT_AUTH_H
 
 /* What differs between Dovecots for the auth process. Include it behind
-   auth-common.h and passdb.h. */
+   auth-headers.h. */
 
 struct event;
 

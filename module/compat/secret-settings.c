@@ -102,29 +102,3 @@ void popinjay_secret_dict_abort(struct dict **_dict)
 	dict->v.deinit(dict);
 	event_unref(&event);
 }
-
-void popinjay_secret_dict_hide_values(
-	struct dict_transaction_context *trans ATTR_UNUSED)
-{
-#ifdef POPINJAY_HAVE_DICT_HIDE_LOG_VALUES
-	dict_transaction_set_hide_log_values(trans, TRUE);
-#endif
-}
-
-void popinjay_secret_dict_set_async(struct dict *dict, const char *key,
-				    const char *value)
-{
-	struct dict_transaction_context *trans;
-#ifdef POPINJAY_HAVE_DICT_OP_NO_SLOWNESS_WARNING
-	const struct dict_op_settings set = { .no_slowness_warning = TRUE };
-
-	trans = dict_transaction_begin(dict, &set);
-#else
-	const struct dict_op_settings set = { .username = NULL };
-
-	trans = dict_transaction_begin(dict, &set);
-	dict_transaction_no_slowness_warning(trans);
-#endif
-	dict_set(trans, key, value);
-	dict_transaction_commit_async_nocallback(&trans);
-}

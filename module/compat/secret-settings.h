@@ -45,13 +45,4 @@ int popinjay_secret_dict_init(const char *uri, const char *base_dir,
    that can be closed, is left as it is, as is NULL. */
 void popinjay_secret_dict_abort(struct dict **dict);
 
-struct dict_transaction_context;
-
-/* Keep the values that are set out of debug logs, where Dovecot can. */
-void popinjay_secret_dict_hide_values(struct dict_transaction_context *trans);
-
-/* Set a key without waiting for it, and without a warning if it takes long. */
-void popinjay_secret_dict_set_async(struct dict *dict, const char *key,
-				    const char *value);
-
 #endif

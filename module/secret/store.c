@@ -8,6 +8,7 @@
 #include "lib-event.h"
 #include "llist.h"
 #include "unichar.h"
+#include "compat-dict.h"
 #include "secret-settings.h"
 #include "store.h"
 
@@ -47,8 +48,6 @@ struct store_lookup {
 	popinjay_secret_store_callback_t *callback;
 	void *context;
 };
-
-static const struct dict_op_settings op_settings;
 
 bool popinjay_secret_store_user_is_valid(const char *user)
 {
@@ -144,9 +143,9 @@ lookup_end(struct store_lookup *lookup, struct store_lookup **list, int ret,
 }
 
 static void
-lookup_callback(const struct dict_lookup_result *result,
-		struct store_lookup *lookup)
+lookup_callback(const struct dict_lookup_result *result, void *context)
 {
+	struct store_lookup *lookup = context;
 	struct popinjay_secret_store *store = lookup->store;
 
 	if (lookup->callback != NULL) {
@@ -219,8 +218,8 @@ void popinjay_secret_store_lookup_async(struct popinjay_secret_store *store,
 	DLLIST_PREPEND(&store->lookups, lookup);
 	lookup->to = timeout_add(POPINJAY_SECRET_STORE_TIMEOUT_SECS * 1000,
 				 lookup_timeout, lookup);
-	dict_lookup_async(store->dict, &op_settings, secrets_key(user),
-			  lookup_callback, lookup);
+	popinjay_dict_lookup_async(store->dict, secrets_key(user),
+				   lookup_callback, lookup);
 }
 
 /* --- the rest waits --- */
@@ -230,8 +229,8 @@ int popinjay_secret_store_lookup(struct popinjay_secret_store *store,
 				 const char **value_r, const char **error_r)
 {
 	*error_r = NULL;
-	return dict_lookup(store->dict, &op_settings, pool, secrets_key(user),
-			   value_r, error_r);
+	return popinjay_dict_lookup(store->dict, pool, secrets_key(user),
+				    value_r, error_r);
 }
 
 static int
@@ -240,8 +239,8 @@ set_or_unset(struct popinjay_secret_store *store, const char *key,
 {
 	struct dict_transaction_context *trans;
 
-	trans = dict_transaction_begin(store->dict, &op_settings);
-	popinjay_secret_dict_hide_values(trans);
+	trans = popinjay_dict_begin(store->dict);
+	popinjay_dict_hide_values(trans);
 	if (value == NULL)
 		dict_unset(trans, key);
 	else
@@ -264,8 +263,8 @@ void popinjay_secret_store_set_used(struct popinjay_secret_store *store,
 
 	/* who asks next will say why it cannot be opened */
 	if (store_open(store, &error) == 0) {
-		popinjay_secret_dict_set_async(store->dict,
-					       used_key(user, id), value);
+		popinjay_dict_set_async(store->dict, used_key(user, id),
+					value);
 	}
 }
 
@@ -275,8 +274,8 @@ int popinjay_secret_store_get_used(struct popinjay_secret_store *store,
 				   const char **error_r)
 {
 	*error_r = NULL;
-	return dict_lookup(store->dict, &op_settings, pool, used_key(user, id),
-			   value_r, error_r);
+	return popinjay_dict_lookup(store->dict, pool, used_key(user, id),
+				    value_r, error_r);
 }
 
 int popinjay_secret_store_unset_used(struct popinjay_secret_store *store,

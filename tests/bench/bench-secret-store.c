@@ -12,6 +12,7 @@
 #include "ioloop.h"
 #include "array.h"
 #include "dict.h"
+#include "compat-dict.h"
 #include "secret-key.h"
 #include "secret-record.h"
 #include "secret-settings.h"
@@ -34,11 +35,11 @@ struct batch {
 	unsigned int left, found;
 };
 
-static const struct dict_op_settings op_settings;
-
 static void
-lookup_callback(const struct dict_lookup_result *result, struct batch *batch)
+lookup_callback(const struct dict_lookup_result *result, void *context)
 {
+	struct batch *batch = context;
+
 	if (result->ret < 0)
 		g_error("%s", result->error);
 	batch->found += result->ret;
@@ -94,7 +95,7 @@ measure_lookups(struct dict *dict, unsigned int users, unsigned int at_a_time)
 		struct batch batch = { at_a_time, 0 };
 
 		for (unsigned int j = 0; j < at_a_time; j++) {
-			dict_lookup_async(dict, &op_settings,
+			popinjay_dict_lookup_async(dict,
 				key_of(g_random_int_range(0, users)),
 				lookup_callback, &batch);
 		}
@@ -113,7 +114,7 @@ set_users(struct dict *dict, const char *value, unsigned int first,
 
 	for (unsigned int i = 0; i < count; i += at_a_time) T_BEGIN {
 		struct dict_transaction_context *trans =
-			dict_transaction_begin(dict, &op_settings);
+			popinjay_dict_begin(dict);
 
 		for (unsigned int j = i; j < count && j < i + at_a_time; j++)
 			dict_set(trans, key_of(first + j), value);
