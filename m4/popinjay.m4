@@ -61,6 +61,32 @@ AC_DEFUN([POPINJAY_WARNINGS], [
   AS_IF([test "x$enable_werror" = xyes], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
 ])
 
+dnl POPINJAY_PREFIX_MAP
+dnl Where a build was made is not in what it made.
+AC_DEFUN([POPINJAY_PREFIX_MAP], [
+  for popinjay_dir in "`pwd`" "`cd "$srcdir" && pwd`"; do
+    popinjay_flag="-ffile-prefix-map=$popinjay_dir=."
+    gl_WARN_ADD([$popinjay_flag], [PREFIX_MAP_CFLAGS])
+  done
+])
+
+dnl POPINJAY_CHARTJS
+AC_DEFUN([POPINJAY_CHARTJS], [
+  AC_ARG_WITH([chartjs],
+    [AS_HELP_STRING([--with-chartjs=FILE],
+      [the chart.umd.js that reports get (default: the one that comes along)])
+AS_HELP_STRING([--without-chartjs], [reports without charts])],
+    [], [with_chartjs=yes])
+  AS_CASE([$with_chartjs],
+    [yes], [CHARTJS='$(srcdir)/module/doveadm/page/chart.umd.min.js'],
+    [no], [CHARTJS=/dev/null],
+    [CHARTJS=$with_chartjs
+     AS_IF([test ! -f "$CHARTJS" || test ! -r "$CHARTJS"],
+       [AC_MSG_ERROR([--with-chartjs: cannot read the file $CHARTJS])])
+     AS_CASE([$CHARTJS], [/*], [], [CHARTJS=`pwd`/$CHARTJS])])
+  AC_SUBST([CHARTJS])
+])
+
 dnl POPINJAY_SANITIZERS
 AC_DEFUN([POPINJAY_SANITIZERS], [
   AC_ARG_ENABLE([sanitizers],

@@ -55,7 +55,7 @@ step() {
 }
 
 # What configure has found and been told: when that changes it runs again.
-config_args=(--enable-werror
+config_args=(--enable-werror --enable-maintainer-mode
 	${POPINJAY_DOVECOT:+"--with-dovecot=$POPINJAY_DOVECOT"})
 # shellcheck disable=SC2206
 config_args+=(${POPINJAY_CONFIGURE-})

@@ -6,8 +6,11 @@
 
 #define _GNU_SOURCE
 #include "pop3.h"
+#include "popinjay.h"
 
 #include <gio/gio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define PLUGIN "lib20_popinjay_plugin.so"
@@ -194,6 +197,49 @@ static void test_no_libdovecot(gconstpointer data)
 	g_assert_cmpuint(g_hash_table_size(search), ==, 0);
 }
 
+/* Two builds in different folders give the same bytes. */
+static void test_build_path(gconstpointer data)
+{
+	static const char *const dirs[] = {
+		POPINJAY_SRCDIR, POPINJAY_BUILDDIR
+	};
+	g_autofree char *text = NULL;
+	gsize size;
+
+	g_assert_true(g_file_get_contents(data, &text, &size, NULL));
+	for (unsigned int i = 0; i < G_N_ELEMENTS(dirs); i++)
+		g_assert_null(memmem(text, size, dirs[i], strlen(dirs[i])));
+}
+
+/* --- What is installed besides --- */
+
+static void test_no_libtool_files(void)
+{
+	const char *const argv[] = {
+		"find", POPINJAY_BUILDDIR "/stage", "-name", "*.la", NULL
+	};
+	g_autofree char *out = output_of(argv);
+
+	g_assert_cmpstr(out, ==, "");
+}
+
+static void test_pkg_config(void)
+{
+	const char *const api_version[] = {
+		"pkg-config", "--variable=api_version", POPINJAY_PC, NULL
+	};
+	const char *const includedir[] = {
+		"pkg-config", "--variable=includedir", POPINJAY_PC, NULL
+	};
+	g_autofree char *version = output_of(api_version);
+	g_autofree char *dir = g_strchomp(output_of(includedir));
+	g_autofree char *header = g_strconcat(POPINJAY_BUILDDIR "/stage", dir,
+					      "/popinjay/popinjay.h", NULL);
+
+	g_assert_cmpint(atoi(version), ==, POPINJAY_API_VERSION);
+	g_assert_true(g_file_test(header, G_FILE_TEST_IS_REGULAR));
+}
+
 /* --- Modules that were made for another Dovecot --- */
 
 /* In the module's version, what makes it another one. */
@@ -303,10 +349,16 @@ int main(int argc, char *argv[])
 		g_autofree char *libraries =
 			g_strdup_printf("/modules/%s/libraries", name);
 
+		g_autofree char *build_path =
+			g_strdup_printf("/modules/%s/build-path", name);
+
 		g_test_add_data_func(symbols, path, test_symbols);
+		g_test_add_data_func(build_path, path, test_build_path);
 		g_test_add_data_func(undefined, path, test_undefined);
 		g_test_add_data_func(libraries, path, test_no_libdovecot);
 	}
+	g_test_add_func("/install/libtool-files", test_no_libtool_files);
+	g_test_add_func("/install/pkg-config", test_pkg_config);
 	g_test_add_func("/modules/other-abi", test_other_abi);
 	return g_test_run();
 }

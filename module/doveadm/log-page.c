@@ -67,6 +67,12 @@ static void append_source(string_t *page,
 	str_append_c(page, '\'');
 }
 
+/* Popinjay can be built without Chart.js: then no script is in the page. */
+static bool has_charts(void)
+{
+	return popinjay_page_library.size > 0;
+}
+
 static void append_head(string_t *page, const char *title)
 {
 	str_append(page, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
@@ -75,9 +81,11 @@ static void append_head(string_t *page, const char *title)
 		   "default-src 'none'; base-uri 'none'; form-action 'none'; "
 		   "img-src data:; style-src");
 	append_source(page, &popinjay_page_style);
-	str_append(page, "; script-src");
-	append_source(page, &popinjay_page_library);
-	append_source(page, &popinjay_page_script);
+	if (has_charts()) {
+		str_append(page, "; script-src");
+		append_source(page, &popinjay_page_library);
+		append_source(page, &popinjay_page_script);
+	}
 	str_append(page, "\">\n<meta name=\"viewport\" "
 		   "content=\"width=device-width, initial-scale=1\">\n"
 		   "<meta name=\"referrer\" content=\"no-referrer\">\n"
@@ -161,7 +169,7 @@ append_summary(string_t *page, const struct popinjay_log_section *section)
 static void
 append_section(string_t *page, const struct popinjay_log_section *section)
 {
-	bool folded = strcmp(section->id, "times") == 0;
+	bool folded = has_charts() && strcmp(section->id, "times") == 0;
 
 	str_printfa(page, "<section id=\"%s\">\n<h2>", section->id);
 	append_html(page, section->title);
@@ -171,7 +179,8 @@ append_section(string_t *page, const struct popinjay_log_section *section)
 		append_html(page, section->note);
 		str_append(page, "</p>\n");
 	}
-	str_append(page, "<div class=\"charts\"></div>\n");
+	if (has_charts())
+		str_append(page, "<div class=\"charts\"></div>\n");
 	if (folded)
 		str_append(page, "<details><summary>Numbers</summary>\n");
 	append_table(page, section);
@@ -238,10 +247,13 @@ void popinjay_log_page_append(string_t *page,
 			append_section(page, section);
 	} T_END;
 	str_append(page, "</main>\n");
-	append_data(page, sections);
-	str_append(page, "<script>");
-	append_file(page, &popinjay_page_library);
-	str_append(page, "</script>\n<script>");
-	append_file(page, &popinjay_page_script);
-	str_append(page, "</script>\n</body>\n</html>\n");
+	if (has_charts()) {
+		append_data(page, sections);
+		str_append(page, "<script>");
+		append_file(page, &popinjay_page_library);
+		str_append(page, "</script>\n<script>");
+		append_file(page, &popinjay_page_script);
+		str_append(page, "</script>\n");
+	}
+	str_append(page, "</body>\n</html>\n");
 }
