@@ -6,8 +6,9 @@
    file may be moved away at any time. */
 
 #include "lib.h"
-#include "str.h"
+#include "ioloop.h"
 #include "output.h"
+#include "tail.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -15,14 +16,17 @@
 #include <unistd.h>
 
 #define FILE_MODE 0600
-/* how far back a line is looked for */
-#define TAIL_BYTES (4 * 1024 * 1024)
+/* the ends of the files are forgotten when nobody has asked for so long */
+#define TAIL_KEEP_MSECS (10 * 1000)
 
 static struct {
 	char *path;
 	int fd;
 	/* the file before it, and what identifies the file */
 	int previous_fd;
+	/* what is known of the ends of both */
+	struct tail *tail, *previous_tail;
+	struct timeout *to_tails;
 	dev_t dev;
 	ino_t ino;
 	bool failing;
@@ -61,8 +65,26 @@ void output_init(const char *path)
 	(void)output_open();
 }
 
+static void forget_tails(void *context ATTR_UNUSED)
+{
+	timeout_remove(&output.to_tails);
+	tail_free(&output.tail);
+	tail_free(&output.previous_tail);
+}
+
+static void forget_tails_later(void)
+{
+	if (output.to_tails != NULL)
+		timeout_reset(output.to_tails);
+	else if (current_ioloop != NULL) {
+		output.to_tails = timeout_add(TAIL_KEEP_MSECS, forget_tails,
+					      (void *)NULL);
+	}
+}
+
 void output_deinit(void)
 {
+	forget_tails(NULL);
 	i_close_fd(&output.fd);
 	i_close_fd(&output.previous_fd);
 	i_free(output.path);
@@ -73,8 +95,11 @@ void output_reopen(void)
 	if (output.fd == -1)
 		return;
 	i_close_fd(&output.previous_fd);
+	tail_free(&output.previous_tail);
 	output.previous_fd = output.fd;
+	output.previous_tail = output.tail;
 	output.fd = -1;
+	output.tail = NULL;
 	(void)output_open();
 }
 
@@ -149,32 +174,9 @@ int output_write(const void *lines, size_t size)
 	return ret;
 }
 
-static bool file_has_line(int fd, const char *line)
-{
-	struct stat st;
-	off_t start;
-	const char *wanted;
-	string_t *tail;
-	ssize_t ret;
-	bool found;
-
-	if (fd == -1 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return FALSE;
-	start = I_MAX(st.st_size - TAIL_BYTES, 0);
-	/* a line begins behind the end of another, or of nothing */
-	tail = str_new(default_pool, st.st_size - start + 2);
-	str_append_c(tail, '\n');
-	ret = pread(fd, buffer_append_space_unsafe(tail, st.st_size - start),
-		    st.st_size - start, start);
-	str_truncate(tail, 1 + I_MAX(ret, 0));
-	wanted = t_strdup_printf("\n%s\n", line);
-	found = strstr(str_c(tail), wanted) != NULL;
-	str_free(&tail);
-	return found;
-}
-
 bool output_has_line(const char *line)
 {
-	return file_has_line(output.fd, line) ||
-		file_has_line(output.previous_fd, line);
+	forget_tails_later();
+	return tail_has_line(&output.tail, output.fd, line) ||
+		tail_has_line(&output.previous_tail, output.previous_fd, line);
 }
