@@ -307,14 +307,22 @@ const char *popinjay_uidl_table_value(const char *value)
 	return value;
 }
 
-const char *popinjay_uidl_table_text(const char *text)
+const char *popinjay_uidl_table_clean(const char *text)
 {
-	char *dest = t_strdup_noconst(t_strndup(text, TEXT_MAX_CHARS)), *p;
+	char *dest = t_strdup_noconst(text), *p;
 
 	for (p = dest; *p != '\0'; p++) {
 		if (!is_printable(*p))
 			*p = '?';
 	}
+	return dest;
+}
+
+const char *popinjay_uidl_table_text(const char *text)
+{
+	const char *dest = popinjay_uidl_table_clean(
+		t_strndup(text, TEXT_MAX_CHARS));
+
 	return strlen(text) <= TEXT_MAX_CHARS ? dest :
 		t_strconcat(dest, "...", NULL);
 }

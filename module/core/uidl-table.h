@@ -52,8 +52,10 @@ popinjay_uidl_table_find(const ARRAY_TYPE(popinjay_uidl_row) *rows,
    wrote the value may wish it ill. */
 const char *popinjay_uidl_table_value(const char *value);
 
-/* Returns text for people to read, at most 100 characters of it, where "?"
-   stands for each byte that is no printable ASCII. */
+/* Returns text for people to read, where "?" stands for each byte that is no
+   printable ASCII. */
+const char *popinjay_uidl_table_clean(const char *text);
+/* The same, with at most 100 characters of it. */
 const char *popinjay_uidl_table_text(const char *text);
 
 #endif

@@ -65,10 +65,9 @@ static int diff_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 		return 0;
 	diff->result.changed++;
 	if (mail_get_virtual_size(mail, &size) < 0) {
-		i_error("The size of the message with UID %u can't be told: %s",
-			mail->uid,
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The size of the message with "
+			"UID %u can't be told: %s", mail->uid,
 			mailbox_get_last_internal_error(mail->box, NULL));
-		cmd->ctx.exit_code = EX_TEMPFAIL;
 	} else {
 		diff->result.changed_bytes += size;
 	}

@@ -29,7 +29,9 @@ void uidl_cmd_fail(struct uidl_cmd *cmd, int exit_code, const char *fmt, ...)
 
 	va_start(args, fmt);
 	T_BEGIN {
-		i_error("%s", t_strdup_vprintf(fmt, args));
+		/* the names of files may be in it */
+		i_error("%s", popinjay_uidl_table_clean(
+			t_strdup_vprintf(fmt, args)));
 	} T_END;
 	va_end(args);
 	cmd->ctx.exit_code = exit_code;

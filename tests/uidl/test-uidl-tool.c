@@ -377,6 +377,39 @@ static void test_import_unreadable(void)
 	uidl_assert_same(after, before);
 }
 
+/* The name of a file may be an order to a terminal. Dovecot's own errors tell
+   it as it is, ours do not. */
+static void test_control(void)
+{
+	g_autofree char *user = NULL, *path = NULL, *hostile = NULL;
+	g_autofree char *list = NULL, *export = NULL, *err = NULL, *out = NULL;
+	const char *line;
+	g_auto(GStrv) guids = NULL, hashes = NULL;
+
+	reload("a.%{uid}", NULL);
+	user = user_with_mails("maildir");
+	path = numbered_find_file(f, user, 2);
+	hostile = g_strconcat(path, "\x9b" "31m\xc2\x9b", NULL);
+	g_assert_cmpint(rename(path, hostile), ==, 0);
+	list = uidl_tool(f, NULL, 0, "list", "-u", user, NULL);
+	g_assert_null(strchr(list, '\x9b'));
+	guids = uidl_tool_column(list, "guid");
+	g_assert_cmpstr(guids[0], !=, "");
+	g_assert_cmpstr(guids[1], ==, "");
+	export = uidl_tool(f, NULL, 0, "export", "-u", user, NULL);
+	g_assert_null(strchr(export, '\x9b'));
+	hashes = uidl_tool_column(export, "header");
+	g_assert_cmpstr(hashes[1], !=, "");
+
+	g_assert_cmpint(chmod(hostile, 0), ==, 0);
+	fixture_log_allow(f, "Permission denied");
+	out = uidl_tool_err(f, NULL, 75, &err, "export", "-u", user, NULL);
+	line = strstr(err, "The message with UID 2 can't be read: ");
+	g_assert_nonnull(line);
+	g_assert_nonnull(strstr(line, "?31m??"));
+	g_assert_null(memchr(line, '\x9b', strcspn(line, "\n")));
+}
+
 /* --- diff --- */
 
 /* The plugin is loaded for POP3 and doveadm alone, as the manual says. */
@@ -532,6 +565,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/uidl-tool/import/bad", test_import_bad);
 	g_test_add_func("/uidl-tool/import/bad-users", test_import_bad_users);
 	g_test_add_func("/uidl-tool/import/unreadable", test_import_unreadable);
+	g_test_add_func("/uidl-tool/control", test_control);
 	fixture_add_storage_tests("/uidl-tool/diff", test_diff);
 	g_test_add_func("/uidl-tool/diff/location", test_diff_location);
 	g_test_add_func("/uidl-tool/diff/users", test_diff_users);
