@@ -73,6 +73,49 @@ static void test_keys(void)
 	secrets_free(s);
 }
 
+/* A key that nobody has any more: what it sealed can be seen and removed, and
+   nothing else that is still good is lost by that. */
+static void test_lost_key(void)
+{
+	const struct secrets_options options = {
+		.store = SECRETS_FS, .fast_logins = TRUE
+	};
+	struct secrets *s = secrets_new_with(&options);
+	g_autofree char *phone = secrets_add(s, "alice", NULL, "-l", "phone",
+					     NULL);
+	g_autofree char *tablet = secrets_add(s, "alice", NULL, "-l", "tablet",
+					      NULL);
+	g_autofree char *keys = NULL, *list = NULL, *show = NULL, *text = NULL;
+
+	fixture_user_add(s->f, "alice");
+	g_assert_true(g_file_get_contents(s->key_file, &keys, NULL, NULL));
+	secrets_set_keys(s, K2" current\n");
+	g_assert_cmpint(secrets_doveadm(s, "list", "alice", NULL, &list, NULL),
+			==, 75);
+	g_assert_nonnull(strstr(list, "\tphone\t"));
+	g_assert_nonnull(strstr(list, "\ttablet\t"));
+	g_assert_cmpint(secrets_doveadm(s, "show", "alice", NULL, &show,
+					"phone", NULL), ==, 75);
+	g_assert_nonnull(strstr(show, "\tk1\t"));
+	/* whoever makes another one might think that all is well */
+	g_assert_cmpint(secrets_doveadm(s, "add", "alice", NULL, NULL, "-l",
+					"new", NULL), ==, 75);
+	g_assert_cmpint(secrets_doveadm(s, "revoke", "alice", NULL, NULL,
+					"phone", NULL), ==, 0);
+	/* the right keys are found again */
+	secrets_set_keys(s, keys);
+	assert_accepted(s, POP3_TLS, "PLAIN", "alice", tablet);
+	/* they are not */
+	secrets_set_keys(s, K2" current\n");
+	g_assert_cmpint(secrets_doveadm(s, "revoke", "alice", NULL, NULL,
+					"tablet", NULL), ==, 0);
+	text = secrets_add(s, "alice", NULL, "-l", "phone", NULL);
+	fixture_stop(s->f);
+	fixture_start(s->f);
+	assert_accepted(s, POP3_TLS, "PLAIN", "alice", text);
+	secrets_free(s);
+}
+
 /* Users log in at each step of the man page's. */
 static void test_change_keys(void)
 {
@@ -284,6 +327,7 @@ int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/keys/wrong", test_keys);
+	g_test_add_func("/keys/lost", test_lost_key);
 	g_test_add_func("/keys/change", test_change_keys);
 	g_test_add_func("/keys/rekey-killed", test_rekey_killed);
 	g_test_add_func("/keys/rekey-under-load", test_rekey_under_load);

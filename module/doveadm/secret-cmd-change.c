@@ -216,7 +216,12 @@ static int cmd_revoke_user(struct secret_cmd *cmd)
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void)
 {
-	return &secret_cmd_alloc(cmd_revoke_user, TRUE, TRUE, NULL)->ctx;
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_revoke_user, TRUE, TRUE, NULL);
+
+	/* the others are written back as they were */
+	cmd->opens_none = TRUE;
+	return &cmd->ctx;
 }
 
 /* --- rekey --- */

@@ -64,7 +64,8 @@ get_used(struct secret_cmd *cmd, const char *id, const char *const **used_r)
 static int cmd_list_user(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret *secret;
-	const char *const *used;
+	const char *const *used, *text;
+	int ret = 0;
 
 	array_foreach(&cmd->secrets, secret) {
 		if (get_used(cmd, secret->id, &used) < 0)
@@ -76,8 +77,10 @@ static int cmd_list_user(struct secret_cmd *cmd)
 		doveadm_print(popinjay_secret_mechs_str(secret->mechs));
 		doveadm_print(popinjay_secret_services_str(secret));
 		doveadm_print(used[0]);
+		if (secret_cmd_open(cmd, secret, &text) < 0)
+			ret = -1;
 	}
-	return 0;
+	return ret;
 }
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
@@ -87,7 +90,11 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
 		"services", "last_used", NULL
 	};
 
-	return &secret_cmd_alloc(cmd_list_user, FALSE, FALSE, names)->ctx;
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_list_user, FALSE, FALSE, names);
+
+	cmd->opens_none = TRUE;
+	return &cmd->ctx;
 }
 
 /* --- show --- */
@@ -95,7 +102,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
 static int cmd_show_user(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret *secret = secret_cmd_find(cmd);
-	const char *const *used;
+	const char *const *used, *text;
 
 	if (secret == NULL || get_used(cmd, secret->id, &used) < 0)
 		return -1;
@@ -113,7 +120,7 @@ static int cmd_show_user(struct secret_cmd *cmd)
 	doveadm_print(used[0]);
 	doveadm_print(used[1]);
 	doveadm_print(used[2]);
-	return 0;
+	return secret_cmd_open(cmd, secret, &text);
 }
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
@@ -124,7 +131,11 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
 		"last_used", "last_ip", "last_mechanism", NULL
 	};
 
-	return &secret_cmd_alloc(cmd_show_user, FALSE, TRUE, names)->ctx;
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_show_user, FALSE, TRUE, names);
+
+	cmd->opens_none = TRUE;
+	return &cmd->ctx;
 }
 
 /* --- verify --- */

@@ -260,6 +260,21 @@ static int cmd_take_turn(struct secret_cmd *cmd)
 	return 0;
 }
 
+int secret_cmd_open(struct secret_cmd *cmd,
+		    const struct popinjay_secret *secret, const char **text_r)
+{
+	const char *error;
+
+	if (popinjay_secret_open(secret, cmd->keys, cmd->user, text_r,
+				 &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Secret %s (%s): %s. Put "
+				"the key file back as it was, or revoke this "
+				"secret", secret->id, secret->label, error);
+		return -1;
+	}
+	return 0;
+}
+
 /* A value that is not wholly right is not worked with: to write it anew could
    lose what can still be restored. */
 static int cmd_load(struct secret_cmd *cmd)
@@ -284,13 +299,11 @@ static int cmd_load(struct secret_cmd *cmd)
 				"%s", error);
 		return -1;
 	}
+	if (cmd->opens_none)
+		return 0;
 	array_foreach(&cmd->secrets, secret) {
-		if (popinjay_secret_open(secret, cmd->keys, cmd->user, &text,
-					 &error) < 0) {
-			secret_cmd_fail(cmd, EX_TEMPFAIL, "Secret %s: %s",
-					secret->id, error);
+		if (secret_cmd_open(cmd, secret, &text) < 0)
 			return -1;
-		}
 	}
 	return 0;
 }

@@ -39,6 +39,8 @@ struct secret_cmd {
 	bool input;
 	/* it is about the one secret that is named */
 	bool wants_secret;
+	/* it does without the keys of the secrets, which may be lost */
+	bool opens_none;
 	/* who else gets at the store was looked at */
 	bool warned;
 
@@ -60,6 +62,11 @@ void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,
 /* Find the secret that the argument names. Returns NULL after
    secret_cmd_fail(). */
 struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd);
+
+/* Open the secret. *text_r is as of popinjay_secret_open(). Returns 0, or -1
+   after secret_cmd_fail(). */
+int secret_cmd_open(struct secret_cmd *cmd,
+		    const struct popinjay_secret *secret, const char **text_r);
 
 /* Write the current user's secrets. Returns 0, or -1 after
    secret_cmd_fail(). */
