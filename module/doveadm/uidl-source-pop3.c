@@ -27,8 +27,8 @@
 /* Of all that is kept of a mailbox; a million messages need less. */
 #define LIST_MAX_BYTES (256 * 1024 * 1024)
 /* What a server may send in one reply, and how long it may take for it. Some
-   answer TOP with the whole message. */
-#define REPLY_MAX_BYTES LIST_MAX_BYTES
+   answer TOP with the whole message. Of UIDL all is kept, and counted there. */
+#define REPLY_MAX_BYTES (64 * 1024 * 1024)
 #define CAPA_MAX_BYTES (64 * 1024)
 #define REPLY_MAX_SECS (10 * 60)
 /* How many TOPs may be unanswered where the server says PIPELINING. */
@@ -291,7 +291,7 @@ static bool client_count(struct pop3_client *client, size_t bytes)
 		CAPA_MAX_BYTES : REPLY_MAX_BYTES;
 
 	client->reply_bytes += bytes;
-	if (client->reply_bytes <= max_bytes)
+	if (client->command == POP3_UIDL || client->reply_bytes <= max_bytes)
 		return TRUE;
 	client_fail(client, "Its reply to %s is larger than %zu kB",
 		    command_names[client->command], max_bytes / 1024);

@@ -290,7 +290,7 @@ static void test_script(void)
 		{ endless_capa_script, "Its reply to CAPA is larger than 64 "
 		  "kB" },
 		{ endless_list_script, "Its reply to LIST is larger than " },
-		{ endless_top_script, "Its reply to TOP is larger than 262144 "
+		{ endless_top_script, "Its reply to TOP is larger than 65536 "
 		  "kB" }
 	};
 	g_autofree char *user = fixture_user(f, "maildir"), *password = NULL;
