@@ -94,3 +94,54 @@ size_t popinjay_uidl_plain_write(const struct popinjay_uidl_plain *plain,
 	*p = '\0';
 	return p - dest;
 }
+
+/* Returns the length of what stands before the uid; *hex_r is how that is
+   written. */
+static size_t
+plain_uid_offset(const struct popinjay_uidl_plain *plain, uint32_t uidvalidity,
+		 bool *hex_r)
+{
+	const struct popinjay_template_piece *piece = plain->pieces;
+	char number[POPINJAY_UIDL_MAX_LEN];
+	size_t offset = 0;
+
+	for (; piece->text != NULL || piece->variable != plain->uid_variable;
+	     piece++) {
+		offset += piece->text != NULL ? strlen(piece->text) :
+			(size_t)(write_number(number, uidvalidity, piece->hex,
+					      piece->min_digits) - number);
+	}
+	*hex_r = piece->hex;
+	return offset;
+}
+
+bool popinjay_uidl_plain_parse(const struct popinjay_uidl_plain *plain,
+			       uint32_t uidvalidity, const char *uidl,
+			       uint32_t *uid_r)
+{
+	char made[POPINJAY_UIDL_MAX_LEN + 1];
+	uint64_t uid = 0;
+	const char *p;
+	bool hex;
+	size_t offset = plain_uid_offset(plain, uidvalidity, &hex);
+
+	if (strlen(uidl) <= offset)
+		return FALSE;
+	/* digits may follow behind those of the uid */
+	for (p = uidl + offset; *p != '\0'; p++) {
+		if (*p >= '0' && *p <= '9')
+			uid = uid * (hex ? 16 : 10) + (*p - '0');
+		else if (hex && *p >= 'a' && *p <= 'f')
+			uid = uid * 16 + (*p - 'a' + 10);
+		else
+			break;
+		if (uid > (uint32_t)-1)
+			break;
+		(void)popinjay_uidl_plain_write(plain, uidvalidity, uid, made);
+		if (strcmp(made, uidl) == 0) {
+			*uid_r = uid;
+			return uid > 0;
+		}
+	}
+	return FALSE;
+}

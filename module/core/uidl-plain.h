@@ -27,4 +27,10 @@ size_t popinjay_uidl_plain_write(const struct popinjay_uidl_plain *plain,
 				 uint32_t uidvalidity, uint32_t uid,
 				 char dest[POPINJAY_UIDL_MAX_LEN + 1]);
 
+/* Find the uid of a UIDL that is made so. Returns FALSE if it is none, or is
+   made with another UIDVALIDITY. */
+bool popinjay_uidl_plain_parse(const struct popinjay_uidl_plain *plain,
+			       uint32_t uidvalidity, const char *uidl,
+			       uint32_t *uid_r);
+
 #endif

@@ -14,6 +14,7 @@
 #include "plugin.h"
 #include "secret.h"
 #include "uidl-incoming.h"
+#include "uidl-replica.h"
 #include "uidl-sdbox.h"
 #include "uidl-storage.h"
 #include "user.h"
@@ -46,6 +47,10 @@ static struct mail_storage_hooks popinjay_uidl_incoming_hooks = {
 	.mailbox_allocated = popinjay_uidl_incoming_mailbox_allocated
 };
 
+static struct mail_storage_hooks popinjay_uidl_replica_hooks = {
+	.mailbox_allocated = popinjay_uidl_replica_mailbox_allocated
+};
+
 static struct mail_storage_hooks popinjay_uidl_sdbox_hooks = {
 	.mailbox_allocated = popinjay_uidl_sdbox_mailbox_allocated
 };
@@ -65,6 +70,7 @@ void popinjay_plugin_init(struct module *module)
 
 	mail_storage_hooks_add(module, &popinjay_storage_hooks);
 	mail_storage_hooks_add(module, &popinjay_uidl_incoming_hooks);
+	mail_storage_hooks_add(module, &popinjay_uidl_replica_hooks);
 	mail_storage_hooks_add(module, &popinjay_uidl_sdbox_hooks);
 	if (popinjay_is_pop3_process()) {
 		mail_storage_hooks_add(module, &popinjay_access_log_hooks);
@@ -90,6 +96,7 @@ void popinjay_plugin_deinit(void)
 		popinjay_log_writer_deinit();
 	}
 	mail_storage_hooks_remove(&popinjay_uidl_sdbox_hooks);
+	mail_storage_hooks_remove(&popinjay_uidl_replica_hooks);
 	mail_storage_hooks_remove(&popinjay_uidl_incoming_hooks);
 	mail_storage_hooks_remove(&popinjay_storage_hooks);
 }

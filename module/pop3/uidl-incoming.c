@@ -90,21 +90,6 @@ static void incoming_trans_free(struct incoming_trans **_itrans)
 	i_free(itrans);
 }
 
-/* Lock the store, and see that there is a file to append to. */
-static int
-incoming_lock(struct popinjay_uidl_store *store, const char **error_r)
-{
-	if (popinjay_uidl_store_lock(store, error_r) < 0)
-		return -1;
-	if (popinjay_uidl_store_get(store) == NULL &&
-	    popinjay_uidl_store_write(store, popinjay_uidl_saved_create(),
-				      error_r) < 0) {
-		popinjay_uidl_store_unlock(store);
-		return -1;
-	}
-	return 0;
-}
-
 /* Save the UIDL of a message before it is there. All are synced before the
    commit. */
 static int
@@ -116,7 +101,7 @@ incoming_save_ahead(struct mailbox *box, const struct incoming_mail *mail,
 	string_t *line = t_str_new(128);
 	int ret;
 
-	if (incoming_lock(store, error_r) < 0)
+	if (popinjay_uidl_store_lock_create(store, error_r) < 0)
 		return -1;
 	popinjay_uidl_saved_append(line, mail->uid, mail->key, mail->uidl, 0);
 	ret = popinjay_uidl_store_append(store, line, FALSE, error_r);
@@ -326,7 +311,8 @@ incoming_commit(struct mailbox_transaction_context *trans,
 
 	/* A message that is there is not brought again: where its UIDL can't
 	   be saved, it must not be there either. */
-	if (error != NULL || incoming_lock(store, &error) < 0 ||
+	if (error != NULL ||
+	    popinjay_uidl_store_lock_create(store, &error) < 0 ||
 	    popinjay_uidl_store_append(store, t_str_new(1), TRUE,
 				       &error) < 0 ||
 	    incoming_end_last(box, itrans, &error) < 0) {

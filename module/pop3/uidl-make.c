@@ -32,8 +32,6 @@ struct maker {
 	struct mail *guid_mail;
 	unsigned int messages_count;
 	uint32_t uidvalidity;
-	/* no two different messages have one GUID */
-	bool has_guids;
 	/* of all messages by seq - 1, if anything is saved */
 	struct found *found;
 	pool_t found_pool;
@@ -92,23 +90,36 @@ static const char *maker_get_guid(struct maker *maker, struct mail *mail)
 	return "";
 }
 
+int popinjay_uidl_make_key(struct mail *mail, string_t *dest)
+{
+	const char *guid;
+	uoff_t size;
+
+	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0)
+		return -1;
+	if (*guid == '\0')
+		return 0;
+	if ((mail->box->storage->class_flags &
+	     MAIL_STORAGE_CLASS_FLAG_HAVE_MAIL_SAVE_GUIDS) != 0) {
+		/* no two different messages have one GUID */
+		str_append(dest, guid);
+		return 1;
+	}
+	/* it is of a part of the header: another mail may have it too */
+	guid = t_strdup(guid);
+	if (mail_get_virtual_size(mail, &size) < 0)
+		return -1;
+	popinjay_uidl_saved_hash_key(dest, guid, size);
+	return 1;
+}
+
 /* Returns the key, "" as maker_get_guid(). */
 static const char *maker_get_key(struct maker *maker, struct mail *mail)
 {
-	const char *guid = maker_get_guid(maker, mail);
-	string_t *key;
-	uoff_t size;
+	string_t *key = t_str_new(64);
 
-	if (*guid == '\0' || maker->has_guids)
-		return guid;
-	/* it is of a part of the header: another mail may have it too */
-	guid = t_strdup(guid);
-	key = t_str_new(64);
-	if (mail_get_virtual_size(mail, &size) < 0) {
+	if (popinjay_uidl_make_key(mail, key) < 0)
 		maker_lookup_failed(maker, mail);
-		return "";
-	}
-	popinjay_uidl_saved_hash_key(key, guid, size);
 	return str_c(key);
 }
 
@@ -256,8 +267,6 @@ int popinjay_uidl_make(struct mailbox *box,
 	maker.box = box;
 	maker.sources = sources;
 	maker.want_keys = want_keys;
-	maker.has_guids = (box->storage->class_flags &
-			   MAIL_STORAGE_CLASS_FLAG_HAVE_MAIL_SAVE_GUIDS) != 0;
 	if (popinjay_uidl_sources_use_saved(sources, &saved_first))
 		maker.saved = saved;
 

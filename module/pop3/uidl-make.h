@@ -2,6 +2,7 @@
 #ifndef POPINJAY_UIDL_MAKE_H
 #define POPINJAY_UIDL_MAKE_H
 
+struct mail;
 struct mailbox;
 struct popinjay_uidl_saved;
 struct popinjay_uidl_set;
@@ -22,5 +23,10 @@ int popinjay_uidl_make(struct mailbox *box,
 		       const struct popinjay_uidl_sources *sources,
 		       struct popinjay_uidl_saved *saved, bool want_keys,
 		       struct popinjay_uidl_set **set_r);
+
+/* Append to dest what tells a message from all others, wherever it is moved
+   to: what it is saved under. Returns 1, 0 if there is nothing, or -1 with the
+   mailbox's error set. */
+int popinjay_uidl_make_key(struct mail *mail, string_t *dest);
 
 #endif

@@ -13,6 +13,7 @@
 #include "popinjay.h"
 #include "popinjay-settings.h"
 #include "uidl-format.h"
+#include "uidl-plain.h"
 #include "uidl-policy.h"
 #include "uidl-sources.h"
 
@@ -365,6 +366,24 @@ popinjay_uidl_sources_plain(const struct popinjay_uidl_sources *sources)
 	    array_count(&sources->chain) || source->type != SOURCE_FORMAT)
 		return NULL;
 	return popinjay_uidl_format_plain(source->format);
+}
+
+const struct popinjay_uidl_plain *
+popinjay_uidl_sources_parse(const struct popinjay_uidl_sources *sources,
+			    uint32_t uidvalidity, const char *uidl,
+			    uint32_t *uid_r)
+{
+	const struct popinjay_uidl_plain *plain;
+	const struct source *source;
+
+	array_foreach(&sources->chain, source) {
+		plain = source->format == NULL ? NULL :
+			popinjay_uidl_format_plain(source->format);
+		if (plain != NULL &&
+		    popinjay_uidl_plain_parse(plain, uidvalidity, uidl, uid_r))
+			return plain;
+	}
+	return NULL;
 }
 
 enum mail_fetch_field

@@ -61,6 +61,13 @@ bool popinjay_uidl_sources_are_stock(const struct popinjay_uidl_sources *chain);
 const struct popinjay_uidl_plain *
 popinjay_uidl_sources_plain(const struct popinjay_uidl_sources *sources);
 
+/* Find the uid that a UIDL is made of, if the chain makes some of uid and
+   UIDVALIDITY alone. Returns how it is made, or NULL if it is none of these. */
+const struct popinjay_uidl_plain *
+popinjay_uidl_sources_parse(const struct popinjay_uidl_sources *sources,
+			    uint32_t uidvalidity, const char *uidl,
+			    uint32_t *uid_r);
+
 /* Returns the fields of a mail that most messages will be asked for. */
 enum mail_fetch_field
 popinjay_uidl_sources_fields(const struct popinjay_uidl_sources *sources);

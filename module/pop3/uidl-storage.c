@@ -15,6 +15,7 @@
 #include "uidl-plain.h"
 #include "uidl-keep.h"
 #include "uidl-make.h"
+#include "uidl-replica.h"
 #include "uidl-sources.h"
 #include "uidl-store.h"
 #include "uidl-storage.h"
@@ -210,7 +211,9 @@ static int uidl_mail_get_plain(struct mail *mail, const char **value_r)
 		return 0;
 	mailbox_get_open_status(mail->box, STATUS_UIDVALIDITY, &status);
 	popinjay_uidl_plain_write(plain, status.uidvalidity, mail->uid, uidl);
-	*value_r = p_strdup(((struct mail_private *)mail)->data_pool, uidl);
+	*value_r = popinjay_uidl_replica_leaves_out(mail->box, mail->uid,
+						    uidl) ? "" :
+		p_strdup(((struct mail_private *)mail)->data_pool, uidl);
 	return 1;
 }
 
@@ -241,7 +244,9 @@ static int uidl_mail_get_special(struct mail *_mail,
 			return -1;
 		}
 		if (uidl != NULL) {
-			*value_r = uidl->uidl;
+			*value_r = popinjay_uidl_replica_leaves_out(
+				_mail->box, _mail->uid, uidl->uidl) ? "" :
+				uidl->uidl;
 			return 0;
 		}
 		/* a mail that is just being saved */

@@ -132,6 +132,20 @@ int popinjay_uidl_store_lock_damaged(struct popinjay_uidl_store *store,
 	return 0;
 }
 
+int popinjay_uidl_store_lock_create(struct popinjay_uidl_store *store,
+				    const char **error_r)
+{
+	if (popinjay_uidl_store_lock(store, error_r) < 0)
+		return -1;
+	if (store->saved == NULL &&
+	    popinjay_uidl_store_write(store, popinjay_uidl_saved_create(),
+				      error_r) < 0) {
+		popinjay_uidl_store_unlock(store);
+		return -1;
+	}
+	return 0;
+}
+
 void popinjay_uidl_store_unlock(struct popinjay_uidl_store *store)
 {
 	popinjay_uidl_file_unlock(store->file);

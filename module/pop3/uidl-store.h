@@ -45,6 +45,10 @@ int popinjay_uidl_store_lock(struct popinjay_uidl_store *store,
    error_r. */
 int popinjay_uidl_store_lock_damaged(struct popinjay_uidl_store *store,
 				     const char **error_r);
+/* The same as popinjay_uidl_store_lock(), and see that there is a file to
+   append to. Returns 0, or -1 with the reason in error_r. */
+int popinjay_uidl_store_lock_create(struct popinjay_uidl_store *store,
+				    const char **error_r);
 void popinjay_uidl_store_unlock(struct popinjay_uidl_store *store);
 
 /* Returns the mailbox as it is seen now. */
