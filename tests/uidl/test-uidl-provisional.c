@@ -45,12 +45,19 @@ static char *make_user(unsigned int count)
 	return user;
 }
 
-static void set_mode(const char *user, unsigned int number, mode_t mode)
+/* Returns the file, which only root could find after this. */
+static char *make_unreadable(const char *user, unsigned int number)
 {
-	g_autofree char *path = numbered_find_file(f, user, number);
+	char *path = numbered_find_file(f, user, number);
 
 	g_assert_nonnull(path);
-	g_assert_cmpint(g_chmod(path, mode), ==, 0);
+	g_assert_cmpint(g_chmod(path, 0), ==, 0);
+	return path;
+}
+
+static void make_readable(const char *path)
+{
+	g_assert_cmpint(g_chmod(path, 0600), ==, 0);
 }
 
 /* Run doveadm with these arguments, and get what it printed in out_r. Its exit
@@ -67,10 +74,10 @@ static void test_one(void)
 {
 	g_autofree char *user = make_user(5), *text = NULL, *saved = NULL;
 	g_autofree char *exported = NULL, *fetched = NULL, *path = NULL;
-	g_autofree char *err = NULL;
+	g_autofree char *err = NULL, *file = NULL;
 	g_auto(GStrv) uidls = NULL, again = NULL;
 
-	set_mode(user, 3, 0);
+	file = make_unreadable(user, 3);
 	uidls = uidl_list(f, user);
 	g_assert_cmpuint(g_strv_length(uidls), ==, 5);
 	g_assert_cmpstr(uidls[1], ==, "2");
@@ -98,7 +105,7 @@ static void test_one(void)
 			0);
 	g_assert_null(strstr(fetched, STAND_IN));
 
-	set_mode(user, 3, 0600);
+	make_readable(file);
 	again = uidl_list(f, user);
 	g_assert_cmpstr(again[2], ==, "3");
 	g_clear_pointer(&saved, g_free);
@@ -111,19 +118,21 @@ static void test_all(void)
 {
 	for (unsigned int count = 1; count <= 3; count++) {
 		g_autofree char *user = make_user(count);
+		g_autoptr(GPtrArray) files =
+			g_ptr_array_new_with_free_func(g_free);
 		g_auto(GStrv) uidls = NULL;
 		struct pop3 *pop3;
 
 		for (unsigned int i = 1; i <= count; i++)
-			set_mode(user, i, 0);
+			g_ptr_array_add(files, make_unreadable(user, i));
 		pop3 = pop3_session(f, POP3_CLEAR, user);
 		pop3_check(pop3, "UIDL", "-ERR [SYS/TEMP] The UIDLs can't be "
 			   "listed now.");
 		pop3_check(pop3, "UIDL 1", "-ERR [SYS/TEMP] The UIDLs can't be "
 			   "listed now.");
 		pop3_quit(pop3, "Logging out.");
-		for (unsigned int i = 1; i <= count; i++)
-			set_mode(user, i, 0600);
+		for (unsigned int i = 0; i < count; i++)
+			make_readable(g_ptr_array_index(files, i));
 		uidls = uidl_list(f, user);
 		g_assert_cmpstr(uidls[0], ==, "1");
 	}
