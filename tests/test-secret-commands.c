@@ -145,11 +145,11 @@ static void test_formats(void)
 		"[0-9a-f]{8} scanner [a-z0-9-]{34} pop3 *\n$", table, 0, 0));
 
 	CHECK_FORMATS("id\tlabel\tcreated\texpires\tmechanisms\t"
-		      "services\tlast_used", NULL, "list", "-u", user);
+		      "services\tlast_used\taccount", NULL, "list", "-u", user);
 	CHECK_FORMATS("id\tlabel\torigin\tcreated\texpires\tmechanisms\t"
 		      "services\tnetworks\ttls\tread_only\tkey\t"
-		      "last_used\tlast_ip\tlast_mechanism", NULL, "show",
-		      "-u", user, "scanner");
+		      "last_used\tlast_ip\tlast_mechanism\taccount", NULL,
+		      "show", "-u", user, "scanner");
 	/* what it was given is that of this very secret */
 	CHECK_FORMATS("id\tlabel", line, "verify", "-u", user);
 	CHECK_FORMATS("moved\tsecrets", NULL, "rekey", "-u", user);
@@ -189,7 +189,7 @@ static void test_import_all(void)
 					NULL), ==, 65);
 	g_assert_cmpstr(again, ==, "Username\tid\tlabel\tservices\n");
 	CHECK_FORMATS("Username\tid\tlabel\tcreated\texpires\tmechanisms\t"
-		      "services\tlast_used", NULL, "list", "-A");
+		      "services\tlast_used\taccount", NULL, "list", "-A");
 }
 
 /* --- revoke --- */
@@ -219,7 +219,7 @@ static void test_revoke(gconstpointer data)
 	g_assert_cmpint(secrets_doveadm(s, "list", user, NULL, &out, NULL),
 			==, 0);
 	g_assert_cmpstr(out, ==, "id\tlabel\tcreated\texpires\tmechanisms\t"
-			"services\tlast_used\n");
+			"services\tlast_used\taccount\n");
 	/* from where and when it was used is forgotten, too: it would stand
 	   there if the secret came back */
 	secrets_set_value(s, user, value);

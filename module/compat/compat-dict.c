@@ -24,6 +24,12 @@ void popinjay_dict_lookup_async(struct dict *dict, const char *key,
 	(dict_lookup_async)(dict, &op_settings, key, callback, context);
 }
 
+static struct dict_iterate_context *
+iterate(struct dict *dict, const char *path, enum dict_iterate_flags flags)
+{
+	return dict_iterate_init(dict, &op_settings, path, flags);
+}
+
 struct dict_transaction_context *popinjay_dict_begin(struct dict *dict)
 {
 	return dict_transaction_begin(dict, &op_settings);
@@ -44,12 +50,28 @@ void popinjay_dict_lookup_async(struct dict *dict, const char *key,
 	(dict_lookup_async)(dict, key, callback, context);
 }
 
+static struct dict_iterate_context *
+iterate(struct dict *dict, const char *path, enum dict_iterate_flags flags)
+{
+	return dict_iterate_init(dict, path, flags);
+}
+
 struct dict_transaction_context *popinjay_dict_begin(struct dict *dict)
 {
 	return dict_transaction_begin(dict);
 }
 
 #endif
+
+struct dict_iterate_context *
+popinjay_dict_iterate(struct dict *dict, const char *path, unsigned int limit)
+{
+	struct dict_iterate_context *iter =
+		iterate(dict, path, DICT_ITERATE_FLAG_NO_VALUE);
+
+	dict_iterate_set_limit(iter, limit);
+	return iter;
+}
 
 void popinjay_dict_hide_values(
 	struct dict_transaction_context *trans ATTR_UNUSED)

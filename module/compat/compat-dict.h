@@ -15,6 +15,10 @@ void popinjay_dict_lookup_async(struct dict *dict, const char *key,
 				dict_lookup_callback_t *callback,
 				void *context);
 
+/* Begin to list at most limit keys below path, without values. */
+struct dict_iterate_context *
+popinjay_dict_iterate(struct dict *dict, const char *path, unsigned int limit);
+
 /* Begin a transaction. */
 struct dict_transaction_context *popinjay_dict_begin(struct dict *dict);
 

@@ -3,6 +3,7 @@
 /* doveadm: what differs between Dovecots. */
 
 #include "lib.h"
+#include "master-service.h"
 #include "mail-namespace.h"
 #include "mail-storage-service.h"
 #include "mail-user.h"
@@ -45,14 +46,19 @@ struct event *popinjay_doveadm_event(void)
 	return NULL;
 }
 
-const char *popinjay_doveadm_secret_config(struct mail_user *user)
+const char *popinjay_doveadm_secret_config(void)
 {
-	return mail_user_plugin_getenv(user, "popinjay_secret_config");
+	return doveadm_plugin_getenv("popinjay_secret_config");
+}
+
+static struct mail_storage_service_ctx *
+service_init(enum mail_storage_service_flags flags)
+{
+	return mail_storage_service_init(master_service, NULL, flags);
 }
 
 #else
 
-#include "master-service.h"
 #include "settings.h"
 
 void popinjay_doveadm_accept_params(
@@ -110,10 +116,15 @@ struct event *popinjay_doveadm_event(void)
 	return master_service_get_event(master_service);
 }
 
-const char *
-popinjay_doveadm_secret_config(struct mail_user *user ATTR_UNUSED)
+const char *popinjay_doveadm_secret_config(void)
 {
 	return NULL;
+}
+
+static struct mail_storage_service_ctx *
+service_init(enum mail_storage_service_flags flags)
+{
+	return mail_storage_service_init(master_service, flags);
 }
 
 #endif
@@ -145,4 +156,18 @@ int popinjay_doveadm_user_at(struct doveadm_mail_cmd_context *ctx,
 		mail_user_deinit(user_r);
 	}
 	return ret;
+}
+
+struct mail_storage_service_ctx *
+popinjay_doveadm_storage_service(enum mail_storage_service_flags flags)
+{
+	/* each service makes a connection to auth when it is first used, and
+	   there is a place for one only: that of doveadm's service stays */
+	struct auth_master_connection *conn = mail_user_auth_master_conn;
+	struct mail_storage_service_ctx *service = service_init(flags);
+
+	mail_user_auth_master_conn = NULL;
+	mail_storage_service_init_settings(service, NULL);
+	mail_user_auth_master_conn = conn;
+	return service;
 }

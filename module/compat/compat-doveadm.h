@@ -2,6 +2,8 @@
 #ifndef POPINJAY_COMPAT_DOVEADM_H
 #define POPINJAY_COMPAT_DOVEADM_H
 
+#include "mail-storage-service.h"
+
 /* What differs between Dovecots for doveadm. Include it behind
    doveadm-mail.h. */
 
@@ -61,8 +63,11 @@ int popinjay_doveadm_user_at(struct doveadm_mail_cmd_context *ctx,
    where settings are not read through events. */
 struct event *popinjay_doveadm_event(void);
 
-/* Returns the file that the user's setting popinjay_secret_config names, or
-   NULL. */
-const char *popinjay_doveadm_secret_config(struct mail_user *user);
+/* Returns the file that the setting popinjay_secret_config names, or NULL. */
+const char *popinjay_doveadm_secret_config(void);
+
+/* Make another storage service than doveadm's own. */
+struct mail_storage_service_ctx *
+popinjay_doveadm_storage_service(enum mail_storage_service_flags flags);
 
 #endif

@@ -101,9 +101,11 @@ DOVEADM_CMD_PARAMS_END
 	}, {
 		.name = "popinjay secret revoke",
 		.mail_cmd = popinjay_secret_cmd_revoke_alloc,
-		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX"<id or label>",
+		.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX
+			"--all|<id or label>",
 DOVEADM_CMD_PARAMS_START
 DOVEADM_CMD_MAIL_COMMON
+DOVEADM_CMD_PARAM('a', "all", CMD_PARAM_BOOL, 0)
 DOVEADM_CMD_PARAM('\0', "secret", CMD_PARAM_STR, CMD_PARAM_FLAG_POSITIONAL)
 DOVEADM_CMD_PARAMS_END
 	}, {

@@ -163,7 +163,11 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void)
 		"id", "label", "secret", "services", NULL
 	};
 
-	return &secret_cmd_alloc(cmd_add_user, TRUE, FALSE, names)->ctx;
+	struct secret_cmd *cmd =
+		secret_cmd_alloc(cmd_add_user, TRUE, FALSE, names);
+
+	secret_cmd_accounts_needed(cmd);
+	return &cmd->ctx;
 }
 
 /* --- set --- */
@@ -192,18 +196,10 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_set_alloc(void)
 
 /* --- revoke --- */
 
-static int cmd_revoke_user(struct secret_cmd *cmd)
+static int forget_used(struct secret_cmd *cmd, const char *id)
 {
-	struct popinjay_secret *secret = secret_cmd_find(cmd);
-	const char *id, *error;
+	const char *error;
 
-	if (secret == NULL)
-		return -1;
-	id = secret->id;
-	array_delete(&cmd->secrets, array_ptr_to_idx(&cmd->secrets, secret),
-		     1);
-	if (secret_cmd_save(cmd) < 0)
-		return -1;
 	if (popinjay_secret_store_unset_used(cmd->store, cmd->user, id,
 					     &error) < 0) {
 		secret_cmd_fail(cmd, EX_TEMPFAIL, "The secret is revoked, but "
@@ -212,6 +208,42 @@ static int cmd_revoke_user(struct secret_cmd *cmd)
 		return -1;
 	}
 	return 0;
+}
+
+static int revoke_all(struct secret_cmd *cmd)
+{
+	const struct popinjay_secret *secret;
+	ARRAY_TYPE(popinjay_secret) revoked;
+	int ret = 0;
+
+	if (array_count(&cmd->secrets) == 0)
+		return 0;
+	t_array_init(&revoked, array_count(&cmd->secrets));
+	array_append_array(&revoked, &cmd->secrets);
+	array_clear(&cmd->secrets);
+	if (secret_cmd_save(cmd) < 0)
+		return -1;
+	array_foreach(&revoked, secret) {
+		if (forget_used(cmd, secret->id) < 0)
+			ret = -1;
+	}
+	return ret;
+}
+
+static int cmd_revoke_user(struct secret_cmd *cmd)
+{
+	struct popinjay_secret *secret;
+	const char *id;
+
+	if (cmd->all)
+		return revoke_all(cmd);
+	secret = secret_cmd_find(cmd);
+	if (secret == NULL)
+		return -1;
+	id = secret->id;
+	array_delete(&cmd->secrets, array_ptr_to_idx(&cmd->secrets, secret),
+		     1);
+	return secret_cmd_save(cmd) < 0 ? -1 : forget_used(cmd, id);
 }
 
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void)
@@ -353,5 +385,6 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void)
 		secret_cmd_alloc(cmd_import_user, TRUE, FALSE, names);
 
 	cmd->input = TRUE;
+	secret_cmd_accounts_needed(cmd);
 	return &cmd->ctx;
 }

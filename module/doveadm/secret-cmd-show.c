@@ -77,6 +77,7 @@ static int cmd_list_user(struct secret_cmd *cmd)
 		doveadm_print(popinjay_secret_mechs_str(secret->mechs));
 		doveadm_print(popinjay_secret_services_str(secret));
 		doveadm_print(used[0]);
+		doveadm_print(secret_cmd_account_str(cmd));
 		if (secret_cmd_open(cmd, secret, &text) < 0)
 			ret = -1;
 	}
@@ -87,7 +88,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
 {
 	static const char *const names[] = {
 		"id", "label", "created", "expires", "mechanisms",
-		"services", "last_used", NULL
+		"services", "last_used", "account", NULL
 	};
 
 	struct secret_cmd *cmd =
@@ -120,6 +121,7 @@ static int cmd_show_user(struct secret_cmd *cmd)
 	doveadm_print(used[0]);
 	doveadm_print(used[1]);
 	doveadm_print(used[2]);
+	doveadm_print(secret_cmd_account_str(cmd));
 	return secret_cmd_open(cmd, secret, &text);
 }
 
@@ -128,7 +130,7 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
 	static const char *const names[] = {
 		"id", "label", "origin", "created", "expires", "mechanisms",
 		"services", "networks", "tls", "read_only", "key",
-		"last_used", "last_ip", "last_mechanism", NULL
+		"last_used", "last_ip", "last_mechanism", "account", NULL
 	};
 
 	struct secret_cmd *cmd =

@@ -8,6 +8,7 @@
 #include "hash.h"
 #include "ioloop.h"
 #include "istream.h"
+#include "lib-event.h"
 #include "str.h"
 #include "utc-mktime.h"
 #include "doveadm-print.h"
@@ -60,6 +61,7 @@ static void get_params(struct secret_cmd *cmd)
 		(void)doveadm_cmd_param_str(cmd->ctx.cctx, params[i].name,
 					    params[i].value);
 	}
+	(void)doveadm_cmd_param_bool(cmd->ctx.cctx, "all", &cmd->all);
 }
 
 static int parse_bool(const char *name, const char *value, bool *value_r,
@@ -218,14 +220,16 @@ int secret_cmd_read_input(struct secret_cmd *cmd, size_t max_bytes,
 
 /* --- a user --- */
 
-static int cmd_open(struct secret_cmd *cmd, struct mail_user *user)
+int secret_cmd_open_store(struct secret_cmd *cmd)
 {
 	const char *error;
 
 	if (cmd->store != NULL)
 		return 0;
-	if (popinjay_secret_config_get(user->event,
-				       popinjay_doveadm_secret_config(user),
+	if (cmd->event == NULL)
+		cmd->event = event_create(popinjay_doveadm_event());
+	if (popinjay_secret_config_get(cmd->event,
+				       popinjay_doveadm_secret_config(),
 				       cmd->ctx.pool, &cmd->config,
 				       &error) < 0) {
 		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
@@ -237,8 +241,8 @@ static int cmd_open(struct secret_cmd *cmd, struct mail_user *user)
 		secret_cmd_fail(cmd, EX_CONFIG, "key_file: %s", error);
 		return -1;
 	}
-	if (popinjay_secret_store_init(cmd->config.dict, user->set->base_dir,
-				       user->event, &cmd->store, &error) < 0) {
+	if (popinjay_secret_store_init(cmd->config.dict, cmd->ctx.set->base_dir,
+				       cmd->event, &cmd->store, &error) < 0) {
 		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
 		return -1;
 	}
@@ -364,15 +368,32 @@ struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd)
 	return secret;
 }
 
+/* Neither the userdb nor the store knows the user. */
+static int nobody(struct secret_cmd *cmd)
+{
+	if (!cmd->ctx.iterate_single_user) {
+		i_info("User doesn't exist, skipping");
+		return 0;
+	}
+	secret_cmd_fail(cmd, EX_NOUSER, "There is no such user, and the store "
+			"has no secrets of that name");
+	return -1;
+}
+
 static int
 cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 	int ret;
 
-	if (cmd->wants_secret && cmd->secret == NULL) {
+	if (cmd->wants_secret && !cmd->all && cmd->secret == NULL) {
 		secret_cmd_fail(cmd, EX_USAGE,
 				"Give the id or the label of one secret");
+		return -1;
+	}
+	if (cmd->all && cmd->secret != NULL) {
+		secret_cmd_fail(cmd, EX_USAGE, "Give the id or the label of "
+				"one secret, or --all");
 		return -1;
 	}
 	if (!popinjay_secret_store_user_is_valid(user->username)) {
@@ -381,12 +402,15 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 		return -1;
 	}
 	cmd->user = user->username;
-	ret = cmd_open(cmd, user);
+	ret = secret_cmd_open_store(cmd);
 	if (ret == 0 && cmd->writes)
 		ret = cmd_take_turn(cmd);
 	if (ret == 0)
 		ret = cmd_load(cmd);
-	if (ret == 0)
+	if (ret == 0 && cmd->account == SECRET_ACCOUNT_GONE &&
+	    array_count(&cmd->secrets) == 0)
+		ret = nobody(cmd);
+	else if (ret == 0)
 		ret = cmd->user_func(cmd);
 	if (cmd->turn != NULL)
 		secret_turn_pass(cmd->turn);
@@ -409,6 +433,7 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 	const char *const *headers = cmd->headers;
 
 	get_params(cmd);
+	secret_cmd_accounts_init(cmd);
 	for (; headers != NULL && *headers != NULL; headers++)
 		doveadm_print_header_simple(*headers);
 	if (cmd->input)
@@ -420,11 +445,13 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 
+	secret_cmd_accounts_deinit(cmd);
 	secret_turn_deinit(&cmd->turn);
 	popinjay_secret_store_deinit(&cmd->store);
 	popinjay_secret_keys_free(&cmd->keys);
 	if (hash_table_is_created(cmd->passwords))
 		hash_table_destroy(&cmd->passwords);
+	event_unref(&cmd->event);
 }
 
 struct secret_cmd *
@@ -438,6 +465,7 @@ secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
 	cmd->ctx.v.init = cmd_init_params;
 	cmd->ctx.v.run = cmd_run;
 	cmd->ctx.v.deinit = cmd_deinit;
+	secret_cmd_accounts_alloc(cmd);
 	cmd->user_func = user_func;
 	cmd->writes = writes;
 	cmd->wants_secret = wants_secret;

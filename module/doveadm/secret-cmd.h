@@ -6,6 +6,14 @@
 #include "secret-config.h"
 #include "secret-record.h"
 
+/* Whether the userdb knows a user. */
+enum secret_account {
+	SECRET_ACCOUNT_UNASKED,
+	SECRET_ACCOUNT_KNOWN,
+	/* only the store does */
+	SECRET_ACCOUNT_GONE
+};
+
 /* Any command of "doveadm popinjay secret". */
 struct secret_cmd {
 	struct doveadm_mail_cmd_context ctx;
@@ -15,6 +23,8 @@ struct secret_cmd {
 		*read_only, *window;
 	/* id or label that stands behind them, or NULL */
 	const char *secret;
+	/* --all */
+	bool all;
 
 	/* since the first user */
 	struct popinjay_secret_config config;
@@ -22,8 +32,20 @@ struct secret_cmd {
 	struct popinjay_secret_store *store;
 	/* if it writes */
 	struct secret_turn *turn;
+	/* parent of what the store logs */
+	struct event *event;
 
-	/* of the current user; NULL when there is none */
+	/* doveadm's storage service, and one that asks no userdb */
+	struct mail_storage_service_ctx *userdb, *no_userdb;
+	/* with -A: all users of the store, once they are listed, if they can
+	   be */
+	ARRAY_TYPE(const_string) users;
+	unsigned int user_idx;
+	bool listed;
+
+	/* of the current user */
+	enum secret_account account;
+	/* NULL when there is none */
 	const char *user;
 	ARRAY_TYPE(popinjay_secret) secrets;
 
@@ -54,6 +76,26 @@ struct secret_cmd {
 struct secret_cmd *
 secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
 		 bool wants_secret, const char *const *headers);
+
+/* Read the configuration and open the store, unless that is done. Returns 0, or
+   -1 after secret_cmd_fail(). */
+int secret_cmd_open_store(struct secret_cmd *cmd);
+
+/* --- secret-accounts.c --- */
+
+/* Let the command reach users whom only the store knows. */
+void secret_cmd_accounts_alloc(struct secret_cmd *cmd);
+/* Do not, for it makes secrets. */
+void secret_cmd_accounts_needed(struct secret_cmd *cmd);
+/* Begin with the first user, or the only one. */
+void secret_cmd_accounts_init(struct secret_cmd *cmd);
+/* All users are done. */
+void secret_cmd_accounts_deinit(struct secret_cmd *cmd);
+/* Returns "yes" if the current user has an account, or "gone", or "unknown" if
+   the userdb was not asked. */
+const char *secret_cmd_account_str(const struct secret_cmd *cmd);
+
+/* --- secret-cmd.c --- */
 
 /* Say what went wrong with the current user, and end with that exit code. */
 void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,

@@ -3,7 +3,9 @@
 /* The auth process and doveadm: users' secrets in a dict. */
 
 #include "lib.h"
+#include "array.h"
 #include "dict.h"
+#include "hash.h"
 #include "ioloop.h"
 #include "lib-event.h"
 #include "llist.h"
@@ -19,6 +21,16 @@
 /* A key as of the use of a secret, for the maps of SQL have no other. */
 #define TURN_USER "@"
 #define TURN_ID "changing"
+
+/* A user who has no secrets. The iteration of files in Dovecot 2.3.19 to 2.3.21
+   begins anew where it should end: it is bounded, and what comes between two
+   of this name is everything. Without any file it would be an endless loop in
+   the dict process. */
+#define LIST_USER "@"
+#define LIST_VALUE "popinjay-secrets:1:0"
+#define LIST_LIMIT 4000
+
+HASH_TABLE_DEFINE_TYPE(users, const char *, const char *);
 
 /* Each try of a store that hangs may leave another dict process behind that
    hangs, so they get rarer. */
@@ -305,4 +317,65 @@ int popinjay_secret_store_set_turn(struct popinjay_secret_store *store,
 {
 	return set_or_unset(store, used_key(TURN_USER, TURN_ID), value,
 			    error_r);
+}
+
+/* --- all users --- */
+
+/* List at most limit keys. Returns how many there were, or -1. *rounds_r is how
+   often LIST_USER was among them. */
+static int
+list_round(struct popinjay_secret_store *store, pool_t pool,
+	   unsigned int limit, HASH_TABLE_TYPE(users) users,
+	   unsigned int *rounds_r, const char **error_r)
+{
+	struct dict_iterate_context *iter;
+	const char *key, *value, *user;
+	unsigned int count = 0;
+
+	*rounds_r = 0;
+	iter = popinjay_dict_iterate(store->dict, KEY_SECRETS, limit);
+	while (dict_iterate(iter, &key, &value)) T_BEGIN {
+		i_assert(strncmp(key, KEY_SECRETS, strlen(KEY_SECRETS)) == 0);
+		user = dict_unescape_string(key + strlen(KEY_SECRETS));
+		count++;
+		if (strcmp(user, LIST_USER) == 0)
+			(*rounds_r)++;
+		else if (hash_table_lookup(users, user) == NULL) {
+			user = p_strdup(pool, user);
+			hash_table_insert(users, user, user);
+		}
+	} T_END;
+	return dict_iterate_deinit(&iter, error_r) < 0 ? -1 : (int)count;
+}
+
+int popinjay_secret_store_users(struct popinjay_secret_store *store,
+				pool_t pool, ARRAY_TYPE(const_string) *users_r,
+				const char **error_r)
+{
+	HASH_TABLE_TYPE(users) users;
+	struct hash_iterate_context *iter;
+	const char *value, *key;
+	unsigned int limit = LIST_LIMIT, rounds;
+	int ret;
+
+	/* it also sees to it that there is something to list */
+	ret = popinjay_secret_store_lookup(store, pool_datastack_create(),
+					   LIST_USER, &value, error_r);
+	if (ret < 0 ||
+	    (ret == 0 && popinjay_secret_store_set(store, LIST_USER, LIST_VALUE,
+						   error_r) < 0))
+		return -1;
+	hash_table_create(&users, default_pool, 0, str_hash, strcmp);
+	while ((ret = list_round(store, pool, limit, users, &rounds,
+				 error_r)) >= 0 &&
+	       (unsigned int)ret >= limit && rounds < 2)
+		limit *= 4;
+	if (ret >= 0) {
+		iter = hash_table_iterate_init(users);
+		while (hash_table_iterate(iter, users, &key, &value))
+			array_push_back(users_r, &key);
+		hash_table_iterate_deinit(&iter);
+	}
+	hash_table_destroy(&users);
+	return ret < 0 ? -1 : 0;
 }

@@ -49,6 +49,13 @@ int popinjay_secret_store_lookup(struct popinjay_secret_store *store,
 				 pool_t pool, const char *user,
 				 const char **value_r, const char **error_r);
 
+/* Append the names of all users who have a key in the store, in no order, to
+   users_r. Strings are of pool. Returns 0, or -1 with the reason in error_r:
+   not all dicts can. */
+int popinjay_secret_store_users(struct popinjay_secret_store *store,
+				pool_t pool, ARRAY_TYPE(const_string) *users_r,
+				const char **error_r);
+
 /* Replace a user's secrets, or with NULL remove them. Returns 0, or -1 with the
    reason in error_r. */
 int popinjay_secret_store_set(struct popinjay_secret_store *store,
