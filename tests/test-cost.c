@@ -186,8 +186,9 @@ static void test_tls_calls(void)
 	traced_set(traced, "-e trace=write,setsockopt,exit_group");
 	stock = count_tls_calls(traced, user);
 	traced_reload(traced, fixture_is_2_3() ?
-		      "login_plugins = popinjay_login\n" :
-		      "login_plugins {\n  popinjay_login = yes\n}\n");
+		      "protocol pop3 {\n  login_plugins = popinjay_login\n}\n" :
+		      "protocol pop3 {\n  login_plugins {\n"
+		"    popinjay_login = yes\n  }\n}\n");
 	ours = count_tls_calls(traced, user);
 	g_test_message("TLS output of %u bytes has %u calls, %u in stock",
 		       BIG_BYTES, ours, stock);

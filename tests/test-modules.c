@@ -2,7 +2,7 @@
 
 /* The modules as files: Dovecot finds their entry points by name, says nothing
    when NAME_version is missing, and shares one name space with all modules.
-   And as modules of another Dovecot, which this one must not load. */
+   test-mismatch has modules of another Dovecot. */
 
 #define _GNU_SOURCE
 #include "pop3.h"
@@ -11,7 +11,6 @@
 #include <gio/gio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PLUGIN "lib20_popinjay_plugin.so"
 
@@ -240,97 +239,6 @@ static void test_pkg_config(void)
 	g_assert_true(g_file_test(header, G_FILE_TEST_IS_REGULAR));
 }
 
-/* --- Modules that were made for another Dovecot --- */
-
-/* In the module's version, what makes it another one. */
-#define ABI "ABIv"
-#define OTHER_ABI "ABIx"
-
-/* Give the module the version of another Dovecot. Returns that version. */
-static char *change_abi(const char *path)
-{
-	g_autoptr(GError) error = NULL;
-	char *data, *found, *version, *end;
-	gsize size;
-
-	if (!g_file_get_contents(path, &data, &size, &error))
-		g_error("%s", error->message);
-	found = memmem(data, size, ABI, strlen(ABI));
-	g_assert_nonnull(found);
-	memcpy(found, OTHER_ABI, strlen(ABI));
-	end = found + strlen(found);
-	g_assert_null(memmem(end, size - (gsize)(end - data), ABI,
-			     strlen(ABI)));
-	while (found > data && found[-1] != '\0')
-		found--;
-	version = g_strdup(found);
-	if (!g_file_set_contents(path, data, (gssize)size, &error))
-		g_error("%s", error->message);
-	g_assert_cmpint(chmod(path, 0755), ==, 0);
-	g_free(data);
-	return version;
-}
-
-static void test_other_abi(void)
-{
-	g_autoptr(GError) error = NULL;
-	g_autofree char *dir = g_dir_make_tmp("popinjay-abi-XXXXXX", &error);
-	const char *const copy[] = {
-		"cp", "-R", POPINJAY_MODULEDIR "/.", dir, NULL
-	};
-	const char *const remove[] = { "rm", "-r", "--", dir, NULL };
-	g_autoptr(GPtrArray) modules = g_ptr_array_new_with_free_func(g_free);
-	g_autofree char *version = NULL, *quoted = NULL;
-	g_autofree char *pattern = NULL, *user = NULL;
-	g_autoptr(GString) reply = NULL, err = NULL;
-	struct fixture *f;
-	struct pop3 *pop3;
-
-	g_assert_nonnull(dir);
-	g_free(output_of(copy));
-	g_assert_cmpint(chmod(dir, 0755), ==, 0);
-	find_modules(dir, modules);
-	g_assert_cmpuint(modules->len, >, 0);
-	for (unsigned int i = 0; i < modules->len; i++) {
-		g_free(version);
-		version = change_abi(modules->pdata[i]);
-	}
-
-	g_setenv("POPINJAY_MODULES", dir, TRUE);
-	f = fixture_new(NULL);
-	g_unsetenv("POPINJAY_MODULES");
-	quoted = g_regex_escape_string(version, -1);
-	pattern = g_strdup_printf("Couldn't load required plugin .*/" PLUGIN
-		": Module is for different ABI version %s \\(we have ",
-		quoted);
-	fixture_log_allow(f, "Module is for different ABI version ");
-	user = fixture_user(f, "maildir");
-	pop3 = pop3_connect(f, POP3_CLEAR);
-	pop3_send(pop3, "USER %s\r\nPASS %s\r\nSTAT\r\nQUIT", user,
-		  FIXTURE_PASSWORD);
-	reply = pop3_read_to_eof(pop3, NULL);
-	g_assert_nonnull(reply);
-	g_assert_true(g_str_has_prefix(reply->str,
-		"+OK\r\n-ERR [SYS/TEMP] Internal error occurred. "));
-	g_assert_null(strstr(reply->str, "\r\n+OK"));
-	pop3_close(pop3);
-	g_free(fixture_log_wait(f, 0, pattern));
-	/* what reads the settings of 2.4 */
-	if (fixture_dovecot_version() >= 20400) {
-		const char *const doveconf[] = {
-			"doveconf", "-c", f->config_file, "-h", "base_dir", NULL
-		};
-
-		g_assert_cmpint(fixture_run(f, doveconf, NULL, NULL, &err),
-				==, 0);
-		g_assert_true(g_regex_match_simple(
-			"libpopinjay_settings.so: Module is for different ABI",
-			err->str, G_REGEX_RAW, 0));
-	}
-	fixture_free(f);
-	g_free(output_of(remove));
-}
-
 int main(int argc, char *argv[])
 {
 	g_autoptr(GPtrArray) modules = g_ptr_array_new_with_free_func(g_free);
@@ -359,6 +267,5 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/install/libtool-files", test_no_libtool_files);
 	g_test_add_func("/install/pkg-config", test_pkg_config);
-	g_test_add_func("/modules/other-abi", test_other_abi);
 	return g_test_run();
 }

@@ -18,8 +18,6 @@
 #  define service_settings_get master_service_settings_get
 #endif
 
-#define EXECUTABLE "service/popinjay-log/executable"
-
 static const char *dovecot_info_log(pool_t pool)
 {
 	const struct master_service_settings *set =
@@ -35,10 +33,11 @@ int popinjay_log_settings_read(pool_t pool, struct popinjay_log_settings *set_r,
 	static const char *const names[] = {
 		OUR_SECTION"popinjay_access_log",
 		OUR_SECTION"popinjay_access_log_key_file",
-		EXECUTABLE, NULL
+		POPINJAY_LOG_EXECUTABLE, NULL
 	};
 	ARRAY_TYPE(doveconf_setting) settings;
 	const char *const *args;
+	bool by_env;
 
 	if (doveconf_get(pool, "pop3", names, &settings, error_r) < 0)
 		return -1;
@@ -46,7 +45,7 @@ int popinjay_log_settings_read(pool_t pool, struct popinjay_log_settings *set_r,
 	if (*set_r->access_log == '\0')
 		set_r->access_log = "log";
 	set_r->key_file = doveconf_find(&settings, names[1]);
-	args = t_strsplit_spaces(doveconf_find(&settings, EXECUTABLE), " ");
+	args = doveconf_log_service(&settings, &by_env);
 	set_r->service_file = args[0] == NULL ? NULL :
 		p_strdup(pool, args[1]);
 	set_r->dovecot_log = dovecot_info_log(pool);

@@ -86,7 +86,7 @@ static void check_server(struct check *check)
 	static const char *const names[] = {
 		"base_dir", "libexec_dir", "login_plugin_dir", "login_plugins",
 		"mail_plugin_dir", "mail_plugins", "passdb",
-		"service/popinjay-log/executable",
+		POPINJAY_LOG_EXECUTABLE,
 		"service/popinjay-log/user", POPINJAY_DOVEADM_COPIED_SETTINGS
 	};
 	const char *error;

@@ -87,9 +87,8 @@ void check_log_service(struct check *check)
 	const char *what = "service popinjay-log";
 	const char *user = doveconf_find(&check->pop3,
 					 "service/popinjay-log/user");
-	const char *const *args = t_strsplit_spaces(
-		doveconf_find(&check->pop3, "service/popinjay-log/executable"),
-		" ");
+	bool by_env;
+	const char *const *args = doveconf_log_service(&check->pop3, &by_env);
 	const char *program = args[0];
 
 	if (program == NULL)
@@ -99,7 +98,9 @@ void check_log_service(struct check *check)
 						    "libexec_dir"),
 				      "/", program, NULL);
 	}
-	check_module(check, program, what, "Dovecot does not start");
+	check_module(check, program, what, by_env ?
+		     "its records go to Dovecot's log" :
+		     "Dovecot does not start");
 	if (args[1] == NULL || *args[1] != '/' || args[2] != NULL) {
 		check_print(check, CHECK_ERROR, what, "It wants the path of "
 			"its file: executable = popinjay-log /PATH");

@@ -93,6 +93,23 @@ const char *doveconf_find(const ARRAY_TYPE(doveconf_setting) *settings,
 	return "";
 }
 
+const char *const *
+doveconf_log_service(const ARRAY_TYPE(doveconf_setting) *settings,
+		     bool *by_env_r)
+{
+	const char *const *args = t_strsplit_spaces(
+		doveconf_find(settings, POPINJAY_LOG_EXECUTABLE), " ");
+	const char *name;
+
+	*by_env_r = FALSE;
+	if (args[0] != NULL && args[1] != NULL) {
+		name = strrchr(args[0], '/');
+		*by_env_r = strcmp(name == NULL ? args[0] : name + 1,
+				   "env") == 0;
+	}
+	return *by_env_r ? args + 1 : args;
+}
+
 bool doveconf_list_has(const ARRAY_TYPE(doveconf_setting) *settings,
 		       const char *name, const char *word)
 {

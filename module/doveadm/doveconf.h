@@ -24,6 +24,15 @@ int doveconf_get(pool_t pool, const char *protocol, const char *const *names,
 const char *doveconf_find(const ARRAY_TYPE(doveconf_setting) *settings,
 			  const char *name);
 
+#define POPINJAY_LOG_EXECUTABLE "service/popinjay-log/executable"
+
+/* Returns the program popinjay-log and its arguments, with NULL at the end, as
+   that setting has them; only NULL if there is no such service. *by_env_r is
+   TRUE if env starts the program, so that Dovecot starts without it. */
+const char *const *
+doveconf_log_service(const ARRAY_TYPE(doveconf_setting) *settings,
+		     bool *by_env_r);
+
 /* Returns TRUE if word is in a list of words, which Dovecot 2.3 has as
    "name = a b" and 2.4 as "name { a = yes }". */
 bool doveconf_list_has(const ARRAY_TYPE(doveconf_setting) *settings,

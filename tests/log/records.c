@@ -220,7 +220,7 @@ char *collector_config(struct fixture *f, const char *path)
 	return g_strdup_printf(
 		"mail_max_userip_connections = 200\n"
 		"service popinjay-log {\n"
-		"  executable = %s/popinjay-log %s\n"
+		"  executable = /usr/bin/env %s/popinjay-log %s\n"
 		"  process_limit = 1\n"
 		"  client_limit = 1000\n"
 		"  unix_listener popinjay-log {\n"

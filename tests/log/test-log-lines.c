@@ -115,11 +115,12 @@ static void test_login_file(void)
 
 	begin(NULL);
 	config = g_strdup_printf(fixture_is_2_3() ?
-		"login_plugins = popinjay_login\n"
+		"protocol pop3 {\n  login_plugins = popinjay_login\n}\n"
 		"import_environment = $import_environment "
 		"POPINJAY_ACCESS_LOG=file:%1$s\n"
 		"plugin {\n  popinjay_access_log = file:%1$s\n}\n" :
-		"login_plugins {\n  popinjay_login = yes\n}\n"
+		"protocol pop3 {\n  login_plugins {\n"
+		"    popinjay_login = yes\n  }\n}\n"
 		"popinjay_access_log = file:%1$s\n", log_path);
 	user = fixture_user(f, "maildir");
 	g_assert_true(g_file_set_contents(log_path, "", 0, NULL));

@@ -25,11 +25,12 @@ static char *login_config(void)
 		"    mode = 0666\n"
 		"  }\n"
 		"}\n%s", collector, is_2_3 ?
-		"login_plugins = popinjay_login\n"
+		"protocol pop3 {\n  login_plugins = popinjay_login\n}\n"
 		"import_environment = $import_environment "
 		"POPINJAY_ACCESS_LOG=log,service\n"
 		"plugin {\n  popinjay_access_log = log service\n}\n" :
-		"login_plugins {\n  popinjay_login = yes\n}\n"
+		"protocol pop3 {\n  login_plugins {\n"
+		"    popinjay_login = yes\n  }\n}\n"
 		"popinjay_access_log = log service\n");
 }
 

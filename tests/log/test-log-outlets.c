@@ -136,8 +136,9 @@ static void test_metrics(void)
 	g_autofree char *port_line = g_strdup_printf("port = %u", port);
 	g_autofree char *metrics = replace(example, "port = 9900", port_line);
 	g_autofree char *config = g_strconcat(metrics, fixture_is_2_3() ?
-		"login_plugins = popinjay_login\n" :
-		"login_plugins {\n  popinjay_login = yes\n}\n", NULL);
+		"protocol pop3 {\n  login_plugins = popinjay_login\n}\n" :
+		"protocol pop3 {\n  login_plugins {\n"
+		"    popinjay_login = yes\n  }\n}\n", NULL);
 	g_autofree char *user = fixture_user(f, "maildir");
 	g_autofree char *text = NULL;
 	g_autoptr(GString) dump = NULL, err = NULL;
