@@ -313,7 +313,6 @@ tell_counts(struct teller *t, const struct story_record *record)
 {
 	const char *client = story_client(t->pool, record->session);
 
-	t->repeated = NULL;
 	tell_download_count(t, record, record->usecs, client);
 	if (record->deleted > 0) {
 		story_add_line(t->result, t->pool, record, "deleted",
@@ -347,20 +346,44 @@ keep_download(struct teller *t, const struct story_record *record)
 	hash_table_update(t->downloads, key, record);
 }
 
+/* What the session's own record says of marks, where there are no records of
+   them. Returns FALSE if that is nothing. */
+static bool
+tell_mark_count(struct teller *t, const struct story_record *record)
+{
+	const struct story_session *session = record->session;
+	uint64_t deletions = I_MAX(session->deletions, record->deleted);
+	uint64_t marks;
+
+	if (session->marks > 0 || session->dele_count <= deletions)
+		return FALSE;
+	marks = session->dele_count - deletions;
+	story_add_line(t->result, t->pool, record, "marked", t_strdup_printf(
+		"%s marked for deletion by %s, %s",
+		popinjay_log_text_count(marks, "message"),
+		story_client(t->pool, session),
+		story_not_deleted(session)))->count = marks;
+	return TRUE;
+}
+
 static void
 tell_session(struct teller *t, const struct story_record *record)
 {
 	struct story_session *session = record->session;
+	bool told = TRUE;
 
 	if (session->work != NULL) {
 		tell_work(t, session->work, record);
 		session->work = NULL;
-		t->repeated = NULL;
 	} else if (record->downloaded > 0 || record->deleted > 0) {
 		tell_counts(t, record);
 	} else {
-		tell_repeated(t, record, "polled", "mail checked", "by");
+		told = FALSE;
 	}
+	if (tell_mark_count(t, record) || told)
+		t->repeated = NULL;
+	else
+		tell_repeated(t, record, "polled", "mail checked", "by");
 }
 
 static void

@@ -317,6 +317,29 @@ static const struct story_case cases[] = {
 	  { "13:59 3 messages deleted by 198.51.100.7 (PLAIN)",
 	    "13:59 5 messages downloaded by 198.51.100.7 (PLAIN), 2 of them "
 	    "once more" } },
+	{ "mailbox-sessions-only-marked", NULL, NULL,
+	  { R("11:59:01", "session", "a", 1, END(PHONE, "quit")
+	      ",\"dele_count\":8,\"expunged_count\":0"),
+	    R("12:59:01", "session", "b", 1, END(PHONE, "quit")
+	      ",\"dele_count\":8,\"expunged_count\":7"),
+	    R("13:59:01", "session", "c", 1, END(PHONE, "timeout")
+	      ",\"dele_count\":1,\"expunged_count\":0") },
+	  { "13:59 1 message marked for deletion by 198.51.100.7 (PLAIN), but "
+	    "kept, for the client fell silent before QUIT",
+	    "12:59 1 message marked for deletion by 198.51.100.7 (PLAIN), and "
+	    "the log does not say what became of that",
+	    "12:59 7 messages deleted by 198.51.100.7 (PLAIN)",
+	    "11:59 8 messages marked for deletion by 198.51.100.7 (PLAIN), "
+	    "and the log does not say what became of that" } },
+	{ "mailbox-deleted-and-marked", NULL, NULL,
+	  { R("12:59:01", "message", "a", 1,
+	      EXPUNGE(PHONE, "\"fetched\":true," NAMED(1))),
+	    R("12:59:01", "session", "a", 2, END(PHONE, "quit")
+	      ",\"dele_count\":2,\"expunged_count\":1") },
+	  { "12:59 1 message marked for deletion by 198.51.100.7 (PLAIN), and "
+	    "the log does not say what became of that",
+	    "12:59 1 message deleted by 198.51.100.7 (PLAIN), after it was "
+	    "downloaded", "- <m1@example.org>, 850 bytes" } },
 	{ "mailbox-refused-logins", NULL, NULL,
 	  { R("13:59:01", "login", "a", 1, REFUSED("authentication_failed")),
 	    R("13:59:31", "login", "b", 1, REFUSED("authentication_failed")),
@@ -524,8 +547,7 @@ static void test_many(void)
 	pool_unref(&pool);
 }
 
-/* A client may mark as fast as it can, a message or many of a name: that takes
-   time in proportion. By the square it would be half a minute. */
+/* A client may mark as fast as it can: that takes time in proportion. */
 static void test_many_marks(const void *data)
 {
 	static const struct popinjay_log_story_settings set = {
