@@ -12,6 +12,8 @@ export POPINJAY_DOVECOT=${POPINJAY_DOVECOT-}
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P) || exit 1
 build=$top/build
+# where it is built from
+source=$top
 logs=$build/check-logs
 jobs=${POPINJAY_JOBS:-$(nproc)}
 ulimit -c 0
@@ -37,6 +39,23 @@ use_copy_if_needed() {
 	exit $status
 }
 
+# Where the tree itself has been configured, as README.md says under Install,
+# automake refuses to build in another directory: so build from a copy of what
+# was not made there. Times stay, so what is up to date is not made again.
+use_source_copy_if_needed() {
+	[ -e "$top/config.status" ] || return 0
+	source=$build/source
+	mkdir -p "$source" && tar -c -C "$top" --exclude=./build \
+		--exclude=./.git --exclude=./autom4te.cache \
+		--exclude=./config.status --exclude=./Makefile \
+		--exclude=./libtool --exclude=./autoconf.h \
+		--exclude=./popinjay-config.h --exclude=./stamp-h1 \
+		--exclude=.libs --exclude=.deps --exclude=.dirstamp \
+		--exclude=./stage --exclude=log-page-data.c \
+		--exclude='*.o' --exclude='*.lo' --exclude='*.la' . |
+		tar -x -C "$source"
+}
+
 # step NAME COMMAND [ARG...]: run what has to work before anything else can.
 step() {
 	local name=$1 started=$SECONDS log=$logs/$1.log
@@ -60,7 +79,7 @@ config_args=(--enable-werror --enable-maintainer-mode
 # shellcheck disable=SC2206
 config_args+=(${POPINJAY_CONFIGURE-})
 config_stamp() {
-	echo "${config_args[@]}"
+	echo "$source ${config_args[*]}"
 	cat "${POPINJAY_DOVECOT:-/usr/lib/dovecot}/dovecot-config" 2>/dev/null
 	PATH=$PATH:/usr/local/sbin:/usr/sbin dovecot --version 2>/dev/null
 }
@@ -72,7 +91,7 @@ configure() {
 	shift
 	rm -f "$dir/check-stamp"
 	mkdir -p "$dir" && cd "$dir" &&
-		"$top/configure" "${config_args[@]}" "$@" &&
+		"$source/configure" "${config_args[@]}" "$@" &&
 		config_stamp >check-stamp
 }
 
@@ -83,14 +102,15 @@ is_configured() {
 # Install what is missing, wait for others who build here, and build the
 # modules, so that tests find them in build/stage.
 build_modules() {
-	"$top/tests/prepare" </dev/null || build_failed
+	"$top/tests/prepare" "$me" </dev/null || build_failed
 	mkdir -p "$logs" || exit 1
 	exec 9>"$build/check-lock"
 	flock -n 9 || {
 		echo "$me: waiting for another run in this tree"
 		flock 9
 	}
-	[ -x "$top/configure" ] || step autogen "$top/autogen.sh"
+	use_source_copy_if_needed || exit 1
+	[ -x "$source/configure" ] || step autogen "$source/autogen.sh"
 	is_configured "$build" || step configure configure "$build"
 	step build make -C "$build" -j "$jobs" all
 	step stage make -C "$build" stage

@@ -16,10 +16,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Dovecot 2.3 expands what stands in plugin {}: %% is a % of ours. */
-#define POLICY_2_3 "plugin {\n  popinjay_uidl_format = %%{hmac}\n}\n"
-#define POLICY_2_4 "popinjay_uidl_format = %{hmac}\n"
-
 #define PLUGIN POPINJAY_BUILDDIR \
 	"/tests/plugin/lib30_popinjay_example_plugin.so"
 
@@ -56,6 +52,7 @@ int main(int argc, char **argv)
 	g_autofree char *key_file = NULL, *error = NULL;
 	const char *settings[] = {
 		"popinjay_uidl_key_file", NULL,
+		"popinjay_uidl_format", "{hmac}",
 		"popinjay_capability_implementation", "yes", NULL
 	};
 	const struct fixture_options options = {
@@ -72,7 +69,6 @@ int main(int argc, char **argv)
 	settings[1] = key_file = g_build_filename(*++argv, "uidl.key", NULL);
 
 	f = fixture_new(&options);
-	fixture_reload(f, fixture_is_2_3() ? POLICY_2_3 : POLICY_2_4);
 	fixture_user_add(f, "alice");
 	while (*++argv != NULL) {
 		g_autofree char *mail = NULL;
