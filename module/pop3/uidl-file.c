@@ -10,9 +10,11 @@
 #include "eacces-error.h"
 #include "fdatasync-path.h"
 #include "file-dotlock.h"
+#include "master-service.h"
 #include "mkdir-parents.h"
 #include "nfs-workarounds.h"
 #include "safe-mkstemp.h"
+#include "sleep.h"
 #include "unlink-old-files.h"
 #include "write-full.h"
 #include "mail-storage-private.h"
@@ -21,11 +23,19 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 /* A writer holds the lock for one write and one fsync. */
 #define LOCK_STALE_SECS 20
 #define LOCK_TIMEOUT_SECS 30
+/* A writer that creates a lock says at once who it is. */
+#define LOCK_EMPTY_SECS 2
+
+/* Where other users wait for this process too, so many tries are enough for a
+   writer that lives. */
+#define SHARED_LOCK_TRIES 25
+#define SHARED_LOCK_TRY_MSECS 10
 
 #define TEMP_SUFFIX ".tmp."
 
@@ -218,18 +228,71 @@ static void file_unlink_temps(struct popinjay_uidl_file *file)
 			       file->lock_st.st_ctime + 1);
 }
 
-int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
-			    const char **error_r)
+/* Remove the lock of a writer that was killed before it could say who it is:
+   Dovecot would wait until it is stale. */
+static void
+unlink_empty_lock(struct popinjay_uidl_file *file, const char *lock_path)
+{
+	struct stat st;
+
+	if (file->box->storage->set->mail_nfs_storage) {
+		nfs_flush_file_handle_cache(lock_path);
+		nfs_flush_attr_cache_unlocked(lock_path);
+	}
+	if (nfs_safe_lstat(lock_path, &st) == 0 && st.st_size == 0 &&
+	    st.st_ctime + LOCK_EMPTY_SECS < time(NULL))
+		i_unlink_if_exists(lock_path);
+}
+
+/* Returns 1, 0 if another process still has the lock, or -1 with errno set. */
+static int try_lock(struct popinjay_uidl_file *file,
+			 const struct dotlock_settings *set, bool wait)
+{
+	const enum dotlock_create_flags flags =
+		wait ? 0 : DOTLOCK_CREATE_FLAG_NONBLOCK;
+	int ret;
+
+	unlink_empty_lock(file, t_strconcat(file->path, ".lock", NULL));
+	ret = file_dotlock_create(set, file->path, flags, &file->dotlock);
+	if (ret < 0 && errno == ENOENT && file_create_dir(file) == 0) {
+		ret = file_dotlock_create(set, file->path, flags,
+					  &file->dotlock);
+	}
+	return ret;
+}
+
+/* Returns as try_lock(). */
+static int wait_lock(struct popinjay_uidl_file *file)
 {
 	const struct mail_storage_settings *set = file->box->storage->set;
 	const struct dotlock_settings dotlock_set = {
-		.timeout = mail_storage_get_lock_timeout(file->box->storage,
-							 LOCK_TIMEOUT_SECS),
+		/* an empty lock is looked for that often */
+		.timeout = LOCK_EMPTY_SECS,
 		.stale_timeout = LOCK_STALE_SECS,
 		.use_excl_lock = set->dotlock_use_excl,
 		.nfs_flush = set->mail_nfs_storage,
 		.use_io_notify = TRUE
 	};
+	bool shared = master_service_get_client_limit(master_service) > 1;
+	time_t until = time(NULL) +
+		mail_storage_get_lock_timeout(file->box->storage,
+					      LOCK_TIMEOUT_SECS);
+	unsigned int tries = 1;
+	int ret;
+
+	while ((ret = try_lock(file, &dotlock_set, !shared)) == 0) {
+		if (shared ? tries++ == SHARED_LOCK_TRIES :
+		    time(NULL) >= until)
+			break;
+		if (shared)
+			i_sleep_msecs(SHARED_LOCK_TRY_MSECS);
+	}
+	return ret;
+}
+
+int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
+			    const char **error_r)
+{
 	const char *lock_path;
 	struct stat st;
 	bool had_lock;
@@ -241,11 +304,7 @@ int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 		return -1;
 	}
 	had_lock = lstat(t_strconcat(file->path, ".lock", NULL), &st) == 0;
-	ret = file_dotlock_create(&dotlock_set, file->path, 0, &file->dotlock);
-	if (ret < 0 && errno == ENOENT && file_create_dir(file) == 0) {
-		ret = file_dotlock_create(&dotlock_set, file->path, 0,
-					  &file->dotlock);
-	}
+	ret = wait_lock(file);
 	if (ret > 0) {
 		lock_path = file_dotlock_get_lock_path(file->dotlock);
 		if (nfs_safe_lstat(lock_path, &file->lock_st) == 0) {

@@ -34,8 +34,9 @@ int popinjay_uidl_file_read(struct popinjay_uidl_file *file, buffer_t *data,
 /* Returns TRUE if the file was there when it was last read or written. */
 bool popinjay_uidl_file_exists(const struct popinjay_uidl_file *file);
 
-/* Lock the file against other writers; waits for them. Returns 0, or -1 with
-   the reason in error_r. */
+/* Lock the file against other writers. Waits for them, but for a quarter of a
+   second only in a process that serves several users at a time. Returns 0, or
+   -1 with the reason in error_r. */
 int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 			    const char **error_r);
 void popinjay_uidl_file_unlock(struct popinjay_uidl_file *file);
