@@ -243,13 +243,12 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
 #include "mail-user.h"
 #include "index-storage.h"
 #include "index-mail.h"
+#include "dbox-mail.h"
+#include "maildir-filename.h"
 #include "maildir-uidlist.h"
 #include "mbox-storage.h"
 #include "sdbox-storage.h"
 #include "dbox-save.h"]])
-  POPINJAY_PROBE([MAIL_STORAGE_SERVICE_SSL_SETTINGS],
-    [mail_storage_service_user_get_ssl_settings()], [storage],
-    [[return mail_storage_service_user_get_ssl_settings(NULL) != NULL;]])
   POPINJAY_PROBE([MAIL_USER_CONN_SSL_SECURED],
     [struct mail_user member conn.ssl_secured], [storage],
     [[struct mail_user *u = NULL; return u->conn.ssl_secured;]])

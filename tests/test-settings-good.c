@@ -37,7 +37,7 @@ struct capa_case {
 
 static const struct capa_case capa_cases[] = {
 	{ "clear", "plain", TRUE, NULL, FALSE, POP3_CLEAR, "",
-	  "STLS", "SASL" },
+	  "USER", "SASL" },
 	{ "stls", "plain", TRUE, NULL, FALSE, POP3_STLS, "", "USER", "STLS" },
 	{ "tls", "plain", TRUE, NULL, FALSE, POP3_TLS, "", "USER", "STLS" },
 	{ "two", "plain login", TRUE, NULL, FALSE, POP3_CLEAR, "",
@@ -65,7 +65,7 @@ static const struct capa_case capa_cases[] = {
 	{ "no-tls", "plain cram-md5", TRUE, NULL, FALSE, POP3_CLEAR,
 	  "ssl = no\n", "USER", "STLS" },
 	{ "tls-required", "plain cram-md5", FALSE, NULL, TRUE, POP3_CLEAR,
-	  "ssl = required\n", "STLS", NULL },
+	  "ssl = required\n", NULL, "STLS" },
 	{ "tls-required-stls", "plain cram-md5", FALSE, "127.0.0.2", FALSE,
 	  POP3_STLS, "ssl = required\n", "USER", "STLS" },
 	{ "workaround", "plain", TRUE, NULL, FALSE, POP3_CLEAR,
@@ -131,6 +131,19 @@ static gboolean has_line(const GString *reply, const char *line)
 	return g_strv_contains((const char *const *)lines, line);
 }
 
+/* After login all is there that was there before it, but STLS. */
+static void assert_as_before(const GString *after, GString *before)
+{
+	static const char *const stls = "\r\nSTLS\r\n";
+	const char *line = strstr(before->str, stls);
+
+	if (line != NULL) {
+		g_string_erase(before, line - before->str,
+			       (gssize)strlen("\r\nSTLS"));
+	}
+	g_assert_cmpstr(after->str, ==, before->str);
+}
+
 static void test_capa(gconstpointer data)
 {
 	const struct capa_case *c = data;
@@ -150,7 +163,7 @@ static void test_capa(gconstpointer data)
 	after = ask_capa(pop3);
 	pop3_quit(pop3, "Logging out.");
 
-	g_assert_cmpstr(after->str, ==, before->str);
+	assert_as_before(after, before);
 	g_assert_true(c->line == NULL || has_line(after, c->line));
 	g_assert_false(c->no_line != NULL && has_line(after, c->no_line));
 }
@@ -179,7 +192,7 @@ static void test_implementation(void)
 	g_string_truncate(before, before->len - strlen(".\r\n"));
 	g_string_append(before, "IMPLEMENTATION Popinjay-" POPINJAY_VERSION
 			"\r\n.\r\n");
-	g_assert_cmpstr(after->str, ==, before->str);
+	assert_as_before(after, before);
 }
 
 /* What Dovecot 2.3 does not tell a mail process cannot be known. Then CAPA says
@@ -209,7 +222,7 @@ static void test_untold(void)
 		g_string_replace(before, "SASL PLAIN LOGIN CRAM-MD5",
 				 "SASL CRAM-MD5", 0);
 	}
-	g_assert_cmpstr(after->str, ==, before->str);
+	assert_as_before(after, before);
 }
 
 /* --- popinjay_idle_timeout --- */

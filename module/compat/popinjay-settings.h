@@ -64,8 +64,6 @@ struct popinjay_settings {
 	const char *popinjay_sasl_mechanisms;
 	/* "yes", "no" or "" */
 	const char *popinjay_disable_plaintext_auth;
-	/* Dovecot's own: "no" if it offers no TLS */
-	const char *ssl;
 };
 
 /* Read the settings of a user. Returns 0, or -1 with the reason in error_r: a

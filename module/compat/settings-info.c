@@ -57,7 +57,6 @@ static const struct setting_define popinjay_setting_defines[] = {
 	DEF(STR, popinjay_sasl_mechanisms),
 	DEF(STR, popinjay_disable_plaintext_auth),
 
-	SETTING_DEFINE_STRUCT_ENUM("ssl", set.ssl, struct settings),
 	SETTING_DEFINE_STRUCT_BOOLLIST("auth_mechanisms", auth_mechanisms,
 				       struct settings),
 	SETTING_DEFINE_STRUCT_BOOL("auth_allow_cleartext",
@@ -87,7 +86,6 @@ static const struct settings popinjay_default_settings = {
 		.popinjay_idle_timeout_secs = 10 * 60,
 		.popinjay_sasl_mechanisms = "",
 		.popinjay_disable_plaintext_auth = "",
-		.ssl = "yes:no:required",
 		.pop3_reuse_xuidl = FALSE
 	},
 	.uidl_strict = "no",

@@ -13,7 +13,6 @@
 #include "settings-parser.h"
 #include "mail-user.h"
 #include "mail-storage-service.h"
-#include "master-service-ssl-settings.h"
 #include "mail-storage-settings.h"
 #include "popinjay-settings.h"
 #include "settings-bool.h"
@@ -192,19 +191,6 @@ settings_parse(struct popinjay_settings *set, struct mail_user *user,
 	return 0;
 }
 
-static const char *get_ssl(struct mail_user *user)
-{
-#ifdef POPINJAY_HAVE_MAIL_STORAGE_SERVICE_SSL_SETTINGS
-	return mail_storage_service_user_get_ssl_settings(
-		user->_service_user)->ssl;
-#else
-	/* only the login process has it: after login there is no STLS then, as
-	   in Dovecot's own CAPA */
-	i_assert(user != NULL);
-	return "no";
-#endif
-}
-
 int popinjay_settings_get(struct mail_user *user,
 			  const struct popinjay_settings **set_r,
 			  const char **error_r)
@@ -215,7 +201,6 @@ int popinjay_settings_get(struct mail_user *user,
 	pool = pool_alloconly_create("popinjay settings", 512);
 	set = p_new(pool, struct popinjay_settings, 1);
 	set->pool = pool;
-	set->ssl = get_ssl(user);
 	if (settings_parse(set, user, error_r) < 0) {
 		pool_unref(&pool);
 		return -1;

@@ -2,7 +2,8 @@
 
 /* The pop3 process: CAPA in the TRANSACTION state (RFC 2449 section 5). The
    capabilities whose "announced states" are "both" are told after login as
-   before it: STLS (RFC 2595), SASL (RFC 5034) and USER among them. */
+   before it: SASL (RFC 5034) and USER among them. STLS is permitted before
+   login only, and so told only there (RFC 2595 section 4). */
 
 #include "session.h"
 #include "array.h"
@@ -105,16 +106,12 @@ add_sasl(struct popinjay_session *session, bool cleartext,
 static void capabilities_collect(struct popinjay_session *session,
 				 struct popinjay_capabilities *capabilities)
 {
-	struct client *client = session->client;
 	const char *const *lines;
 	bool cleartext = cleartext_allowed(session);
 
 	lines = t_strsplit_spaces(POP3_CAPABILITY_REPLY, "\r\n");
 	for (; *lines != NULL; lines++)
 		popinjay_capabilities_add(capabilities, *lines);
-	if (!popinjay_client_is_tls(client) &&
-	    strcmp(session->puser->set->ssl, "no") != 0)
-		popinjay_capabilities_add(capabilities, "STLS");
 	if (cleartext)
 		popinjay_capabilities_add(capabilities, "USER");
 	add_sasl(session, cleartext, capabilities);
