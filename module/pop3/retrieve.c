@@ -34,6 +34,8 @@ struct retrieve {
 	struct popinjay_holder holder;
 	struct popinjay_wire wire;
 	uoff_t start_offset;
+	/* all of it was sent, and the line of "." */
+	bool finished;
 };
 
 /* What is to be sent of a message: used only while retrieve_more() runs. */
@@ -45,6 +47,9 @@ static void retrieve_free(void *context)
 	struct client *client = retrieve->session->client;
 	uoff_t bytes = client->output->offset - retrieve->start_offset;
 
+	/* Dovecot does not count the last line */
+	if (retrieve->finished)
+		bytes -= strlen(".\r\n");
 	if (retrieve->whole)
 		client->retr_bytes += bytes;
 	else
@@ -176,6 +181,7 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 		wire_buffer + unsent_size);
 	if (popinjay_request_send_last(request, wire_buffer, unsent_size) < 0)
 		return POPINJAY_OUTCOME_CUT;
+	retrieve->finished = TRUE;
 	if (retrieve->whole)
 		mark_seen(retrieve);
 	return POPINJAY_OUTCOME_OK;
