@@ -116,6 +116,42 @@ static void test_store_failed(void)
 	expect_count("failed", 1);
 }
 
+/* Without auth_verbose the log tells of a right secret that is refused, but of
+   no guess. */
+static void test_quiet(void)
+{
+	struct secrets *shared = s;
+	const struct secrets_options options = {
+		.store = SECRETS_FS, .fast_logins = TRUE,
+		.config = "auth_mechanisms = plain apop scram-sha-256\n"
+			"auth_verbose = no\nauth_debug = no\n"
+	};
+	static const char *const refused[] = {
+		"PLAIN", "APOP", "SCRAM-SHA-256"
+	};
+	g_autofree char *user = NULL, *id = NULL, *text = NULL, *regex = NULL;
+
+	s = secrets_new_with(&options);
+	user = fixture_user(s->f, "maildir");
+	text = secrets_add(s, user, &id, "-l", "phone", "-m",
+			   "plain,apop,scram-sha-256", NULL);
+	regex = g_strdup_printf("auth: Info: .*popinjay: refused: secret %s "
+				"\\(phone\\): .*TLS", id);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(refused); i++) {
+		gsize mark = fixture_log_size(s->f);
+
+		g_free(secrets_login(s, POP3_TLS, refused[i], user, "wrong",
+				     NULL));
+		g_free(secrets_login(s, POP3_CLEAR, refused[i], user, text,
+				     NULL));
+		g_free(fixture_log_wait(s->f, mark, regex));
+		g_assert_cmpuint(fixture_log_count(s->f, mark, "popinjay: "),
+				 ==, 1);
+	}
+	secrets_free(s);
+	s = shared;
+}
+
 int main(int argc, char *argv[])
 {
 	const struct secrets_options options = {
@@ -130,6 +166,7 @@ int main(int argc, char *argv[])
 	fixture_log_allow(s->f, "popinjay: The secrets of user");
 	g_test_add_func("/events/logins", test_events);
 	g_test_add_func("/events/store-failed", test_store_failed);
+	g_test_add_func("/events/quiet", test_quiet);
 	ret = g_test_run();
 	secrets_free(s);
 	return ret;

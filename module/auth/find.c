@@ -67,6 +67,7 @@ void popinjay_find_secret(const struct popinjay_passdb *db, const char *user,
 			finding->text = text;
 		} else {
 			finding->refusal = secret_str(secret, refusal);
+			finding->limited = TRUE;
 		}
 	}
 	if (finding->refusal == NULL) {

@@ -58,12 +58,18 @@ static void log_store_failed(struct lookup *lookup, const char *error)
 	event_unref(&event);
 }
 
-static void log_refused(struct lookup *lookup, const char *reason)
+static void
+log_refused(struct lookup *lookup, const struct popinjay_finding *finding)
 {
 	struct event *event = lookup_event(lookup, "popinjay_auth_refused");
 
-	event_add_str(event, "reason", reason);
-	e_info(event, "popinjay: refused: %s", reason);
+	if (finding->limited) {
+		/* Whoever knows the secret is no guesser: the administrator
+		   will ask why, also without auth_verbose. */
+		event_set_min_log_level(event, LOG_TYPE_INFO);
+	}
+	event_add_str(event, "reason", finding->refusal);
+	e_info(event, "popinjay: refused: %s", finding->refusal);
 	event_unref(&event);
 }
 
@@ -167,7 +173,7 @@ lookup_value(struct lookup *lookup, int ret, const char *value,
 	else if (finding.damage != NULL)
 		finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
 	else {
-		log_refused(lookup, finding.refusal);
+		log_refused(lookup, &finding);
 		finish(lookup, PASSDB_RESULT_PASSWORD_MISMATCH, NULL, NULL);
 	}
 }

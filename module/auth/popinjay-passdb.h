@@ -46,6 +46,8 @@ struct popinjay_finding {
 	const char *text;
 	/* why there is none */
 	const char *refusal;
+	/* that is not what the client knows, but a limit of the secret */
+	bool limited;
 	/* why a record could not be opened, or NULL */
 	const char *damage;
 };
