@@ -316,8 +316,8 @@ static void test_many_marks(const void *data)
 	gboolean one = data != NULL;
 	struct popinjay_log_story *story = popinjay_log_story_init(&set);
 	pool_t pool = pool_alloconly_create("test", 4096);
-	clock_t begin = clock();
 	struct popinjay_log_story_result *result;
+	clock_t begin;
 
 	for (unsigned int i = 1; i <= count; i++) {
 		g_autofree char *text = g_strdup_printf(
@@ -328,9 +328,11 @@ static void test_many_marks(const void *data)
 
 		add(story, text);
 	}
+	begin = clock();
 	result = popinjay_log_story_tell(story, pool);
+	g_test_message("%.2f s", (double)(clock() - begin) / CLOCKS_PER_SEC);
+	g_assert_cmpint((clock() - begin) / CLOCKS_PER_SEC, <, 5);
 	g_assert_cmpuint(array_count(&result->lines), ==, one ? 1 : count);
-	g_assert_cmpint((clock() - begin) / CLOCKS_PER_SEC, <, 15);
 	popinjay_log_story_deinit(&story);
 	pool_unref(&pool);
 }
