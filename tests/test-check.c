@@ -322,6 +322,35 @@ static void test_many_users(void)
 	fixture_free(f);
 }
 
+/* The example for large sites where users have uids of their own. */
+static void test_large_site(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	g_autofree char *example = fixture_read_source(fixture_is_2_3() ?
+		"doc/large-site-2.3.conf.ext" : "doc/large-site-2.4.conf.ext");
+	g_autofree char *path = g_build_filename(f->dir, "list", NULL);
+	g_autoptr(GString) out = NULL, same = NULL;
+
+	if (geteuid() != 0) {
+		g_test_skip("users of their own need root");
+		fixture_free(f);
+		return;
+	}
+	fixture_user_add(f, "alice");
+	fixture_user_add(f, "bob");
+	g_assert_true(g_file_set_contents(path, "alice\nbob\n", -1, NULL));
+	g_assert_cmpint(fixture_doveadm(f, NULL, &same, NULL, "popinjay",
+					"check", "-F", path, NULL), ==, 0);
+	fixture_reload(f, example);
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"check", "-F", path, NULL), ==,
+			EX_CONFIG);
+	assert_has(out->str, "^error +service pop3: A process serves more than "
+		   "one session \\(\\w+_count=1000\\), but users have uids of "
+		   "their own \\(alice 5001, bob 5002\\), ");
+	fixture_free(f);
+}
+
 /* POP3 without the plugin is no error, for the package may be installed and not
    used. A user who was asked for does not have it, though. */
 static void test_not_loaded(void)
@@ -430,6 +459,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/check/chroot", test_chroot);
 	g_test_add_func("/check/copied-settings", test_copied_settings);
 	g_test_add_func("/check/many-users", test_many_users);
+	g_test_add_func("/check/large-site", test_large_site);
 	g_test_add_func("/check/not-loaded", test_not_loaded);
 	g_test_add_func("/check/modules", test_modules);
 	g_test_add_func("/check/log-service", test_log_service);

@@ -46,6 +46,13 @@ static void name(struct doveadm_mail_cmd_context *ctx) \
 	NULL
 #endif
 
+/* How many sessions a process of pop3 serves. */
+#ifdef POPINJAY_HAVE_SETTINGS_GET
+#  define POPINJAY_DOVEADM_SERVICE_COUNT "service/pop3/restart_request_count"
+#else
+#  define POPINJAY_DOVEADM_SERVICE_COUNT "service/pop3/service_count"
+#endif
+
 /* Let doveadm accept the parameters of its command though the command has no
    function to be told of them. */
 void popinjay_doveadm_accept_params(struct doveadm_mail_cmd_context *ctx);

@@ -4,6 +4,7 @@
    a user it looks at what all users share. */
 
 #include "lib.h"
+#include "mail-user.h"
 #include "module-dir.h"
 #include "doveadm-mail.h"
 #include "doveadm-print.h"
@@ -87,7 +88,8 @@ static void check_server(struct check *check)
 		"base_dir", "libexec_dir", "login_plugin_dir", "login_plugins",
 		"mail_plugin_dir", "mail_plugins", "passdb",
 		POPINJAY_LOG_EXECUTABLE,
-		"service/popinjay-log/user", POPINJAY_DOVEADM_COPIED_SETTINGS
+		"service/popinjay-log/user", POPINJAY_DOVEADM_SERVICE_COUNT,
+		POPINJAY_DOVEADM_COPIED_SETTINGS
 	};
 	const char *error;
 
@@ -166,11 +168,34 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 }
 POPINJAY_DOVEADM_INIT(cmd_init_args, cmd_init)
 
+/* A process that has become one user cannot become another. */
+static void check_uid(struct check *check, const struct mail_user *user)
+{
+	const char *count = doveconf_find(&check->pop3,
+					  POPINJAY_DOVEADM_SERVICE_COUNT);
+
+	if (check->first_user == NULL) {
+		check->first_user = p_strdup(check->pool, user->username);
+		check->first_uid = user->uid;
+	}
+	if (*count == '\0' || strcmp(count, "1") == 0 || check->uids_told ||
+	    check->first_uid == user->uid)
+		return;
+	check->uids_told = TRUE;
+	check_print(check, CHECK_ERROR, "service pop3", "A process serves more "
+		"than one session (%s=%s), but users have uids of their own "
+		"(%s %s, %s %s), so that many logins fail: set it to 1",
+		strrchr(POPINJAY_DOVEADM_SERVICE_COUNT, '/') + 1, count,
+		check->first_user, dec2str(check->first_uid), user->username,
+		dec2str(user->uid));
+}
+
 static int
 cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 {
 	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
 
+	check_uid(&cmd->check, user);
 	check_user(&cmd->check, user->username);
 	return 0;
 }

@@ -22,6 +22,11 @@ struct check {
 	/* exit status, 0 as long as nothing is wrong */
 	int exit_code;
 	unsigned int users, bad_users;
+	/* of several, the first one and its uid; it was told that another has
+	   another uid, where that matters */
+	const char *first_user;
+	uid_t first_uid;
+	bool uids_told;
 
 	/* sees all settings of doveadm */
 	struct event *event;
