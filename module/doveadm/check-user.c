@@ -64,11 +64,11 @@ ask_pop3(struct check *check, const char *what, const char *user)
 		DOVECOT_PRESERVE_ENVS_ENV"="POPINJAY_CHECK_ENV,
 		NULL
 	};
+	const char *file = doveconf_file();
 	const char *const argv[] = {
 		t_strconcat(doveconf_find(&check->pop3, "libexec_dir"),
 			    "/pop3", NULL),
-		"-c", master_service_get_config_path(master_service),
-		"-u", user, NULL
+		"-u", user, file == NULL ? NULL : "-c", file, NULL
 	};
 	string_t *output = t_str_new(256), *errors = t_str_new(256);
 	const char *error;

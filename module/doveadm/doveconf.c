@@ -10,6 +10,8 @@
 #include "doveconf.h"
 #include "program.h"
 
+#include <sys/stat.h>
+
 /* A line is "name = value", "section name {" or "}"; the name may have the
    sections in it already. */
 static void
@@ -47,22 +49,47 @@ parse_line(pool_t pool, const char *line, string_t *sections,
 	}
 }
 
+/* A process that Dovecot has started gets the configuration from a socket: 2.4
+   tells it the file, too; else it is what the master process was told. */
+const char *doveconf_file(void)
+{
+	const char *path = master_service_get_config_path(master_service);
+	const char *const *args;
+	struct stat st;
+
+	if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return path;
+	path = getenv("CONFIG_FILE");
+	if (path != NULL && stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return path;
+	for (args = program_parent_args(); *args != NULL; args++) {
+		if (strcmp(args[0], "-c") == 0 && args[1] != NULL)
+			return args[1];
+	}
+	return NULL;
+}
+
 int doveconf_get(pool_t pool, const char *protocol, const char *const *names,
 		 ARRAY_TYPE(doveconf_setting) *settings_r,
 		 const char **error_r)
 {
 	ARRAY_TYPE(const_string) argv;
 	const char *const head[] = {
-		program_beside_doveadm("doveconf"),
-		"-c", master_service_get_config_path(master_service),
-		"-x", "-f", t_strconcat("protocol=", protocol, NULL)
+		program_beside_doveadm("doveconf"), "-x", "-f",
+		t_strconcat("protocol=", protocol, NULL)
 	};
+	const char *file = doveconf_file();
 	string_t *output = t_str_new(1024), *errors = t_str_new(128);
 	string_t *sections = t_str_new(64);
 	const char *const *linep;
 
 	t_array_init(&argv, 16);
 	array_append(&argv, head, N_ELEMENTS(head));
+	if (file != NULL) {
+		const char *const config[] = { "-c", file };
+
+		array_append(&argv, config, N_ELEMENTS(config));
+	}
 	array_append(&argv, names, str_array_length(names) + 1);
 	if (program_run(array_front(&argv), NULL, output, errors,
 			error_r) != 0) {

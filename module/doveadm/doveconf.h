@@ -38,4 +38,8 @@ doveconf_log_service(const ARRAY_TYPE(doveconf_setting) *settings,
 bool doveconf_list_has(const ARRAY_TYPE(doveconf_setting) *settings,
 		       const char *name, const char *word);
 
+/* Returns the path of the configuration file for the option -c of Dovecot's
+   programs, or NULL if it is their default. */
+const char *doveconf_file(void);
+
 #endif

@@ -3,11 +3,13 @@
 /* doveadm: asks other programs of Dovecot's what only they know. */
 
 #include "lib.h"
+#include "array.h"
 #include "env-util.h"
 #include "execv-const.h"
 #include "str.h"
 #include "program.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,6 +79,24 @@ static void read_both(int out, int err, string_t *output, string_t *errors)
 		if (err != -1 && fds[1].revents != 0)
 			(void)read_some(&err, errors);
 	}
+}
+
+const char *const *program_parent_args(void)
+{
+	const char *path = t_strdup_printf("/proc/%ld/cmdline",
+					   (long)getppid());
+	ARRAY_TYPE(const_string) args;
+	const char *arg, *end;
+	string_t *text = t_str_new(1024);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	while (fd != -1 && read_some(&fd, text)) ;
+	t_array_init(&args, 8);
+	arg = str_c(text);
+	for (end = arg + str_len(text); arg < end; arg += strlen(arg) + 1)
+		array_push_back(&args, &arg);
+	array_append_zero(&args);
+	return array_front(&args);
 }
 
 int program_run(const char *const *argv, const char *const *env,

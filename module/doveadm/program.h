@@ -11,6 +11,10 @@
 int program_run(const char *const *argv, const char *const *env,
 		string_t *output, string_t *errors, const char **error_r);
 
+/* Returns the command line of the process that started this one, which ends
+   with NULL and is empty where it cannot be read. */
+const char *const *program_parent_args(void);
+
 /* Returns the path of a program that lies beside doveadm, or only its name if
    it is not there. */
 const char *program_beside_doveadm(const char *name);

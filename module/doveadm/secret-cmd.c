@@ -15,6 +15,7 @@
 #include "mail-user.h"
 #include "compat-doveadm.h"
 #include "configuration.h"
+#include "input.h"
 #include "secret-cmd.h"
 #include "secret-key.h"
 #include "secret-turn.h"
@@ -431,13 +432,16 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 	const char *const *headers = cmd->headers;
+	const char *error;
 
 	get_params(cmd);
 	secret_cmd_accounts_init(cmd);
 	for (; headers != NULL && *headers != NULL; headers++)
 		doveadm_print_header_simple(*headers);
-	if (cmd->input)
-		doveadm_mail_get_input(ctx);
+	if (cmd->input && popinjay_input_get(ctx, &error) < 0) {
+		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
+		popinjay_no_users(ctx);
+	}
 }
 POPINJAY_DOVEADM_INIT(cmd_init_params, cmd_init)
 

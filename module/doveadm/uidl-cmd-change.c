@@ -9,6 +9,7 @@
 #include "istream.h"
 #include "mail-user.h"
 #include "doveadm-print.h"
+#include "input.h"
 #include "popinjay.h"
 #include "uidl-api.h"
 #include "uidl-cmd.h"
@@ -399,13 +400,19 @@ static void import_print(const struct import *import)
 
 static void import_init(struct uidl_cmd *cmd)
 {
+	const char *error;
+
 	uidl_cmd_source_params(cmd);
 	cmd->dry_run = uidl_cmd_flag(cmd, "dry-run");
 	cmd->replace = uidl_cmd_flag(cmd, "replace");
 	if (cmd->source.from != NULL)
 		return;
-	doveadm_mail_get_input(&cmd->ctx);
-	cmd->bad_input = import_get_table(cmd) < 0;
+	if (popinjay_input_get(&cmd->ctx, &error) < 0) {
+		uidl_cmd_fail(cmd, EX_USAGE, "%s", error);
+		cmd->bad_input = TRUE;
+	} else {
+		cmd->bad_input = import_get_table(cmd) < 0;
+	}
 }
 
 static int import_run(struct uidl_cmd *cmd, struct mailbox *box)

@@ -223,16 +223,18 @@ static void diff_init(struct uidl_cmd *cmd)
 	cmd->stock = uidl_cmd_flag(cmd, "stock");
 	if (other->strict != NULL && strcmp(other->strict, "yes") != 0 &&
 	    strcmp(other->strict, "no") != 0) {
-		i_fatal_status(EX_USAGE, "strict=%s: Use yes or no",
-			       other->strict);
+		uidl_cmd_fail(cmd, EX_USAGE, "--strict=%s: Use yes or no",
+			      other->strict);
+		cmd->bad_input = TRUE;
 	}
 	if (other->format == NULL && other->policy == NULL &&
 	    other->sources == NULL && other->reuse_xuidl == NULL &&
 	    other->old_format == NULL && other->old_until == NULL &&
 	    other->strict == NULL && !other->ignore_saved &&
 	    !other->ignore_stored && cmd->location == NULL && !cmd->stock) {
-		i_fatal_status(EX_USAGE, "What would be other? Give at least "
-			       "one option, such as -f FORMAT");
+		uidl_cmd_fail(cmd, EX_USAGE, "What would be different? Give "
+			      "at least one option, such as -f FORMAT");
+		cmd->bad_input = TRUE;
 	}
 	cmd->other = other;
 	i_array_init(&cmd->diff_users, 64);

@@ -15,6 +15,7 @@
 #include "compat-doveadm.h"
 #include "doveconf.h"
 #include "header-digest.h"
+#include "input.h"
 #include "popinjay.h"
 #include "uidl-api.h"
 #include "uidl-cmd.h"
@@ -63,8 +64,10 @@ void uidl_cmd_source_params(struct uidl_cmd *cmd)
 	if (uidl_source_read_passwords(&cmd->source, cmd->ctx.pool,
 				       uidl_cmd_param(cmd, "password-file"),
 				       uidl_cmd_param(cmd, "passwords-file"),
-				       &error) < 0)
-		i_fatal_status(EX_USAGE, "%s", error);
+				       &error) < 0) {
+		uidl_cmd_fail(cmd, EX_USAGE, "%s", error);
+		cmd->bad_input = TRUE;
+	}
 	cmd->source.old_format = uidl_cmd_param(cmd, "old-format");
 	cmd->source.interactive =
 		cmd->ctx.cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI;
@@ -279,28 +282,24 @@ static int cmd_check_protocols(struct uidl_cmd *cmd)
 	return 0;
 }
 
-static int cmd_no_user(struct doveadm_mail_cmd_context *ctx ATTR_UNUSED,
-		       const char **username_r ATTR_UNUSED)
-{
-	return 0;
-}
-
 static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 {
 	struct uidl_cmd *cmd = container_of(ctx, struct uidl_cmd, ctx);
 	const char *const *headers = cmd->v->headers;
 
-	for (; *headers != NULL; headers++)
-		doveadm_print_header_simple(*headers);
 	if (cmd->v->init != NULL)
 		cmd->v->init(cmd);
 	/* a server has no configuration file to look into: its client has */
 	if (cmd->ctx.cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI &&
 	    !cmd->no_mailbox && !cmd->bad_input)
 		cmd->bad_input = cmd_check_protocols(cmd) < 0;
-	if (cmd->bad_input)
-		cmd->ctx.v.get_next_user = cmd_no_user;
-	else if (cmd->v->progress)
+	if (cmd->bad_input) {
+		popinjay_no_users(ctx);
+		return;
+	}
+	for (; *headers != NULL; headers++)
+		doveadm_print_header_simple(*headers);
+	if (cmd->v->progress)
 		cmd->progress = uidl_progress_init(ctx);
 }
 

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef POPINJAY_DOVEADM_INPUT_H
+#define POPINJAY_DOVEADM_INPUT_H
+
+struct doveadm_mail_cmd_context;
+
+/* Get the command's standard input into ctx->cmd_input, in its init. Returns 0,
+   or -1 with the reason in error_r if no user would get all of it. */
+int popinjay_input_get(struct doveadm_mail_cmd_context *ctx,
+		       const char **error_r);
+
+/* End the command before its first user, in its init. The caller has said why
+   and set an exit status. */
+void popinjay_no_users(struct doveadm_mail_cmd_context *ctx);
+
+#endif
