@@ -288,6 +288,37 @@ static void test_copied_settings(void)
 	fixture_free(f);
 }
 
+/* 2.4 takes any setting in any block, and nobody would read it. */
+static void test_misplaced_settings(void)
+{
+	struct fixture *f;
+	g_autoptr(GString) out = NULL, good = NULL;
+
+	if (fixture_is_2_3()) {
+		g_test_skip("2.3 refuses such a configuration");
+		return;
+	}
+	f = fixture_new(NULL);
+	fixture_reload(f,
+		"namespace inbox {\n"
+		"  popinjay_uidl_save = yes\n"
+		"  mailbox Trash {\n"
+		"    popinjay_uidl_format = {hmac}\n"
+		"  }\n"
+		"}\n");
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"check", NULL), ==, EX_CONFIG);
+	assert_has(out->str, "^error +popinjay_uidl_save: It is not read in "
+		   "namespace/inbox: ");
+	assert_has(out->str, "^error +popinjay_uidl_format: It is not read in "
+		   "namespace/inbox/mailbox/Trash: ");
+	fixture_reload(f, "protocol pop3 {\n  popinjay_uidl_save = yes\n}\n");
+	g_assert_cmpint(fixture_doveadm(f, NULL, &good, NULL, "popinjay",
+					"check", NULL), ==, 0);
+	assert_has_not(good->str, "^error");
+	fixture_free(f);
+}
+
 /* A user's own settings, one of whom has none. */
 static void test_many_users(void)
 {
@@ -458,6 +489,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/check/key-file-of-group", test_key_file_of_group);
 	g_test_add_func("/check/chroot", test_chroot);
 	g_test_add_func("/check/copied-settings", test_copied_settings);
+	g_test_add_func("/check/misplaced-settings", test_misplaced_settings);
 	g_test_add_func("/check/many-users", test_many_users);
 	g_test_add_func("/check/large-site", test_large_site);
 	g_test_add_func("/check/not-loaded", test_not_loaded);

@@ -82,11 +82,31 @@ static void check_copied_settings(struct check *check)
 	}
 }
 
+/* Dovecot 2.4 takes any setting in any block. */
+static void check_misplaced_settings(struct check *check)
+{
+	const struct doveconf_setting *setting;
+	const char *name;
+
+	array_foreach(&check->pop3, setting) {
+		name = strrchr(setting->name, '/');
+		if (name == NULL || strncmp(name, "/popinjay_", 10) != 0 ||
+		    (strncmp(setting->name, "namespace/", 10) != 0 &&
+		     strncmp(setting->name, "mailbox/", 8) != 0))
+			continue;
+		check_print(check, CHECK_ERROR, name + 1, "It is not read in "
+			    "%s: it is a setting of users, not of mailboxes. "
+			    "Move it out of namespace and mailbox blocks",
+			    t_strdup_until(setting->name, name));
+	}
+}
+
 static void check_server(struct check *check)
 {
 	static const char *const names[] = {
 		"base_dir", "libexec_dir", "login_plugin_dir", "login_plugins",
-		"mail_plugin_dir", "mail_plugins", "passdb",
+		"mail_plugin_dir", "mail_plugins", "mailbox", "namespace",
+		"passdb",
 		POPINJAY_LOG_EXECUTABLE,
 		"service/popinjay-log/user", POPINJAY_DOVEADM_SERVICE_COUNT,
 		POPINJAY_DOVEADM_COPIED_SETTINGS
@@ -100,6 +120,7 @@ static void check_server(struct check *check)
 		return;
 	}
 	check_copied_settings(check);
+	check_misplaced_settings(check);
 	check_modules(check);
 	check_log_service(check);
 	check_secrets(check);
