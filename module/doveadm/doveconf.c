@@ -80,7 +80,8 @@ int doveconf_get(pool_t pool, const char *protocol, const char *const *names,
 	};
 	const char *file = doveconf_file();
 	string_t *output = t_str_new(1024), *errors = t_str_new(128);
-	string_t *sections = t_str_new(64);
+	/* it grows in the frames of the lines */
+	string_t *sections = str_new(pool, 64);
 	const char *const *linep;
 
 	t_array_init(&argv, 16);
