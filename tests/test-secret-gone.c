@@ -78,6 +78,7 @@ static void start(enum secrets_store store)
 static void test_store(gconstpointer data)
 {
 	g_autofree char *text = NULL, *line = NULL, *reply = NULL;
+	g_autofree char *server = NULL;
 
 	start(GPOINTER_TO_INT(data));
 	SET_ACCOUNTS("joe", "jim", "ann");
@@ -103,6 +104,14 @@ static void test_store(gconstpointer data)
 		     "joe\t"ROW("scanner", "gone"), "list", "j*", NULL, NULL);
 	check_output(0, FIELDS"\n"ROW("tablet", "gone"), "list", "jim", NULL,
 		     NULL);
+	/* and by way of the doveadm server, whose process goes on */
+	server = g_build_filename(s->f->dir, "run", "doveadm-server", NULL);
+	for (unsigned int i = 0; i < 2; i++) {
+		check_output(0, FIELDS"\n"ROW("tablet", "gone"), "list", "jim",
+			     NULL, "-S", server);
+		check_output(0, FIELDS"\n"ROW("laptop", "yes"), "list", "ann",
+			     NULL, "-S", server);
+	}
 	check_output(0, "id\t.*\taccount\n.*\tgone\n", "show", "joe", NULL,
 		     "phone");
 	line = g_strconcat(text, "\n", NULL);
