@@ -255,7 +255,11 @@ static void test_open_socket(void)
 	const struct secrets_options options = {
 		.store = SECRETS_FS,
 		.config = "service dict {\n  unix_listener dict {\n"
-			"    mode = 0666\n  }\n}\n"
+			"    mode = 0666\n  }\n"
+			/* names of sections may be long */
+			"  unix_listener dict-of-a-program-that-has-a-name-"
+			"which-is-longer-than-anybody-needs {\n"
+			"    mode = 0600\n  }\n}\n"
 	};
 
 	g_assert_cmpstr(none, ==, "");
