@@ -200,7 +200,7 @@ static void test_no_libdovecot(gconstpointer data)
 static void test_build_path(gconstpointer data)
 {
 	static const char *const dirs[] = {
-		POPINJAY_SRCDIR, POPINJAY_BUILDDIR
+		POPINJAY_SRCDIR "/module/", POPINJAY_BUILDDIR
 	};
 	g_autofree char *text = NULL;
 	gsize size;
