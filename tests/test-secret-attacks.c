@@ -295,7 +295,7 @@ static void test_override_fields(void)
 			 0);
 	g_assert_cmpint(secrets_doveadm(s, "show", user, NULL, &out, "phone",
 					NULL), ==, 0);
-	g_assert_true(g_str_has_suffix(out, "\tk1\t\t\t\n"));
+	g_assert_true(g_str_has_suffix(out, "\tk1\t\t\t\tyes\n"));
 	secrets_free(s);
 	s = shared;
 }

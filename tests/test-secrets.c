@@ -287,19 +287,20 @@ static void test_last_use(void)
 
 	g_assert_cmpint(secrets_doveadm(sqlite, "show", user, NULL, &out,
 					"phone", NULL), ==, 0);
-	g_assert_true(g_str_has_suffix(out, "\tk1\t\t\t\n"));
+	g_assert_true(g_str_has_suffix(out, "\tk1\t\t\t\tyes\n"));
 	/* a wrong guess is no use, also where the mechanism finds out */
 	assert_refused(sqlite, POP3_STLS, "SCRAM-SHA-256", user, "wrong");
 	g_free(out);
 	g_assert_cmpint(secrets_doveadm(sqlite, "show", user, NULL, &out,
 					"phone", NULL), ==, 0);
-	g_assert_true(g_str_has_suffix(out, "\tk1\t\t\t\n"));
+	g_assert_true(g_str_has_suffix(out, "\tk1\t\t\t\tyes\n"));
 	assert_accepted(sqlite, POP3_STLS, "SCRAM-SHA-256", user, text);
 	for (unsigned int i = 0; ; i++) {
 		g_free(out);
 		g_assert_cmpint(secrets_doveadm(sqlite, "show", user, NULL,
 						&out, "phone", NULL), ==, 0);
-		if (g_str_has_suffix(out, "Z\t127.0.0.1\tSCRAM-SHA-256\n"))
+		if (g_str_has_suffix(out,
+				     "Z\t127.0.0.1\tSCRAM-SHA-256\tyes\n"))
 			break;
 		g_assert_cmpuint(i, <, 50);
 		g_usleep(100 * 1000);
