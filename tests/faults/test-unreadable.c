@@ -354,13 +354,14 @@ int main(int argc, char *argv[])
 		  "maildir mbox sdbox mdbox" }
 	};
 	static const struct no_size no_sizes[] = {
-		{ "maildir", "maildir", NULL },
+		{ "maildir", "maildir", NULL, FALSE },
 		/* the index of 2.4 knows its sizes without the cache */
 		{ "sdbox", "sdbox", NULL, TRUE },
 		/* Dovecot tries more than once */
-		{ "fast", "maildir", "pop3_fast_size_lookups = yes\n" },
+		{ "fast", "maildir", "pop3_fast_size_lookups = yes\n", FALSE },
 		/* Dovecot's own search */
-		{ "flag", "maildir", "pop3_deleted_flag = POP3Deleted\n" }
+		{ "flag", "maildir", "pop3_deleted_flag = POP3Deleted\n",
+		  FALSE }
 	};
 	int ret;
 
