@@ -15,6 +15,7 @@
 #include "record.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FILE_MODE 0600
@@ -131,13 +132,33 @@ static void file_error(struct event *event, const char *path,
 		"its records go to this log", path, function);
 }
 
+/* Returns TRUE if the last line of a file that is open as fd was cut off, as
+   when the disk was full, and not ended since. */
+static bool file_is_cut(int fd, const char *path)
+{
+	struct stat st;
+	char last = '\n';
+	int read_fd;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
+		return FALSE;
+	/* who may write need not be allowed to read */
+	read_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (read_fd == -1)
+		return FALSE;
+	if (pread(read_fd, &last, 1, st.st_size - 1) < 0)
+		last = '\n';
+	i_close_fd(&read_fd);
+	return last != '\n';
+}
+
 /* The file is opened anew for each line, so that it may be rotated away at any
    time; one write() of O_APPEND keeps lines of several processes apart. */
 static bool file_write_line(struct event *event, const char *path,
 			    const char *line)
 {
-	const char *text = t_strconcat(line, "\n", NULL);
-	size_t size = strlen(text);
+	const char *text;
+	size_t size;
 	ssize_t ret;
 	int fd;
 
@@ -148,12 +169,12 @@ static bool file_write_line(struct event *event, const char *path,
 		file_error(event, path, "open()");
 		return FALSE;
 	}
+	text = t_strconcat(file_is_cut(fd, path) ? "\n" : "", line, "\n",
+			   NULL);
+	size = strlen(text);
 	ret = write(fd, text, size);
 	if (ret >= 0 && (size_t)ret < size) {
-		/* no other line may begin within this one */
-		if (write(fd, "\n", 1) < 0) {
-			/* the disk is full */
-		}
+		/* the next line ends it */
 		errno = ENOSPC;
 		ret = -1;
 	}

@@ -104,7 +104,24 @@ static void test_cut_collector(void)
 	assert_cut_alone(text);
 }
 
-/* --- Files, and the login process --- */
+static void test_cut_file(void)
+{
+	g_autofree char *config = NULL, *user = NULL, *text = NULL;
+
+	begin(NULL);
+	config = g_strdup_printf("%spopinjay_access_log = file:%s\n%s",
+				 fixture_is_2_3() ? "plugin {\n" : "",
+				 log_path, fixture_is_2_3() ? "}\n" : "");
+	fixture_reload(f, config);
+	user = fixture_user(f, "maildir");
+	write_cut(user);
+	run_session(user);
+	run_session(user);
+	text = wait_for(user);
+	assert_cut_alone(text);
+}
+
+/* --- The login process --- */
 
 /* In a login process a file is nobody's: its records go to Dovecot's log. */
 static void test_login_file(void)
@@ -272,6 +289,7 @@ int main(int argc, char *argv[])
 
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/lines/cut/collector", test_cut_collector);
+	g_test_add_func("/lines/cut/file", test_cut_file);
 	g_test_add_func("/lines/login-file", test_login_file);
 	g_test_add_func("/lines/resent", test_resent);
 	g_test_add_func("/lines/other-session", test_other_session);
