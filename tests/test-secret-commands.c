@@ -5,6 +5,7 @@
 
 #include "secrets/secrets.h"
 
+#include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
 
@@ -274,6 +275,33 @@ static void test_open_socket(void)
 	s = shared;
 }
 
+/* --- doveadm popinjay check --- */
+
+static char *check_all(int status)
+{
+	GString *out = NULL;
+
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, &out, NULL, "popinjay",
+					"check", NULL), ==, status);
+	return g_string_free(out, FALSE);
+}
+
+/* A key file that auth will not take is told before auth reads it again. */
+static void test_check(void)
+{
+	g_autofree char *good = check_all(0), *bad = NULL;
+
+	g_assert_true(g_regex_match_simple("^ok +app secrets: \\S+ can be "
+		"read, and the dict answers$", good, G_REGEX_MULTILINE, 0));
+	g_assert_true(g_regex_match_simple("^ok +\\S+/libauthdb_popinjay\\.so: "
+		".*, loaded by auth$", good, G_REGEX_MULTILINE, 0));
+	g_assert_cmpint(g_chmod(s->key_file, 0644), ==, 0);
+	bad = check_all(78);
+	g_assert_cmpint(g_chmod(s->key_file, 0600), ==, 0);
+	g_assert_true(g_regex_match_simple("^error +app secrets: key_file: .*; "
+		"no secret can log in$", bad, G_REGEX_MULTILINE, 0));
+}
+
 int main(int argc, char *argv[])
 {
 	const struct secrets_options options = {
@@ -289,6 +317,7 @@ int main(int argc, char *argv[])
 			     GINT_TO_POINTER(SECRETS_SQLITE), test_revoke);
 	g_test_add_data_func("/secret-commands/revoke/fs",
 			     GINT_TO_POINTER(SECRETS_FS), test_revoke);
+	g_test_add_func("/secret-commands/check", test_check);
 	g_test_add_func("/secret-commands/open-socket", test_open_socket);
 	ret = g_test_run();
 	secrets_free(s);
