@@ -106,16 +106,15 @@ static void assert_listed(struct secrets *s, GHashTable *labels, gboolean are)
 	}
 }
 
-static void test_two_hosts(gconstpointer data)
+static void test_at_once(enum secrets_store store, gboolean one_host)
 {
-	const struct secrets_options options = {
-		.store = GPOINTER_TO_INT(data)
-	};
+	const struct secrets_options options = { .store = store };
 	struct secrets *s = secrets_new_with(&options);
 	g_autofree char *config2 = second_host(s);
 	struct host hosts[2] = {
 		{ .s = s, .config_file = s->f->config_file, .number = 1 },
-		{ .s = s, .config_file = config2, .number = 2 }
+		{ .s = s, .config_file = one_host ? s->f->config_file : config2,
+		  .number = 2 }
 	};
 	GThread *threads[2];
 
@@ -137,6 +136,13 @@ static void test_two_hosts(gconstpointer data)
 			       g_hash_table_size(hosts[i].revoked));
 	}
 	for (unsigned int i = 0; i < 2; i++) {
+		/* the lock keeps them apart, and nothing has to be repeated */
+		if (one_host) {
+			g_assert_cmpuint(g_hash_table_size(hosts[i].added), ==,
+					 ADD_COUNT);
+			g_assert_cmpuint(g_hash_table_size(hosts[i].revoked),
+					 ==, REVOKE_COUNT);
+		}
 		/* both get their turn */
 		g_assert_cmpuint(g_hash_table_size(hosts[i].added), >,
 				 ADD_COUNT / 2);
@@ -146,6 +152,17 @@ static void test_two_hosts(gconstpointer data)
 		g_hash_table_unref(hosts[i].revoked);
 	}
 	secrets_free(s);
+}
+
+static void test_two_hosts(gconstpointer data)
+{
+	test_at_once(GPOINTER_TO_INT(data), FALSE);
+}
+
+/* Two doveadm of one host, which share the key file and its lock. */
+static void test_one_host(void)
+{
+	test_at_once(SECRETS_FS, TRUE);
 }
 
 /* A host that died while it was its turn. */
@@ -180,6 +197,7 @@ int main(int argc, char *argv[])
 			     test_two_hosts);
 	g_test_add_data_func("/hosts/two/pgsql",
 			     GINT_TO_POINTER(SECRETS_PGSQL), test_two_hosts);
+	g_test_add_func("/hosts/one", test_one_host);
 	g_test_add_func("/hosts/dead", test_dead_host);
 	return g_test_run();
 }
