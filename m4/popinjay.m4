@@ -201,6 +201,8 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
   POPINJAY_PROBE([EVENT_GET_GLOBAL_DEBUG_SEND_FILTER],
     [event_get_global_debug_send_filter()], [any],
     [[return event_get_global_debug_send_filter() != NULL;]])
+  POPINJAY_PROBE([EVENT_REASON], [event_reason_begin()], [any],
+    [[return event_reason_begin(event_reason_code("pop3", "stat")) != NULL;]])
   POPINJAY_PROBE([SETTINGS_READ_ROOTS],
     [master_service_settings_read_simple() with roots], [any],
     [[const char *error;

@@ -13,6 +13,7 @@
 #include "str.h"
 #include "command.h"
 #include "command-line.h"
+#include "compat-event.h"
 
 /* RFC 2449 section 4: a response line has at most 512 octets with its CRLF */
 #define REPLY_MAX_LEN 510
@@ -210,15 +211,14 @@ static void request_run_command(struct popinjay_request *request)
 		return;
 	}
 
-	reason = event_reason_begin(event_reason_code_prefix("pop3", "cmd_",
-							     request->name));
+	reason = popinjay_event_reason_begin(request->name);
 	if (request->command != NULL)
 		request_run_handler(request);
 	else {
 		request->outcome = popinjay_request_run_native(request) < 0 ?
 			POPINJAY_OUTCOME_BAD : POPINJAY_OUTCOME_OK;
 	}
-	event_reason_end(&reason);
+	popinjay_event_reason_end(&reason);
 }
 
 void popinjay_request_run(struct popinjay_session *session, const char *line,
