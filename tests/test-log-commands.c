@@ -463,7 +463,7 @@ static void test_page(void)
 	g_assert_true(g_str_has_prefix(page, "<!DOCTYPE html>\n"));
 	g_assert_true(g_str_has_suffix(page, "</html>\n"));
 	g_assert_null(strstr(page, "<img"));
-	g_assert_nonnull(strstr(page, "<td>&lt;/script&gt;&lt;img src=x "
+	g_assert_nonnull(strstr(page, "\">&lt;/script&gt;&lt;img src=x "
 		"onerror=alert(1)&gt;&amp;&quot;&#39;</td>"));
 	data = strstr(page, "id=\"data\">");
 	g_assert_nonnull(data);

@@ -303,6 +303,8 @@ next_record(struct popinjay_log_reader *reader, struct log_input *input,
 		if (counts->first_usecs == 0 ||
 		    record->time_usecs < counts->first_usecs)
 			counts->first_usecs = record->time_usecs;
+		counts->last_usecs = I_MAX(counts->last_usecs,
+					   record->time_usecs);
 		if (!seen_before(reader, record))
 			return 1;
 		counts->repeated++;

@@ -16,8 +16,8 @@ struct popinjay_log_counts {
 	uint64_t lines, records, damaged, repeated;
 	/* of the files, as they are on disk */
 	uoff_t bytes_read, bytes_total;
-	/* time of the oldest record, 0 if there is none */
-	uint64_t first_usecs;
+	/* times of the oldest and the newest record, 0 if there is none */
+	uint64_t first_usecs, last_usecs;
 };
 
 /* Returns a reader of files, whose descriptors it takes and which must

@@ -309,7 +309,7 @@ static void report(struct report_cmd *rcmd)
 	log_cmd_read(cmd, report_record, rcmd->report);
 	sections = popinjay_log_report_sections(rcmd->report, cmd->pool);
 	title = report_title(cmd);
-	coverage = log_cmd_coverage(cmd);
+	coverage = log_cmd_span(cmd);
 	if (rcmd->html != NULL)
 		print_page(rcmd, sections, title, coverage);
 	else if (cmd->for_people)

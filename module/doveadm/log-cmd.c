@@ -233,18 +233,41 @@ void log_cmd_read(struct log_cmd *cmd,
 	}
 }
 
-const char *log_cmd_coverage(const struct log_cmd *cmd)
+static const char *time_str(uint64_t usecs)
 {
-	const char *begins;
+	return t_strflocaltime("%a %e %b %Y at %H:%M", usecs / 1000000);
+}
 
-	if (cmd->counts.records == 0)
-		return "There is no record in this log.";
-	begins = t_strdup_printf("The log begins on %s",
-		t_strflocaltime("%a %e %b %Y at %H:%M",
-			cmd->counts.first_usecs / 1000000));
+static const char *with_damage(const struct log_cmd *cmd, const char *text)
+{
 	if (cmd->counts.damaged == 0)
-		return t_strconcat(begins, ".", NULL);
-	return t_strdup_printf("%s; %s in it cannot be read.", begins,
+		return t_strconcat(text, ".", NULL);
+	return t_strdup_printf("%s; %s in it cannot be read.", text,
 		popinjay_log_text_count(cmd->counts.damaged,
 					"damaged record"));
+}
+
+#define NO_RECORD "There is no record in this log."
+
+const char *log_cmd_coverage(const struct log_cmd *cmd)
+{
+	if (cmd->counts.records == 0)
+		return NO_RECORD;
+	return with_damage(cmd, t_strdup_printf("The log begins on %s",
+		time_str(cmd->counts.first_usecs)));
+}
+
+const char *log_cmd_span(const struct log_cmd *cmd)
+{
+	const char *made = t_strdup_printf(" This was made on %s; times are "
+		"those of the time zone %s.", t_strflocaltime(
+			"%a %e %b %Y at %H:%M", ioloop_time),
+		t_strflocaltime("%Z (UTC%z)", ioloop_time));
+
+	if (cmd->counts.records == 0)
+		return t_strconcat(NO_RECORD, made, NULL);
+	return t_strconcat(with_damage(cmd, t_strdup_printf(
+		"The log begins on %s and ends on %s",
+		time_str(cmd->counts.first_usecs),
+		time_str(cmd->counts.last_usecs))), made, NULL);
 }

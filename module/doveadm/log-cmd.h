@@ -45,6 +45,8 @@ void log_cmd_print_line(const char *line);
 /* Returns a sentence on what of the log was read, with its lost lines; in the
    data stack. */
 const char *log_cmd_coverage(const struct log_cmd *cmd);
+/* The same with the log's end, the time now and the time zone. */
+const char *log_cmd_span(const struct log_cmd *cmd);
 
 /* The commands, for doveadm. */
 void popinjay_log_cmd_explain(struct doveadm_cmd_context *cctx);

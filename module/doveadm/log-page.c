@@ -134,7 +134,10 @@ append_table(string_t *page, const struct popinjay_log_section *section)
 		for (c = 0; c < POPINJAY_LOG_COLUMNS; c++) {
 			if (section->columns[c] == NULL)
 				continue;
-			str_printfa(page, "<td%s>", cell_class(c));
+			str_printfa(page, "<td%s data-label=\"",
+				    cell_class(c));
+			append_html(page, section->columns[c]);
+			str_append(page, "\">");
 			append_html(page, cell_text(row, c));
 			str_append(page, "</td>");
 		}

@@ -10,10 +10,11 @@
 			.getPropertyValue(name).trim();
 	}
 
+	/* Addresses of IPv6 differ at their ends, and names at both. */
 	function short(text) {
 		var chars = Array.from(text);
-		return chars.length > 22 ?
-			chars.slice(0, 21).join("") + "\u2026" : text;
+		return chars.length > 22 ? chars.slice(0, 8).join("") +
+			"\u2026" + chars.slice(-13).join("") : text;
 	}
 
 	/* "2024-02-29 14:00", "2024-02-29" or "2024-02", shorter */
