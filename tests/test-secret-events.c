@@ -135,7 +135,7 @@ static void test_quiet(void)
 	user = fixture_user(s->f, "maildir");
 	text = secrets_add(s, user, &id, "-l", "phone", "-m",
 			   "plain,apop,scram-sha-256", NULL);
-	regex = g_strdup_printf("auth: Info: .*popinjay: refused: secret %s "
+	regex = g_strdup_printf("Info: .*popinjay: refused: secret %s "
 				"\\(phone\\): .*TLS", id);
 	for (unsigned int i = 0; i < G_N_ELEMENTS(refused); i++) {
 		gsize mark = fixture_log_size(s->f);
