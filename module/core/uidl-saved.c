@@ -17,15 +17,15 @@
 /* no key begins so */
 #define UNKNOWN_PREFIX ':'
 
-/* an entry has about so many */
-#define ENTRY_BYTES 60
-
 /* so many entries to be dropped or marked are never worth a new file */
 #define WRITE_MIN_ENTRIES 50
 
 struct popinjay_uidl_saved {
 	pool_t pool;
 	ARRAY_TYPE(popinjay_uidl_entry) entries;
+	/* for those of a file: in one piece, as large as they need */
+	struct popinjay_uidl_entry *block;
+	unsigned int block_left;
 	/* to the entry of the lowest uid */
 	HASH_TABLE(const char *, struct popinjay_uidl_entry *) by_key;
 
@@ -40,7 +40,9 @@ struct popinjay_uidl_saved *popinjay_uidl_saved_create(void)
 	struct popinjay_uidl_saved *saved;
 	pool_t pool;
 
-	pool = pool_alloconly_create("popinjay saved uidls", 16*1024);
+	/* another pool would take up to twice as much of what vsz_limit
+	   bounds */
+	pool = pool_allocfree_create("popinjay saved uidls");
 	saved = p_new(pool, struct popinjay_uidl_saved, 1);
 	saved->pool = pool;
 	i_array_init(&saved->entries, 128);
@@ -80,7 +82,12 @@ saved_add(struct popinjay_uidl_saved *saved, uint32_t uid, const char *key,
 			break;
 	}
 
-	entry = p_new(saved->pool, struct popinjay_uidl_entry, 1);
+	if (saved->block_left > 0) {
+		saved->block_left--;
+		entry = saved->block++;
+	} else {
+		entry = p_new(saved->pool, struct popinjay_uidl_entry, 1);
+	}
 	entry->uid = uid;
 	entry->key = key;
 	entry->uidl = uidl;
@@ -203,6 +210,24 @@ static int parse_header(char *line, unsigned int *count_r)
 		str_to_uint(count, count_r) == 0 ? 0 : -1;
 }
 
+/* Make room for as many entries as the text has lines. */
+static void saved_reserve(struct popinjay_uidl_saved *saved, const char *text,
+			  size_t size)
+{
+	const char *end = text + size;
+	unsigned int lines = 0;
+
+	for (; (text = memchr(text, '\n', end - text)) != NULL; text++)
+		lines++;
+	saved->block = p_new(saved->pool, struct popinjay_uidl_entry, lines);
+	saved->block_left = lines;
+	array_free(&saved->entries);
+	i_array_init(&saved->entries, lines);
+	hash_table_destroy(&saved->by_key);
+	hash_table_create(&saved->by_key, default_pool, lines,
+			  popinjay_uidl_hash, strcmp);
+}
+
 size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
 				 const void *data, size_t size)
 {
@@ -217,14 +242,10 @@ size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
 		return 0;
 	}
 
-	/* growing with each entry it would be too small most of the time */
-	hash_table_destroy(&saved->by_key);
-	hash_table_create(&saved->by_key, default_pool, whole / ENTRY_BYTES,
-			  popinjay_uidl_hash, strcmp);
-
 	/* the entries point into it */
 	text = p_malloc(saved->pool, whole);
 	memcpy(text, data, whole);
+	saved_reserve(saved, text, whole);
 	for (line = text; line < text + whole; line = lf + 1) {
 		lf = memchr(line, '\n', text + whole - line);
 		*lf = '\0';
@@ -378,26 +399,47 @@ entry_gone(const struct popinjay_uidl_entry *entry,
 	return entry->gone > 0 ? entry->gone : view->now;
 }
 
-void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
-			       const struct popinjay_uidl_view *view,
-			       string_t *dest)
+void popinjay_uidl_saved_write_header(string_t *dest, unsigned int count)
 {
-	struct popinjay_uidl_entry *const *entryp;
-	unsigned int count = 0;
-
-	array_foreach(&saved->entries, entryp) {
-		if (!entry_is_dropped(*entryp, view))
-			count++;
-	}
 	str_printfa(dest, FILE_MAGIC" %d %u\n", FILE_VERSION, count);
-	array_foreach(&saved->entries, entryp) {
-		const struct popinjay_uidl_entry *entry = *entryp;
+}
+
+bool popinjay_uidl_saved_write_more(const struct popinjay_uidl_saved *saved,
+				    const struct popinjay_uidl_view *view,
+				    unsigned int *pos, string_t *dest,
+				    size_t size)
+{
+	struct popinjay_uidl_entry *const *entries;
+	unsigned int i, all, count = 0;
+	size_t end = str_len(dest) + size;
+
+	entries = array_get(&saved->entries, &all);
+	if (*pos == 0) {
+		for (i = 0; i < all; i++) {
+			if (!entry_is_dropped(entries[i], view))
+				count++;
+		}
+		popinjay_uidl_saved_write_header(dest, count);
+	}
+	for (; *pos < all && str_len(dest) < end; (*pos)++) {
+		const struct popinjay_uidl_entry *entry = entries[*pos];
 
 		if (entry_is_dropped(entry, view))
 			continue;
 		popinjay_uidl_saved_append(dest, entry->uid, entry->key,
 			entry->uidl, entry_gone(entry, view));
 	}
+	return *pos < all;
+}
+
+void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
+			       const struct popinjay_uidl_view *view,
+			       string_t *dest)
+{
+	unsigned int pos = 0;
+
+	(void)popinjay_uidl_saved_write_more(saved, view, &pos, dest,
+					     SIZE_MAX - str_len(dest));
 }
 
 bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,

@@ -120,6 +120,16 @@ void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
 			       const struct popinjay_uidl_view *view,
 			       string_t *dest);
 
+/* The same in pieces of about size bytes. *pos is 0 at first. Returns FALSE
+   after the last one. */
+bool popinjay_uidl_saved_write_more(const struct popinjay_uidl_saved *saved,
+				    const struct popinjay_uidl_view *view,
+				    unsigned int *pos, string_t *dest,
+				    size_t size);
+
+/* Append the first line of a file with so many entries. */
+void popinjay_uidl_saved_write_header(string_t *dest, unsigned int count);
+
 /* Returns TRUE if so much has to be marked as gone or left out that it is
    worth writing the file anew. */
 bool popinjay_uidl_saved_wants_write(const struct popinjay_uidl_saved *saved,

@@ -16,6 +16,9 @@
 #include "uidl.h"
 
 #define FALLBACK_PREFIX "pj-"
+/* of each pool; a string fits into what is left at its end */
+#define POOL_BYTES (64 * 1024)
+#define POOL_MARGIN_BYTES 1024
 /* of the digest; 128 bits never collide by accident */
 #define FALLBACK_DIGEST_BYTES 16
 
@@ -28,9 +31,10 @@ struct claim {
 };
 
 ARRAY_DEFINE_TYPE(uidl_ptr, struct popinjay_uidl *);
+ARRAY_DEFINE_TYPE(uidl_pool, pool_t);
 
 struct popinjay_uidl_set {
-	pool_t pool;
+	ARRAY_TYPE(uidl_pool) pools;
 	/* of strings that are not copied, or NULL */
 	pool_t held_pool;
 	uint32_t uidvalidity;
@@ -41,7 +45,7 @@ struct popinjay_uidl_set {
 	ARRAY(const char *) reserved;
 
 	/* while the set is being resolved */
-	pool_t claim_pool;
+	ARRAY_TYPE(uidl_pool) claim_pools;
 	HASH_TABLE(const char *, struct claim *) claims;
 	/* have lost what they claimed */
 	ARRAY_TYPE(uidl_ptr) losers;
@@ -119,16 +123,40 @@ unsigned int popinjay_uidl_hash(const char *text)
 	return hash;
 }
 
+/* A pool takes memory by twice what it has: so many small ones, since
+   vsz_limit bounds also what is not used. */
+static pool_t pools_get(ARRAY_TYPE(uidl_pool) *pools)
+{
+	pool_t pool;
+
+	if (array_count(pools) > 0) {
+		pool = *array_back(pools);
+		if (pool_alloconly_get_total_used_size(pool) <
+		    POOL_BYTES - POOL_MARGIN_BYTES)
+			return pool;
+	}
+	pool = pool_alloconly_create("popinjay uidls", POOL_BYTES);
+	array_push_back(pools, &pool);
+	return pool;
+}
+
+static void pools_free(ARRAY_TYPE(uidl_pool) *pools)
+{
+	pool_t *poolp;
+
+	array_foreach_modifiable(pools, poolp)
+		pool_unref(poolp);
+	array_free(pools);
+}
+
 struct popinjay_uidl_set *
 popinjay_uidl_set_create(unsigned int message_count, uint32_t uidvalidity,
 			 popinjay_uidl_get_guid_t *get_guid, void *context)
 {
 	struct popinjay_uidl_set *set;
-	pool_t pool;
 
-	pool = pool_alloconly_create("popinjay uidls", 16*1024);
-	set = p_new(pool, struct popinjay_uidl_set, 1);
-	set->pool = pool;
+	set = i_new(struct popinjay_uidl_set, 1);
+	i_array_init(&set->pools, 64);
 	set->uidvalidity = uidvalidity;
 	set->get_guid = get_guid;
 	set->context = context;
@@ -148,7 +176,8 @@ void popinjay_uidl_set_free(struct popinjay_uidl_set **_set)
 	array_free(&set->messages);
 	array_free(&set->reserved);
 	pool_unref(&set->held_pool);
-	pool_unref(&set->pool);
+	pools_free(&set->pools);
+	i_free(set);
 }
 
 void popinjay_uidl_set_take_any(struct popinjay_uidl_set *set)
@@ -183,7 +212,7 @@ popinjay_uidl_set_add(struct popinjay_uidl_set *set, uint32_t uid,
 	struct popinjay_uidl *message = set_append(set, uid, rank);
 
 	if (uidl != NULL && (set->take_any || popinjay_uidl_is_valid(uidl)))
-		message->uidl = p_strdup(set->pool, uidl);
+		message->uidl = p_strdup(pools_get(&set->pools), uidl);
 	return message;
 }
 
@@ -209,7 +238,7 @@ void popinjay_uidl_set_hold(struct popinjay_uidl_set *set, pool_t pool)
 void popinjay_uidl_set_key(struct popinjay_uidl_set *set,
 			   struct popinjay_uidl *message, const char *key)
 {
-	message->key = p_strdup(set->pool, key);
+	message->key = p_strdup(pools_get(&set->pools), key);
 }
 
 void popinjay_uidl_set_reserve(struct popinjay_uidl_set *set,
@@ -228,7 +257,8 @@ static void set_lose(struct popinjay_uidl_set *set,
 static struct claim *
 set_claim_new(struct popinjay_uidl_set *set, const char *uidl)
 {
-	struct claim *claim = p_new(set->claim_pool, struct claim, 1);
+	struct claim *claim = p_new(pools_get(&set->claim_pools),
+				    struct claim, 1);
 
 	hash_table_insert(set->claims, uidl, claim);
 	return claim;
@@ -241,7 +271,8 @@ set_get_guid(struct popinjay_uidl_set *set, struct popinjay_uidl *message)
 
 	if (message->guid == NULL) {
 		guid = set->get_guid(set->context, message->uid);
-		message->guid = guid == NULL ? "" : p_strdup(set->pool, guid);
+		message->guid = guid == NULL ? "" :
+			p_strdup(pools_get(&set->pools), guid);
 	}
 	return message->guid;
 }
@@ -302,7 +333,7 @@ static void set_raise(struct popinjay_uidl_set *set,
 	popinjay_uidl_fallback(uidl, set_get_guid(set, message),
 			       set->uidvalidity, message->uid,
 			       ++message->level);
-	message->uidl = p_strdup(set->pool, str_c(uidl));
+	message->uidl = p_strdup(pools_get(&set->pools), str_c(uidl));
 	message->replaced = TRUE;
 }
 
@@ -326,9 +357,8 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 	if (set->take_any)
 		return;
 
-	set->claim_pool = pool_alloconly_create("popinjay uidl claims",
-						64*1024);
-	hash_table_create(&set->claims, set->claim_pool,
+	i_array_init(&set->claim_pools, 64);
+	hash_table_create(&set->claims, default_pool,
 			  array_count(&set->messages), popinjay_uidl_hash,
 			  strcmp);
 	i_array_init(&set->losers, 128);
@@ -361,7 +391,7 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 	array_free(&raised);
 	array_free(&set->losers);
 	hash_table_destroy(&set->claims);
-	pool_unref(&set->claim_pool);
+	pools_free(&set->claim_pools);
 }
 
 void popinjay_uidl_set_provisional(struct popinjay_uidl_set *set,

@@ -429,44 +429,83 @@ static int file_open_temp(struct popinjay_uidl_file *file, string_t *path)
 					  perm->file_create_gid_origin);
 }
 
+/* Returns the call that failed, or NULL. */
+static const char *
+file_write_pieces(int fd, popinjay_uidl_file_more_t *more, void *context,
+		  uoff_t *size_r)
+{
+	string_t *text = str_new(default_pool, POPINJAY_UIDL_FILE_PIECE_BYTES);
+	bool has_more = TRUE;
+	int ret = 0;
+
+	*size_r = 0;
+	while (has_more && ret == 0 &&
+	       *size_r <= POPINJAY_UIDL_FILE_MAX_BYTES) {
+		str_truncate(text, 0);
+		has_more = more(context, text);
+		*size_r += str_len(text);
+		ret = write_full(fd, str_data(text), str_len(text));
+	}
+	str_free(&text);
+	return ret < 0 ? "write" : NULL;
+}
+
+/* Put the temporary file in the place of the other one. */
+static int
+file_put(struct popinjay_uidl_file *file, int fd, const char *temp_path,
+	 const char *call, uoff_t size, const char **error_r)
+{
+	*error_r = NULL;
+	if (call != NULL) {
+		/* it was not even written */
+	} else if (size > POPINJAY_UIDL_FILE_MAX_BYTES)
+		(void)file_too_large(file, error_r);
+	else if (file_sync(file, fd) < 0)
+		call = "fdatasync";
+	else if (!file_is_locked(file, error_r)) {
+		/* it says so */
+	} else if (rename(temp_path, file->path) < 0)
+		call = "rename";
+	if (call != NULL)
+		*error_r = call_error(call, temp_path);
+	if (*error_r != NULL) {
+		i_unlink_if_exists(temp_path);
+		return -1;
+	}
+	if (file->box->storage->set->parsed_fsync_mode != FSYNC_MODE_NEVER &&
+	    fdatasync_path(file->dir) < 0) {
+		*error_r = call_error("fdatasync_path", file->dir);
+		return -1;
+	}
+	return file_know(file, fd, size, error_r);
+}
+
 int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
-			       const string_t *text, const char **error_r)
+			       popinjay_uidl_file_more_t *more, void *context,
+			       uoff_t *size_r, const char **error_r)
 {
 	string_t *temp_path = t_str_new(256);
-	const char *call = NULL;
-	int fd, ret = -1;
+	const char *call;
+	int fd, ret;
 
 	/* what the caller has in memory is not what is there */
 	file->known = FALSE;
 	if (!file_is_locked(file, error_r))
 		return -1;
-	if (str_len(text) > POPINJAY_UIDL_FILE_MAX_BYTES)
-		return file_too_large(file, error_r);
 	fd = file_open_temp(file, temp_path);
 	if (fd == -1) {
 		*error_r = call_error("creat", str_c(temp_path));
 		return -1;
 	}
-	if (write_full(fd, str_data(text), str_len(text)) < 0)
-		call = "write";
-	else if (file_sync(file, fd) < 0)
-		call = "fdatasync";
-	else if (!file_is_locked(file, error_r))
-		call = "";
-	else if (rename(str_c(temp_path), file->path) < 0)
-		call = "rename";
-	if (call != NULL) {
-		if (*call != '\0')
-			*error_r = call_error(call, str_c(temp_path));
-		i_unlink_if_exists(str_c(temp_path));
-	} else if (file->box->storage->set->parsed_fsync_mode !=
-		   FSYNC_MODE_NEVER && fdatasync_path(file->dir) < 0) {
-		*error_r = call_error("fdatasync_path", file->dir);
-	} else {
-		ret = file_know(file, fd, str_len(text), error_r);
-	}
+	call = file_write_pieces(fd, more, context, size_r);
+	ret = file_put(file, fd, str_c(temp_path), call, *size_r, error_r);
 	i_close_fd(&fd);
 	return ret;
+}
+
+void popinjay_uidl_file_forget(struct popinjay_uidl_file *file)
+{
+	file->known = FALSE;
 }
 
 int popinjay_uidl_file_keep_broken(struct popinjay_uidl_file *file,

@@ -51,11 +51,24 @@ int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
 			      const string_t *text, bool sync,
 			      const char **error_r);
 
-/* Make text the whole file. It has to be locked. It is on disk when this
-   returns 0; when it returns -1, with the reason in error_r, the file is as
-   before or what another writer made it, and the next read reads it anew. */
+/* Pieces of this size are written at a time: a whole file may be as large as
+   all else of a session. */
+#define POPINJAY_UIDL_FILE_PIECE_BYTES (64 * 1024)
+
+/* Append the next piece of a file to text. Returns FALSE if it was the last
+   one. */
+typedef bool popinjay_uidl_file_more_t(void *context, string_t *text);
+
+/* Make these pieces the whole file, and tell its size. It has to be locked. It
+   is on disk when this returns 0; when it returns -1, with the reason in
+   error_r, the file is as before or what another writer made it, and the next
+   read reads it anew. */
 int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
-			       const string_t *text, const char **error_r);
+			       popinjay_uidl_file_more_t *more, void *context,
+			       uoff_t *size_r, const char **error_r);
+
+/* Forget what was read or written: the next read reads the file anew. */
+void popinjay_uidl_file_forget(struct popinjay_uidl_file *file);
 
 /* Keep the file also as PATH.broken. Returns 0, or -1 with the reason in
    error_r. */

@@ -103,20 +103,47 @@ keep_add(const struct keep *keep, struct popinjay_uidl_saved *saved)
 	}
 }
 
+struct keep_pieces {
+	const struct keep *keep;
+	unsigned int pos;
+	/* begin with the first line of a file */
+	bool header;
+};
+
+static bool keep_more(void *context, string_t *text)
+{
+	struct keep_pieces *pieces = context;
+	const struct keep_entry *entries;
+	unsigned int count;
+
+	entries = array_get(&pieces->keep->entries, &count);
+	if (pieces->header && pieces->pos == 0)
+		popinjay_uidl_saved_write_header(text, count);
+	while (pieces->pos < count &&
+	       str_len(text) < POPINJAY_UIDL_FILE_PIECE_BYTES) T_BEGIN {
+		const struct keep_entry *entry = &entries[pieces->pos++];
+
+		popinjay_uidl_saved_append(text, entry->message->uid,
+					   entry->key, entry->message->uidl,
+					   0);
+	} T_END;
+	return pieces->pos < count;
+}
+
 static int
 keep_append(const struct keep *keep, struct popinjay_uidl_store *store,
 	    const char **error_r)
 {
-	const struct keep_entry *entry;
+	struct keep_pieces pieces = { .keep = keep };
 	string_t *lines = str_new(default_pool, 1024);
-	int ret;
+	bool more = TRUE;
+	int ret = 0;
 
-	array_foreach(&keep->entries, entry) T_BEGIN {
-		popinjay_uidl_saved_append(lines, entry->message->uid,
-					   entry->key, entry->message->uidl,
-					   0);
-	} T_END;
-	ret = popinjay_uidl_store_append(store, lines, TRUE, error_r);
+	while (more && ret == 0) {
+		str_truncate(lines, 0);
+		more = keep_more(&pieces, lines);
+		ret = popinjay_uidl_store_append(store, lines, !more, error_r);
+	}
 	str_free(&lines);
 	return ret;
 }
@@ -145,8 +172,13 @@ keep_write_locked(const struct keep *keep, struct popinjay_uidl_store *store,
 		keep_add(keep, saved);
 		return 0;
 	}
-	if (saved == NULL)
-		saved = popinjay_uidl_saved_create();
+	if (saved == NULL) {
+		/* nobody asks in this session: no need for a second copy */
+		struct keep_pieces pieces = { .keep = keep, .header = TRUE };
+
+		return popinjay_uidl_store_write_first(store, keep_more,
+						       &pieces, error_r);
+	}
 	keep_add(keep, saved);
 	return popinjay_uidl_store_write(store, saved, error_r);
 }
@@ -249,20 +281,28 @@ shown_read(struct mailbox *box, struct popinjay_uidl_drift **shown_r,
 	return ret;
 }
 
+static bool shown_more(void *context, string_t *text)
+{
+	const struct popinjay_uidl_drift *shown = context;
+
+	popinjay_uidl_drift_write(shown, text);
+	return FALSE;
+}
+
 static int
 shown_write(struct mailbox *box, const struct popinjay_uidl_drift *shown,
 	    const char **error_r)
 {
 	struct popinjay_uidl_file *file =
 		popinjay_uidl_file_create(box, POPINJAY_UIDL_SHOWN_NAME);
-	string_t *text = str_new(default_pool, 1024);
+	uoff_t size;
 	int ret;
 
-	popinjay_uidl_drift_write(shown, text);
 	ret = popinjay_uidl_file_lock(file, error_r);
-	if (ret == 0)
-		ret = popinjay_uidl_file_replace(file, text, error_r);
-	str_free(&text);
+	if (ret == 0) {
+		ret = popinjay_uidl_file_replace(file, shown_more,
+			(void *)shown, &size, error_r);
+	}
 	popinjay_uidl_file_free(&file);
 	return ret;
 }

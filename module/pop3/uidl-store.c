@@ -174,27 +174,54 @@ int popinjay_uidl_store_append(struct popinjay_uidl_store *store,
 	return 0;
 }
 
+struct store_pieces {
+	const struct popinjay_uidl_saved *saved;
+	struct popinjay_uidl_view view;
+	unsigned int pos;
+};
+
+static bool store_more(void *context, string_t *text)
+{
+	struct store_pieces *pieces = context;
+
+	return popinjay_uidl_saved_write_more(pieces->saved, &pieces->view,
+		&pieces->pos, text, POPINJAY_UIDL_FILE_PIECE_BYTES);
+}
+
 int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
 			      struct popinjay_uidl_saved *saved,
 			      const char **error_r)
 {
-	string_t *text = str_new(default_pool, 4096);
-	struct popinjay_uidl_view view;
+	struct store_pieces pieces = { .saved = saved };
+	uoff_t size;
 	int ret;
 
-	popinjay_uidl_store_get_view(store, &view);
-	popinjay_uidl_saved_write(saved, &view, text);
-	ret = popinjay_uidl_file_replace(store->file, text, error_r);
+	popinjay_uidl_store_get_view(store, &pieces.view);
+	ret = popinjay_uidl_file_replace(store->file, store_more, &pieces,
+					 &size, error_r);
 	if (ret == 0) {
 		if (saved != store->saved)
 			popinjay_uidl_saved_free(&store->saved);
 		store->saved = saved;
-		store->whole_size = str_len(text);
+		store->whole_size = size;
 		i_free(store->fault);
 	} else if (saved != store->saved) {
 		popinjay_uidl_saved_free(&saved);
 	}
-	str_free(&text);
+	return ret;
+}
+
+int popinjay_uidl_store_write_first(struct popinjay_uidl_store *store,
+				    popinjay_uidl_file_more_t *more,
+				    void *context, const char **error_r)
+{
+	uoff_t size;
+	int ret;
+
+	i_assert(store->saved == NULL);
+	ret = popinjay_uidl_file_replace(store->file, more, context, &size,
+					 error_r);
+	popinjay_uidl_file_forget(store->file);
 	return ret;
 }
 

@@ -2,6 +2,8 @@
 #ifndef POPINJAY_UIDL_STORE_H
 #define POPINJAY_UIDL_STORE_H
 
+#include "uidl-file.h"
+
 /* The saved UIDLs of a mailbox on disk: the file popinjay-uidl, see
    core/uidl-saved.h. */
 
@@ -71,6 +73,13 @@ int popinjay_uidl_store_append(struct popinjay_uidl_store *store,
 int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
 			      struct popinjay_uidl_saved *saved,
 			      const char **error_r);
+
+/* Make these pieces the store, which is locked and has no file yet. It is on
+   disk when this returns 0; -1 is an error. popinjay_uidl_store_get() knows
+   nothing of it, and the next refresh reads it. */
+int popinjay_uidl_store_write_first(struct popinjay_uidl_store *store,
+				    popinjay_uidl_file_more_t *more,
+				    void *context, const char **error_r);
 
 /* Read the file whatever its faults are, without touching the store. Returns 1,
    or 0 if there is none; -1 with the reason in error_r if it cannot be read. */
