@@ -81,6 +81,10 @@ int popinjay_secret_dict_init(const char *uri, const char *base_dir,
 	struct dict_settings set;
 
 	i_zero(&set);
+#ifndef POPINJAY_HAVE_DICT_OP_SETTINGS
+	/* later it is in the settings of each operation */
+	set.username = "";
+#endif
 	set.base_dir = base_dir;
 	set.event_parent = event;
 	return dict_init(uri, &set, dict_r, error_r);
