@@ -384,7 +384,10 @@ int main(int argc, char *argv[])
 			continue;
 		g_test_add_data_func(path, &no_sizes[i], test_no_size);
 	}
-	g_test_add_func("/unreadable/no-sizes/mdbox", test_no_sizes_mdbox);
+	if (fixture_is_2_3()) {
+		g_test_add_func("/unreadable/no-sizes/mdbox",
+				test_no_sizes_mdbox);
+	}
 	g_test_add_func("/unreadable/no-sizes/many", test_no_sizes);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/unreadable", test_stop);
