@@ -72,15 +72,32 @@ static void dir_write(struct log_dir *dir, const char *name, const char *text)
 	dir_write_bytes(dir, name, str);
 }
 
+static const char *const compressors[][2] = {
+	{ ".gz", "gzip" }, { ".bz2", "bzip2" }, { ".zst", "zstd" }
+};
+
+/* Returns TRUE if nothing that is installed compresses a file of that name. */
+static gboolean skip_compressed(const char *name)
+{
+	for (unsigned int i = 0; i < G_N_ELEMENTS(compressors); i++) {
+		g_autofree char *path =
+			g_find_program_in_path(compressors[i][1]);
+
+		if (path == NULL &&
+		    g_str_has_suffix(name, compressors[i][0])) {
+			g_test_skip("its compressor is not installed");
+			return TRUE;
+		}
+	}
+	return FALSE;
+}
+
 /* A file with every step-th record from first to last. If its name has an
    extension of a compressed file, it is compressed. */
 static void dir_write_some(struct log_dir *dir, const char *name,
 			   unsigned int first, unsigned int last,
 			   unsigned int step)
 {
-	static const char *const programs[][2] = {
-		{ ".gz", "gzip" }, { ".bz2", "bzip2" }, { ".zst", "zstd" }
-	};
 	g_autoptr(GString) text = g_string_new(NULL);
 	g_autofree char *path = dir_file(dir, name);
 
@@ -90,14 +107,14 @@ static void dir_write_some(struct log_dir *dir, const char *name,
 		g_string_append_printf(text, "%s\n", line);
 	}
 	dir_write(dir, name, text->str);
-	for (unsigned int i = 0; i < G_N_ELEMENTS(programs); i++) {
+	for (unsigned int i = 0; i < G_N_ELEMENTS(compressors); i++) {
 		g_autofree char *command = NULL;
 		int status;
 
-		if (!g_str_has_suffix(name, programs[i][0]))
+		if (!g_str_has_suffix(name, compressors[i][0]))
 			continue;
 		command = g_strdup_printf("sh -c \"%s -c <'%s' >'%s.new' && "
-			"mv '%s.new' '%s'\"", programs[i][1], path, path,
+			"mv '%s.new' '%s'\"", compressors[i][1], path, path,
 			path, path);
 		g_assert_true(g_spawn_command_line_sync(command, NULL, NULL,
 							&status, NULL));
@@ -197,6 +214,10 @@ static void test_rotated(const void *data)
 	const struct rotated_case *c = data;
 	struct log_dir dir;
 
+	for (unsigned int i = 0; i < G_N_ELEMENTS(c->names); i++) {
+		if (skip_compressed(c->names[i]))
+			return;
+	}
 	dir_init(&dir);
 	for (unsigned int i = 1; i < G_N_ELEMENTS(c->names); i++)
 		dir_write_records(&dir, c->names[i], i * 100, i * 100 + 99);
@@ -224,7 +245,7 @@ static void test_merged(void)
 	dir_write_some(&dir, "mail.log.2", 901, 3000, 3);
 	dir_write_some(&dir, "mail.log.3", 2, 3000, 3);
 	dir_write_some(&dir, "mail.log.4", 3, 300, 3);
-	dir_write_some(&dir, "mail.log.5.zst", 303, 2400, 3);
+	dir_write_some(&dir, "mail.log.5.gz", 303, 2400, 3);
 	dir_write_some(&dir, "mail.log", 2403, 3000, 3);
 	dir_open(&dir, "mail.log", 0);
 	g_assert_cmpuint(array_count(&dir.files), ==, 6);
