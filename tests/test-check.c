@@ -7,11 +7,13 @@
 #include "records.h"
 
 #include <fcntl.h>
+#include <glib/gstdio.h>
 #include <grp.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
+#include <utime.h>
 
 #define REFUSAL "-ERR [SYS/PERM] "
 
@@ -382,6 +384,30 @@ static void test_large_site(void)
 	fixture_free(f);
 }
 
+/* Dovecot 2.4 that was started before the modules were installed knows no
+   setting of ours, and says so in its log only. */
+static void test_restart(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	g_autofree char *pid_file = g_build_filename(f->dir, "run",
+						     "master.pid", NULL);
+	struct utimbuf long_ago = { .actime = 1, .modtime = 1 };
+	g_autoptr(GString) before = NULL, after = NULL;
+
+	g_assert_cmpint(fixture_doveadm(f, NULL, &before, NULL, "popinjay",
+					"check", NULL), ==, 0);
+	g_assert_cmpint(g_utime(pid_file, &long_ago), ==, 0);
+	g_assert_cmpint(fixture_doveadm(f, NULL, &after, NULL, "popinjay",
+					"check", NULL), ==,
+			fixture_is_2_3() ? 0 : EX_CONFIG);
+	if (!fixture_is_2_3()) {
+		assert_has(after->str, "^error +\\S+/libpopinjay_settings\\.so"
+			   ": It was installed after Dovecot was started, .*: "
+			   "restart Dovecot$");
+	}
+	fixture_free(f);
+}
+
 /* POP3 without the plugin is no error, for the package may be installed and not
    used. A user who was asked for does not have it, though. */
 static void test_not_loaded(void)
@@ -492,6 +518,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/check/misplaced-settings", test_misplaced_settings);
 	g_test_add_func("/check/many-users", test_many_users);
 	g_test_add_func("/check/large-site", test_large_site);
+	g_test_add_func("/check/restart", test_restart);
 	g_test_add_func("/check/not-loaded", test_not_loaded);
 	g_test_add_func("/check/modules", test_modules);
 	g_test_add_func("/check/log-service", test_log_service);
