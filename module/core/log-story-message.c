@@ -218,6 +218,19 @@ static uint64_t last_undecided_usecs(struct popinjay_log_story *story)
 #define NOT_NAMED ": there are sessions of which it does not name each " \
 	"message that was marked for deletion."
 
+/* Returns TRUE if there was a download, and perhaps no record of it. */
+static bool downloads_are_left_out(const struct popinjay_log_story *story)
+{
+	const struct story_record *record;
+
+	array_foreach(&story->records, record) {
+		if (record->action == STORY_SESSION &&
+		    record->session->skipped && record->downloaded > 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 static const char *note_unknown(const struct popinjay_log_story *story,
 				uint64_t undecided_usecs)
 {
@@ -233,6 +246,13 @@ static const char *note_unknown(const struct popinjay_log_story *story,
 			"at IMAP, webmail, filters and expiry. The log does "
 			"not tell what was downloaded "
 			"(popinjay_access_log_events).";
+	}
+	if (downloads_are_left_out(story)) {
+		return "No POP3 client deleted this message while this log "
+			"was written. If it is gone, it was not by POP3: look "
+			"at IMAP, webmail, filters and expiry. Whether one "
+			"downloaded it, the log does not say: some downloads "
+			"may have no record.";
 	}
 	return "No POP3 client downloaded or deleted this message while this "
 		"log was written. If it is gone, it was not by POP3: look at "

@@ -157,6 +157,17 @@ static const struct story_case cases[] = {
 	  { "--", "No POP3 client downloaded or deleted this message while "
 	    "this log was written. If it is gone, it was not by POP3: look "
 	    "at IMAP, webmail, filters and expiry." } },
+	/* a client can make a session log no more, and then download */
+	{ "unknown-message-left-out", "nosuch", NULL,
+	  { R("10:00:00", "message", "a", 1, TOP(PHONE, 0, NAMED(1))),
+	    R("10:01:00", "session", "a", 2, END(PHONE, "quit")
+	      ",\"retr_count\":1,\"skipped_records\":1") },
+	  { "--", "No POP3 client deleted this message while this log was "
+	    "written. If it is gone, it was not by POP3: look at IMAP, "
+	    "webmail, filters and expiry. Whether one downloaded it, the log "
+	    "does not say: some downloads may have no record.",
+	    "Of 1 session the log has not all records: the client did more "
+	    "than is logged of one session." } },
 	{ "deleted-fetched", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1,
 	      EXPUNGE(PHONE, "\"fetched\":true," NAMED(1))) },
