@@ -27,9 +27,9 @@ struct story_session {
 	   only counted; and the number that the session's own record had, 0 if
 	   there is none */
 	uint64_t records, commands, last_record;
-	/* of its own record: when, and how many messages it has marked; and
-	   how many records there are of marks, and of deletions */
-	uint64_t usecs, dele_count, marks, deletions;
+	/* of its own record: when, when it began, and how many messages it has
+	   marked; and how many records there are of marks, and of deletions */
+	uint64_t usecs, began_usecs, dele_count, marks, deletions;
 	/* the session was told to leave records out */
 	bool skipped;
 	/* log-story-mailbox.c: what it did with messages, while that is being

@@ -180,6 +180,8 @@ static void keep_record(struct popinjay_log_story *story,
 		kept->again = NUM(REFETCH_COUNT);
 		kept->session->last_record = kept->number;
 		kept->session->usecs = kept->usecs;
+		kept->session->began_usecs = kept->usecs -
+			I_MIN(kept->usecs, NUM(DURATION_USECS));
 		kept->session->dele_count = NUM(DELE_COUNT);
 		kept->session->skipped = NUM(SKIPPED_RECORDS) > 0;
 		if (kept->session->end == NULL)
@@ -394,6 +396,7 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 		 struct popinjay_log_story_result *result)
 {
 	const struct story_record *record;
+	uint64_t begin = I_MAX(story->first_usecs, story->set.since_usecs);
 	uint64_t lost = 0, skipped = 0;
 
 	array_foreach(&story->records, record) {
@@ -402,8 +405,9 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 		if (record->action != STORY_SESSION)
 			continue;
 		skipped += session->skipped ? 1 : 0;
-		/* one of them is the session's own */
-		if (session->records == 0 &&
+		/* One of them is the session's own. What it did before the log
+		   begins is not looked for. */
+		if (session->records == 0 && session->began_usecs >= begin &&
 		    session->last_record > session->commands + 1)
 			lost++;
 	}

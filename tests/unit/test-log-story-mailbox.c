@@ -115,6 +115,13 @@ static const struct story_case cases[] = {
 	    "12:59 1 message downloaded by 198.51.100.7 (PLAIN)", "--",
 	    "Of 1 session the log has no single messages, though there were "
 	    "some." } },
+	/* what it did first may be in the file before this one */
+	{ "mailbox-began-before", NULL, NULL,
+	  { R("12:59:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
+	    R("13:59:00", "session", "b", 9, END(PHONE, "quit")
+	      ",\"duration_usecs\":3600000001") },
+	  { "13:59 mail checked by 198.51.100.7 (PLAIN)",
+	    "12:59 1 message downloaded by 198.51.100.7 (PLAIN)" } },
 	{ "mailbox-commands-logged", NULL, NULL,
 	  { R("12:59:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
 	    R("13:59:00", "command", "b", 1, PHONE ",\"name\":\"STAT\""),
