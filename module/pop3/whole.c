@@ -7,12 +7,15 @@
 #include "mail-storage-private.h"
 #include "dbox-file.h"
 #include "dbox-mail.h"
+#include "iostream-lz4.h"
 #include "maildir-storage.h"
 #include "maildir-filename.h"
 #include "wire.h"
 #include "whole.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* An extension of Dovecot's index: for each message that was found to be
    smaller than claimed, 1 more than its size then. */
@@ -156,10 +159,38 @@ static bool notice_smaller(struct mail *mail, uoff_t size_bytes)
 	return TRUE;
 }
 
-static enum popinjay_whole
-maildir_compare(struct mail *mail, const struct popinjay_wire *wire,
-		uoff_t told_bytes, const char **text_r)
+static int maildir_read_magic(struct maildir_mailbox *mbox ATTR_UNUSED,
+			      const char *path, char *magic)
 {
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	size = read(fd, magic, IOSTREAM_LZ4_MAGIC_LEN);
+	i_close_fd(&fd);
+	return size == (ssize_t)IOSTREAM_LZ4_MAGIC_LEN ? 1 : -1;
+}
+
+/* Returns FALSE if nothing in the file tells where it ends: lz4 files that have
+   lost their last chunks are like others. */
+static bool maildir_has_end(const struct popinjay_holder *holder)
+{
+	struct mail *mail = holder->mail;
+	char magic[IOSTREAM_LZ4_MAGIC_LEN];
+
+	return holder->size_known ||
+		(maildir_file_do(MAILDIR_MAILBOX(mail->box), mail->uid,
+				 maildir_read_magic, magic) > 0 &&
+		 memcmp(magic, IOSTREAM_LZ4_MAGIC, sizeof(magic)) != 0);
+}
+
+static enum popinjay_whole
+maildir_compare(const struct popinjay_holder *holder,
+		const struct popinjay_wire *wire, uoff_t told_bytes,
+		const char **text_r)
+{
+	struct mail *mail = holder->mail;
 	const struct maildir_storage *storage =
 		MAILDIR_STORAGE(mail->box->storage);
 	uoff_t claimed = UOFF_T_MAX, size = wire->consumed_bytes;
@@ -185,6 +216,10 @@ maildir_compare(struct mail *mail, const struct popinjay_wire *wire,
 	    ((told_wrong && told_bytes != claimed) ||
 	     !name_claims_size(mail, MAILDIR_EXTRA_FILE_SIZE)))
 		forget_size(mail, MAIL_FETCH_VIRTUAL_SIZE);
+	if (smaller && !maildir_has_end(holder)) {
+		*text_r = t_strconcat("The message has ", *text_r, NULL);
+		return POPINJAY_WHOLE_NOT;
+	}
 	return smaller && notice_smaller(mail, size) ?
 		POPINJAY_WHOLE_SMALLER : POPINJAY_WHOLE_OTHER_SIZE;
 }
@@ -210,7 +245,7 @@ popinjay_holder_check(const struct popinjay_holder *holder,
 	struct mail *mail = holder->mail;
 
 	*text_r = NULL;
-	/* where a Maildir's file is compressed or encrypted, the decoder has
+	/* where a Maildir's file is compressed or encrypted, most decoders have
 	   seen the end */
 	if (!holder->size_known && holder->kind != POPINJAY_STORAGE_MAILDIR)
 		return claim_check(holder, wire, told_bytes, text_r);
@@ -226,7 +261,7 @@ popinjay_holder_check(const struct popinjay_holder *holder,
 			wire->virtual_bytes, told_bytes);
 	}
 	if (holder->kind == POPINJAY_STORAGE_MAILDIR)
-		return maildir_compare(mail, wire, told_bytes, text_r);
+		return maildir_compare(holder, wire, told_bytes, text_r);
 	if (*text_r == NULL)
 		return POPINJAY_WHOLE;
 	forget_size(mail, MAIL_FETCH_VIRTUAL_SIZE);

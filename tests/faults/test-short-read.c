@@ -15,6 +15,7 @@
 #define CUT_BYTES (30 * 1000)
 /* More than sockets hold. */
 #define BIG_MAIL_BYTES (24 * 1000 * 1000)
+#define LZ4_CHUNK_BYTES (64 * 1024)
 
 /* The storage's own complaints about what is done to its files here. */
 #define DAMAGE_REGEX "Cached message size |Deleting corrupted cache record|" \
@@ -414,6 +415,85 @@ static void test_damaged_compressed(void)
 	fixture_free(f);
 }
 
+/* One chunk of an lz4 file: literals only. */
+static void add_lz4_chunk(GByteArray *file, const guint8 *data, guint size)
+{
+	g_autoptr(GByteArray) chunk = g_byte_array_new();
+	guint left = size - 15;
+	guint32 chunk_size;
+
+	g_byte_array_append(chunk, (const guint8 *)"\xf0", 1);
+	for (; left >= 255; left -= 255)
+		g_byte_array_append(chunk, (const guint8 *)"\xff", 1);
+	g_byte_array_append(chunk, &(guint8){ left }, 1);
+	g_byte_array_append(chunk, data, size);
+	chunk_size = GUINT32_TO_BE(chunk->len);
+	g_byte_array_append(file, (const guint8 *)&chunk_size, 4);
+	g_byte_array_append(file, chunk->data, chunk->len);
+}
+
+/* As Dovecot writes it. Where the last chunk begins is put into *last_r. */
+static GByteArray *compress_lz4(GBytes *mail, goffset *last_r)
+{
+	static const char header[] = "Dovecot-LZ4\x0d\x2a\x9b\xc5\0\1\0";
+	GByteArray *file = g_byte_array_new();
+	gsize size, done, chunk_size;
+	const guint8 *data = g_bytes_get_data(mail, &size);
+
+	g_byte_array_append(file, (const guint8 *)header, sizeof(header));
+	for (done = 0; done < size; done += chunk_size) {
+		*last_r = file->len;
+		chunk_size = MIN(size - done, LZ4_CHUNK_BYTES);
+		add_lz4_chunk(file, data + done, (guint)chunk_size);
+	}
+	return file;
+}
+
+/* An lz4 file that has lost its last chunks: nothing in what is left tells. */
+static void test_cut_lz4(void)
+{
+	const struct fixture_options options = {
+		.plugins = fixture_dovecot_version() < 20400 ?
+			"zlib" : "mail_compress"
+	};
+	struct fixture *f = fixture_new(&options);
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autoptr(GBytes) mail = numbered_mail(1, MAIL_BYTES);
+	goffset last = 0;
+	g_autoptr(GByteArray) lz4 = compress_lz4(mail, &last);
+	g_autofree char *path = NULL, *sized = NULL;
+	g_autoptr(GArray) numbers = NULL;
+
+	fixture_log_allow(f, DAMAGE_REGEX "|" OUR_REGEX);
+	fixture_deliver(f, user, lz4->data, lz4->len);
+	path = g_build_filename(f->dir, "home", user, "Mail", "new",
+				"1700000001.M1P1.popinjay", NULL);
+	sized = g_strdup_printf("%s,S=%" G_GSIZE_FORMAT, path,
+				g_bytes_get_size(mail));
+	g_assert_cmpint(rename(path, sized), ==, 0);
+	numbers = numbered_read(f, user, MAIL_BYTES);
+	g_assert_cmpuint(numbers->len, ==, 1);
+
+	g_free(sized);
+	sized = g_strdup_printf("%s/home/%s/Mail/cur/1700000001.M1P1.popinjay,"
+				"S=%" G_GSIZE_FORMAT ":2,S", f->dir, user,
+				g_bytes_get_size(mail));
+	g_assert_cmpint(truncate(sized, last), ==, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
+		g_autoptr(GString) reply = NULL;
+
+		pop3_send(pop3, "RETR 1\r\nDELE 1\r\nQUIT");
+		reply = pop3_read_to_eof(pop3, NULL);
+		g_assert_nonnull(reply);
+		pop3_close(pop3);
+		assert_cut(reply, 1, MAIL_BYTES);
+		g_assert_cmpuint(reply->len, >, LZ4_CHUNK_BYTES);
+	}
+	g_assert_true(g_file_test(sized, G_FILE_TEST_EXISTS));
+	fixture_free(f);
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&ours, fixture_free);
@@ -458,6 +538,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/short-read/maildir/grows-while-sending", test_grows);
 	g_test_add_func("/short-read/maildir/damaged-compressed",
 			test_damaged_compressed);
+	g_test_add_func("/short-read/maildir/cut-lz4", test_cut_lz4);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/short-read", test_stop);
 
