@@ -39,8 +39,8 @@
 #define REPLICA_BOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, replica_storage_module)
 
-/* no GUID begins so */
-#define LOST_PREFIX ":lost:"
+/* no GUID begins so, nor does what stands for one */
+#define LOST_PREFIX ".lost:"
 
 /* Whose UIDL it is. */
 struct known {

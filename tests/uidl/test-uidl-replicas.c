@@ -6,6 +6,7 @@
 
 #include "numbered.h"
 #include "uidl-list.h"
+#include "uidl-tool.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,6 +289,20 @@ static void deliver_with_xuidl(struct pair *pair, unsigned int side)
 			strlen(mail));
 }
 
+/* The file of saved UIDLs is damaged and mended, and so written anew. */
+static void rewrite(const struct side *side)
+{
+	g_autofree char *command = g_strdup_printf(
+		"find %s/home/%s -name popinjay-uidl | { read -r path && "
+		"echo damage >>\"$path\"; }", the_fixture->dir, side->user);
+	const char *const argv[] = { "sh", "-c", command, NULL };
+
+	g_assert_cmpint(fixture_run(the_fixture, argv, NULL, NULL, NULL), ==,
+			0);
+	g_free(uidl_tool(the_fixture, NULL, 0, "check", "-r", "-u", side->user,
+			 NULL));
+}
+
 /* Each side has shown the same UIDL that is made of no uid. */
 static void test_same(const struct mode *mode, const char *storage)
 {
@@ -310,6 +325,8 @@ static void test_same(const struct mode *mode, const char *storage)
 	show(&pair.sides[1]);
 	sync_both(&pair, TRUE);
 	/* no third mail gets it */
+	rewrite(&pair.sides[0]);
+	rewrite(&pair.sides[1]);
 	deliver_with_xuidl(&pair, 0);
 	sync_both(&pair, TRUE);
 	uidls = look(&pair.sides[1]);
