@@ -221,6 +221,7 @@ opening_search_init(struct mailbox_transaction_context *trans,
 	}
 	/* Dovecot may have tried before */
 	i_free(session->unreadable_bitmask);
+	session->stats.unreadable_count = 0;
 	obox->session = session;
 	obox->found_count = obox->unreadable_count = 0;
 
