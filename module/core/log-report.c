@@ -176,7 +176,7 @@ static void counts_add(struct report_counts *counts, const char *name)
 static struct report_hour *
 get_hour(struct popinjay_log_report *report, uint64_t usecs)
 {
-	void *key = POINTER_CAST(usecs / USECS_IN_HOUR + 1);
+	void *key = POINTER_CAST((uintptr_t)(usecs / USECS_IN_HOUR) + 1);
 	struct report_hour *hour;
 
 	hour = hash_table_lookup(report->hours, key);

@@ -48,12 +48,19 @@ static bool is_asked_for(const struct popinjay_log_story *story,
 			     story->set.message_id) == 0);
 }
 
+/* Where pointers are shorter than a number in the log may be, some uids share a
+   key: the messages behind it are compared whole. */
+static void *uid_key(uint64_t uid)
+{
+	return POINTER_CAST((uintptr_t)(uid % UINT32_MAX) + 1);
+}
+
 static struct told_message *
 find_message(struct teller *t, const struct story_record *record)
 {
 	struct told_message *message;
 
-	message = hash_table_lookup(t->by_uid, POINTER_CAST(record->uid + 1));
+	message = hash_table_lookup(t->by_uid, uid_key(record->uid));
 	while (message != NULL && !story_same_message(message->first, record))
 		message = message->next;
 	return message;
@@ -61,7 +68,7 @@ find_message(struct teller *t, const struct story_record *record)
 
 static void add_message(struct teller *t, const struct story_record *record)
 {
-	void *key = POINTER_CAST(record->uid + 1);
+	void *key = uid_key(record->uid);
 	struct told_message *message = p_new(t->pool, struct told_message, 1);
 
 	message->first = record;

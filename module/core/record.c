@@ -97,7 +97,9 @@ static void append_str(string_t *dest, const char *str)
 
 static bool time_is_valid(const struct timeval *time)
 {
-	return time->tv_sec >= 0 && (int64_t)time->tv_sec <= TIME_MAX_SECS;
+	int64_t secs = time->tv_sec;
+
+	return secs >= 0 && secs <= TIME_MAX_SECS;
 }
 
 static void append_uint(string_t *dest, uint64_t value)

@@ -362,7 +362,7 @@ popinjay_uidl_sources_plain(const struct popinjay_uidl_sources *sources)
 			break;
 	}
 	/* what stands behind it is never asked */
-	if (array_foreach_idx(&sources->chain, source) ==
+	if ((unsigned int)array_foreach_idx(&sources->chain, source) ==
 	    array_count(&sources->chain) || source->type != SOURCE_FORMAT)
 		return NULL;
 	return popinjay_uidl_format_plain(source->format);

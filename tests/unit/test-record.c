@@ -54,20 +54,21 @@ static const struct str_case str_cases[] = {
 
 struct time_case {
 	const char *path;
-	struct timeval time;
+	int64_t secs;
+	int usecs;
 	const char *json;
 };
 
 static const struct time_case time_cases[] = {
-	{ "epoch", { 0, 0 }, "\"1970-01-01T00:00:00.000000Z\"" },
-	{ "leap-day", { 1709251199, 1 }, "\"2024-02-29T23:59:59.000001Z\"" },
-	{ "last-usec", { 1700000000, 999999 },
+	{ "epoch", 0, 0, "\"1970-01-01T00:00:00.000000Z\"" },
+	{ "leap-day", 1709251199, 1, "\"2024-02-29T23:59:59.000001Z\"" },
+	{ "last-usec", 1700000000, 999999,
 	  "\"2023-11-14T22:13:20.999999Z\"" },
-	{ "after-2038", { 4102444800, 20 }, "\"2100-01-01T00:00:00.000020Z\"" },
-	{ "last-year", { 253402300799, 0 },
+	{ "after-2038", 4102444800, 20, "\"2100-01-01T00:00:00.000020Z\"" },
+	{ "last-year", 253402300799, 0,
 	  "\"9999-12-31T23:59:59.000000Z\"" },
-	{ "year-10000", { 253402300800, 0 }, "null" },
-	{ "before-epoch", { -1, 0 }, "null" },
+	{ "year-10000", 253402300800, 0, "null" },
+	{ "before-epoch", -1, 0, "null" },
 };
 
 /* A string as logfmt has it. */
@@ -158,12 +159,18 @@ static void test_cut(gconstpointer data)
 static void test_time(gconstpointer data)
 {
 	const struct time_case *c = data;
+	const struct timeval time = { .tv_sec = (time_t)c->secs,
+				      .tv_usec = c->usecs };
 
+	if (time.tv_sec != c->secs) {
+		g_test_skip("time_t has 32 bits here");
+		return;
+	}
 	T_BEGIN {
 		struct popinjay_record *record =
 			popinjay_record_create(pool_datastack_create());
 
-		popinjay_record_add_time(record, "k", &c->time);
+		popinjay_record_add_time(record, "k", &time);
 		g_assert_cmpstr(str_c(json_of(record)), ==,
 				t_strdup_printf("{\"k\":%s}", c->json));
 	} T_END;
