@@ -8,6 +8,7 @@
 #include <glib/gstdio.h>
 #include <json-glib/json-glib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct secrets *s;
 
@@ -302,6 +303,35 @@ static void test_check(void)
 		"no secret can log in$", bad, G_REGEX_MULTILINE, 0));
 }
 
+/* root may ask the store, which helps nobody: the auth process has to. */
+static void test_check_as_auth(void)
+{
+	const struct secrets_options options = {
+		.store = SECRETS_FS,
+		.config = "service dict {\n  unix_listener dict {\n"
+			"    mode = 0600\n    group =\n  }\n}\n"
+	};
+	struct secrets *shared = s;
+	g_autofree char *text = NULL, *reply = NULL, *checked = NULL;
+
+	if (geteuid() != 0) {
+		g_test_skip("all processes are those of one user");
+		return;
+	}
+	s = secrets_new_with(&options);
+	fixture_user_add(s->f, "alice");
+	text = secrets_add(s, "alice", NULL, "-l", "one", NULL);
+	fixture_log_allow(s->f, "Permission denied");
+	reply = secrets_login(s, POP3_TLS, "PLAIN", "alice", text, NULL);
+	g_assert_true(g_str_has_prefix(reply, "-ERR [SYS/TEMP]"));
+	checked = check_all(78);
+	g_assert_true(g_regex_match_simple("^error +app secrets: User \\S+ of "
+		"service auth cannot ask the dict: .*Permission denied.*; no "
+		"secret can log in$", checked, G_REGEX_MULTILINE, 0));
+	secrets_free(s);
+	s = shared;
+}
+
 int main(int argc, char *argv[])
 {
 	const struct secrets_options options = {
@@ -318,6 +348,7 @@ int main(int argc, char *argv[])
 	g_test_add_data_func("/secret-commands/revoke/fs",
 			     GINT_TO_POINTER(SECRETS_FS), test_revoke);
 	g_test_add_func("/secret-commands/check", test_check);
+	g_test_add_func("/secret-commands/check-as-auth", test_check_as_auth);
 	g_test_add_func("/secret-commands/open-socket", test_open_socket);
 	ret = g_test_run();
 	secrets_free(s);

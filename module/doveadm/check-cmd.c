@@ -104,10 +104,12 @@ static void check_misplaced_settings(struct check *check)
 static void check_server(struct check *check)
 {
 	static const char *const names[] = {
-		"base_dir", "libexec_dir", "login_plugin_dir", "login_plugins",
-		"mail_plugin_dir", "mail_plugins", "mailbox", "namespace",
-		"passdb",
+		"base_dir", "default_internal_user", "libexec_dir",
+		"login_plugin_dir", "login_plugins", "mail_plugin_dir",
+		"mail_plugins", "mailbox", "namespace", "passdb",
 		POPINJAY_LOG_EXECUTABLE,
+		"service/auth/user", "service/auth/group",
+		"service/auth/extra_groups",
 		"service/popinjay-log/user", POPINJAY_DOVEADM_SERVICE_COUNT,
 		POPINJAY_DOVEADM_COPIED_SETTINGS
 	};

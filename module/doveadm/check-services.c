@@ -4,6 +4,8 @@
    secrets. */
 
 #include "lib.h"
+#include "ioloop.h"
+#include "restrict-access.h"
 #include "check.h"
 #include "configuration.h"
 #include "log-probe.h"
@@ -117,9 +119,10 @@ void check_log_service(struct check *check)
 
 /* --- app secrets --- */
 
+/* Whether this user has secrets does not matter. */
 static int
-check_store(struct check *check, const struct popinjay_secret_config *config,
-	    const char **error_r)
+ask_store(struct check *check, const struct popinjay_secret_config *config,
+	  const char **error_r)
 {
 	struct popinjay_secret_store *store;
 	const char *value;
@@ -129,17 +132,101 @@ check_store(struct check *check, const struct popinjay_secret_config *config,
 				       doveconf_find(&check->pop3, "base_dir"),
 				       check->event, &store, error_r) < 0)
 		return -1;
-	/* whether this user has secrets does not matter */
 	ret = popinjay_secret_store_lookup(store, check->pool, "popinjay-check",
 					   &value, error_r);
 	popinjay_secret_store_deinit(&store);
 	return ret;
 }
 
+/* Returns the user that Dovecot's auth process is. */
+static const char *auth_user(const struct check *check)
+{
+	const char *user = doveconf_find(&check->pop3, "service/auth/user");
+
+	/* the default names another setting: "$name", in 2.4 "$SET:name" */
+	if (*user == '$') {
+		user = strncmp(user, "$SET:", 5) == 0 ? user + 5 : user + 1;
+		user = doveconf_find(&check->pop3, user);
+	}
+	return *user == '\0' ? "root" : user;
+}
+
+/* Become that user for good, with the groups that Dovecot gives it. */
+static void become_auth(const struct check *check, const struct passwd *pw)
+{
+	const char *name = doveconf_find(&check->pop3, "service/auth/group");
+	const struct group *gr = *name == '\0' ? NULL : getgrnam(name);
+	struct restrict_access_settings set;
+
+	restrict_access_init(&set);
+	set.uid = pw->pw_uid;
+	set.gid = gr == NULL ? pw->pw_gid : gr->gr_gid;
+	set.extra_groups = doveconf_find(&check->pop3,
+					 "service/auth/extra_groups");
+	restrict_access(&set, RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
+}
+
+/* In a child. Writes why the store cannot be asked, or nothing, to fd. */
+static void
+ask_store_as_auth(struct check *check,
+		  const struct popinjay_secret_config *config,
+		  const struct passwd *pw, int fd)
+{
+	const char *error;
+
+	/* the epoll of the parent's is the parent's */
+	(void)io_loop_create();
+	become_auth(check, pw);
+	if (ask_store(check, config, &error) < 0 &&
+	    write(fd, error, strlen(error)) < 0)
+		i_fatal("write() failed: %m");
+}
+
+/* What root may ask, the auth process perhaps may not. Returns 0, or -1 with
+   the reason in error_r. */
+static int
+check_store(struct check *check, const struct popinjay_secret_config *config,
+	    const char *user, const char **error_r)
+{
+	const struct passwd *pw;
+	char error[1024];
+	ssize_t len;
+	int fd[2], status;
+	pid_t pid;
+
+	if (geteuid() != 0)
+		return ask_store(check, config, error_r);
+	pw = getpwnam(user);
+	if (pw == NULL) {
+		*error_r = "There is no such user";
+		return -1;
+	}
+	if (pipe(fd) < 0) {
+		*error_r = t_strdup_printf("pipe() failed: %m");
+		return -1;
+	}
+	pid = fork();
+	if (pid == 0) {
+		ask_store_as_auth(check, config, pw, fd[1]);
+		_exit(0);
+	}
+	i_close_fd(&fd[1]);
+	len = read(fd[0], error, sizeof(error));
+	i_close_fd(&fd[0]);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || len < 0) {
+		*error_r = t_strdup_printf("Asking failed: %m");
+		return -1;
+	}
+	*error_r = len > 0 ? t_strndup(error, len) :
+		t_strdup_printf("The process that asked ended with status %d",
+				status);
+	return len > 0 || status != 0 ? -1 : 0;
+}
+
 void check_secrets(struct check *check)
 {
 	const char *what = "app secrets", *warning, *error;
-	const char *path = check_find_passdb(check);
+	const char *path = check_find_passdb(check), *user = auth_user(check);
 	struct popinjay_secret_config config;
 	struct popinjay_secret_keys *keys;
 
@@ -156,9 +243,10 @@ void check_secrets(struct check *check)
 		return;
 	}
 	popinjay_secret_keys_free(&keys);
-	if (check_store(check, &config, &error) < 0) {
-		check_print(check, CHECK_ERROR, what, "The dict cannot be "
-			    "asked: %s; no secret can log in", error);
+	if (check_store(check, &config, user, &error) < 0) {
+		check_print(check, CHECK_ERROR, what, "User %s of service auth "
+			    "cannot ask the dict: %s; no secret can log in",
+			    user, error);
 		return;
 	}
 	check_print(check, CHECK_OK, what, "%s can be read, and the dict "
