@@ -333,6 +333,10 @@ static void test_old_records(void)
 		g_assert_null(strstr(kept, "services="));
 		check_shown(user, old_records[i].services);
 		g_assert_cmpint(secrets_doveadm(s, "set", user, NULL, NULL,
+						"-r", "no", "phone", NULL),
+				==, 0);
+		check_shown(user, old_records[i].services);
+		g_assert_cmpint(secrets_doveadm(s, "set", user, NULL, NULL,
 						"-s", "pop3", "phone", NULL),
 				==, 0);
 		changed = secrets_get_value(s, user);

@@ -137,7 +137,7 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 			     struct popinjay_secret *secret,
 			     const char **error_r)
 {
-	bool tls = !secret->tls_optional;
+	bool tls = !secret->tls_optional, was_read_only = secret->read_only;
 	string_t *nets;
 	const char *p;
 
@@ -188,6 +188,10 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 	    parse_bool("read-only", cmd->read_only, &secret->read_only,
 		       error_r) < 0)
 		return -1;
+	if (was_read_only && !secret->read_only && secret->services == 0) {
+		/* nothing else kept it to POP3 */
+		secret->services = POPINJAY_SECRET_SERVICE_POP3;
+	}
 	return check_services(secret, error_r);
 }
 
