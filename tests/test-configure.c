@@ -15,7 +15,8 @@ static char *configure(const char *change)
 {
 	static const char script[] =
 		"dovecot=${POPINJAY_DOVECOT:-/usr/lib/dovecot}/dovecot-config\n"
-		"headers=$(sed -n 's/^dovecot_pkgincludedir=//p' \"$dovecot\")\n"
+		"headers=$(sed -n 's/^dovecot_pkgincludedir=//p' "
+		"\"$dovecot\")\n"
 		"cp -r \"$headers\" inc && mkdir dovecot build &&\n"
 		"sed \"s|$headers|$PWD/inc|g\" \"$dovecot\" "
 		">dovecot/dovecot-config &&\n"
