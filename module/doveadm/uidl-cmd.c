@@ -150,17 +150,22 @@ int uidl_cmd_iterate(struct uidl_cmd *cmd, struct mailbox *box,
 	struct mailbox_transaction_context *trans;
 	struct mail_search_context *search;
 	struct mail_search_args *args;
-	struct mail *mail;
+	struct mail *found, *mail;
 	int ret = 0;
 
 	trans = mailbox_transaction_begin(box, 0, __func__);
 	args = mail_search_build_init();
 	mail_search_build_add_all(args);
-	search = mailbox_search_init(trans, args, sort_program, fields, NULL);
+	search = mailbox_search_init(trans, args, sort_program, 0, NULL);
 	mail_search_args_unref(&args);
-	while (ret == 0 && mailbox_search_next(search, &mail)) T_BEGIN {
+	/* the search opens what it finds too early for prepare_read() */
+	mail = mail_alloc(trans, fields, NULL);
+	while (ret == 0 && mailbox_search_next(search, &found)) T_BEGIN {
+		cmd->api->prepare_read(trans);
+		mail_set_seq(mail, found->seq);
 		ret = func(cmd, mail, context);
 	} T_END;
+	mail_free(&mail);
 	if (mailbox_search_deinit(&search) < 0 && ret == 0) {
 		uidl_cmd_fail(cmd, EX_TEMPFAIL, "Reading the INBOX failed: %s",
 			      mailbox_get_last_internal_error(box, NULL));

@@ -19,6 +19,7 @@
 #include "uidl-storage.h"
 #include "uidl-store.h"
 #include "user.h"
+#include "whole.h"
 
 ARRAY_DEFINE_TYPE(popinjay_uidl_given, struct popinjay_uidl_given);
 
@@ -445,6 +446,7 @@ const struct popinjay_uidl_api popinjay_uidl_api = {
 	.get = api_get,
 	.get_other = api_get_other,
 	.get_stock = api_get_stock,
+	.prepare_read = popinjay_holder_prepare,
 	.save_shown = api_save_shown,
 	.save = api_save,
 	.saved_read = api_saved_read,

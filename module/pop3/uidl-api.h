@@ -11,6 +11,7 @@
 #include "uidl-drift.h"
 
 struct mailbox;
+struct mailbox_transaction_context;
 struct popinjay_uidl_saved;
 
 /* Other settings than those of the user. NULL and FALSE: as it is set. */
@@ -57,6 +58,11 @@ struct popinjay_uidl_api {
 	int (*get_stock)(struct mailbox *box,
 			 struct popinjay_uidl_set **set_r,
 			 const char **error_r);
+
+	/* A message that a search found is about to be read: if its file name
+	   claims a wrong size, Dovecot is not to change that. With another name
+	   the message would have another UIDL. */
+	void (*prepare_read)(struct mailbox_transaction_context *trans);
 
 	/* Save what get() says, of messages that have no saved UIDL yet. It is
 	   on disk when this returns 0, with the number of messages that had

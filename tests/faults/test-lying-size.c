@@ -7,6 +7,7 @@
 
 #include "numbered.h"
 #include "uidl-list.h"
+#include "uidl-tool.h"
 
 #include <gio/gio.h>
 #include <stdio.h>
@@ -219,6 +220,30 @@ static void test_lie(gconstpointer data)
 	pop3_quit(pop3, "Logging out.");
 }
 
+/* The commands that read the messages do not mend them either. */
+static void test_commands(void)
+{
+	static const struct lie lies[] = {
+		{ .size_more = 1000 }, { .size_more = -1000 },
+		{ .size_more = 1000, .virtual_size_more = 1010 }
+	};
+	struct fixture *f = get_fixture();
+	g_autofree char *user = NULL, *list = NULL, *again = NULL;
+	g_auto(GStrv) names = NULL, names_after = NULL;
+
+	fixture_reload(f, NULL);
+	user = fixture_user(f, "maildir");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(lies); i++)
+		deliver(user, i + 1, &lies[i]);
+	names = file_names(user);
+	list = uidl_tool(f, NULL, 0, "export", "-u", user, NULL);
+	g_free(uidl_tool(f, list, 0, "import", "-u", user, NULL));
+	again = uidl_tool(f, NULL, 0, "export", "-u", user, NULL);
+	g_assert_cmpstr(again, ==, list);
+	names_after = file_names(user);
+	uidl_assert_same(names, names_after);
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&the_fixture, fixture_free);
@@ -261,6 +286,7 @@ int main(int argc, char *argv[])
 
 		g_test_add_data_func(path, &lies[i], test_lie);
 	}
+	g_test_add_func("/lying-size/commands", test_commands);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/lying-size", test_stop);
 	ret = g_test_run();
