@@ -505,6 +505,45 @@ static void test_log_service(void)
 	fixture_free(f);
 }
 
+/* The service has the groups that its configuration says, and no others. */
+static void test_log_service_groups(void)
+{
+	static const char *const groups[] = {
+		"", "  extra_groups = mail\n", "  group = mail\n"
+	};
+	struct fixture *f = fixture_new(NULL);
+	g_autofree char *dir = g_build_filename(f->dir, "logs", NULL);
+	g_autofree char *path = g_build_filename(dir, "access.log", NULL);
+	g_autofree char *config = collector_config(f, path);
+	struct group *group = getgrnam("mail");
+
+	if (geteuid() != 0 || group == NULL) {
+		g_test_skip("users of their own need root");
+		fixture_free(f);
+		return;
+	}
+	fixture_log_allow(f, "Permission denied");
+	g_assert_cmpint(mkdir(dir, 0700), ==, 0);
+	g_assert_cmpint(chmod(dir, 0770), ==, 0);
+	g_assert_cmpint(chown(dir, 0, group->gr_gid), ==, 0);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(groups); i++) {
+		g_autofree char *more = g_strdup_printf("%sservice "
+			"popinjay-log {\n  user = nobody\n%s}\n", config,
+			groups[i]);
+		g_autoptr(GString) out = NULL;
+
+		fixture_reload(f, more);
+		g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL,
+						"popinjay", "check", NULL), ==,
+				i == 0 ? EX_CONFIG : 0);
+		assert_has(out->str, i == 0 ? "^error +service popinjay-log: "
+			   "\\S+ cannot be written by its user nobody: "
+			   "Permission denied$" :
+			   "^ok +service popinjay-log: ");
+	}
+	fixture_free(f);
+}
+
 int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
@@ -522,5 +561,6 @@ int main(int argc, char *argv[])
 	g_test_add_func("/check/not-loaded", test_not_loaded);
 	g_test_add_func("/check/modules", test_modules);
 	g_test_add_func("/check/log-service", test_log_service);
+	g_test_add_func("/check/log-service-groups", test_log_service_groups);
 	return g_test_run();
 }

@@ -22,17 +22,41 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+static const char *
+service_setting(const struct check *check, const char *service,
+		const char *name)
+{
+	return doveconf_find(&check->pop3, t_strdup_printf("service/%s/%s",
+							   service, name));
+}
+
+/* In a child: become that user for good, with the groups that Dovecot gives the
+   service, which are not all that the user is in. */
+static void become_service(const struct check *check, const char *service,
+			   const struct passwd *pw)
+{
+	const char *name = service_setting(check, service, "group");
+	const struct group *gr = *name == '\0' ? NULL : getgrnam(name);
+	struct restrict_access_settings set;
+
+	restrict_access_init(&set);
+	set.uid = pw->pw_uid;
+	set.gid = gr == NULL ? pw->pw_gid : gr->gr_gid;
+	set.extra_groups = service_setting(check, service, "extra_groups");
+	restrict_access(&set, RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
+}
+
 /* --- popinjay-log --- */
 
-/* In a child, which may become another user for good. Returns errno. */
-static int try_to_write(const struct passwd *pw, const char *path)
+/* In a child. Returns errno. */
+static int try_to_write(const struct check *check, const struct passwd *pw,
+			const char *path)
 {
 	const char *dir = t_strdup_until(path, strrchr(path, '/') + 1);
 	int fd;
 
-	if (pw != NULL && (initgroups(pw->pw_name, pw->pw_gid) < 0 ||
-			   setgid(pw->pw_gid) < 0 || setuid(pw->pw_uid) < 0))
-		return errno;
+	if (pw != NULL)
+		become_service(check, "popinjay-log", pw);
 	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NONBLOCK);
 	if (fd != -1 || (errno == ENOENT && access(dir, W_OK | X_OK) == 0))
 		return 0;
@@ -40,7 +64,8 @@ static int try_to_write(const struct passwd *pw, const char *path)
 }
 
 /* Returns 0, or -1 with errno set if that user could not write the file. */
-static int can_write(const char *user, const char *path)
+static int can_write(const struct check *check, const char *user,
+		     const char *path)
 {
 	const struct passwd *pw = NULL;
 	int status;
@@ -57,7 +82,7 @@ static int can_write(const char *user, const char *path)
 	}
 	pid = fork();
 	if (pid == 0)
-		_exit(try_to_write(pw, path));
+		_exit(try_to_write(check, pw, path));
 	if (pid < 0 || waitpid(pid, &status, 0) < 0)
 		return -1;
 	errno = WIFEXITED(status) ? WEXITSTATUS(status) : EINTR;
@@ -87,8 +112,7 @@ static void check_log_socket(struct check *check, const char *what)
 void check_log_service(struct check *check)
 {
 	const char *what = "service popinjay-log";
-	const char *user = doveconf_find(&check->pop3,
-					 "service/popinjay-log/user");
+	const char *user = service_setting(check, "popinjay-log", "user");
 	bool by_env;
 	const char *const *args = doveconf_log_service(&check->pop3, &by_env);
 	const char *program = args[0];
@@ -108,7 +132,7 @@ void check_log_service(struct check *check)
 			"its file: executable = popinjay-log /PATH");
 		return;
 	}
-	if (can_write(user, args[1]) < 0) {
+	if (can_write(check, user, args[1]) < 0) {
 		check_print(check, CHECK_ERROR, what, "%s cannot be written by "
 			    "its user %s: %m", args[1],
 			    *user == '\0' ? "root" : user);
@@ -141,7 +165,7 @@ ask_store(struct check *check, const struct popinjay_secret_config *config,
 /* Returns the user that Dovecot's auth process is. */
 static const char *auth_user(const struct check *check)
 {
-	const char *user = doveconf_find(&check->pop3, "service/auth/user");
+	const char *user = service_setting(check, "auth", "user");
 
 	/* the default names another setting: "$name", in 2.4 "$SET:name" */
 	if (*user == '$') {
@@ -149,21 +173,6 @@ static const char *auth_user(const struct check *check)
 		user = doveconf_find(&check->pop3, user);
 	}
 	return *user == '\0' ? "root" : user;
-}
-
-/* Become that user for good, with the groups that Dovecot gives it. */
-static void become_auth(const struct check *check, const struct passwd *pw)
-{
-	const char *name = doveconf_find(&check->pop3, "service/auth/group");
-	const struct group *gr = *name == '\0' ? NULL : getgrnam(name);
-	struct restrict_access_settings set;
-
-	restrict_access_init(&set);
-	set.uid = pw->pw_uid;
-	set.gid = gr == NULL ? pw->pw_gid : gr->gr_gid;
-	set.extra_groups = doveconf_find(&check->pop3,
-					 "service/auth/extra_groups");
-	restrict_access(&set, RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
 }
 
 /* In a child. Writes why the store cannot be asked, or nothing, to fd. */
@@ -176,7 +185,7 @@ ask_store_as_auth(struct check *check,
 
 	/* the epoll of the parent's is the parent's */
 	(void)io_loop_create();
-	become_auth(check, pw);
+	become_service(check, "auth", pw);
 	if (ask_store(check, config, &error) < 0 &&
 	    write(fd, error, strlen(error)) < 0)
 		i_fatal("write() failed: %m");
