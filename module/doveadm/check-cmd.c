@@ -111,7 +111,8 @@ static void check_server(struct check *check)
 		"service/auth/user", "service/auth/group",
 		"service/auth/extra_groups",
 		"service/popinjay-log/user", "service/popinjay-log/group",
-		"service/popinjay-log/extra_groups", POPINJAY_DOVEADM_SERVICE_COUNT,
+		"service/popinjay-log/extra_groups",
+		POPINJAY_DOVEADM_SERVICE_COUNT,
 		POPINJAY_DOVEADM_COPIED_SETTINGS
 	};
 	const char *error;
