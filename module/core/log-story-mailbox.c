@@ -29,6 +29,9 @@ struct story_work {
 	/* the last record of each kind, NULL: none */
 	const struct story_record *downloaded, *failed, *deleted, *marked;
 	uint64_t downloads, failures, deletions, marks;
+	/* of the downloads and failures: those that the session's own record
+	   counts, too */
+	uint64_t sent;
 	/* of the deleted: those that another may have removed */
 	uint64_t uncertain;
 	/* of the deleted: how long after the download; how many the log shows
@@ -78,6 +81,7 @@ static void work_add(struct teller *t, struct story_work *work,
 
 	switch (record->action) {
 	case STORY_RETR:
+		work->sent += record->complete || record->bytes > 0 ? 1 : 0;
 		if (!record->complete) {
 			work->failed = record;
 			work->failures++;
@@ -218,6 +222,22 @@ tell_download_count(struct teller *t, const struct story_record *record,
 	line->usecs = usecs;
 }
 
+/* A session that logs no more can go on downloading. */
+static void
+tell_left_out(struct teller *t, const struct story_record *record,
+	      uint64_t sent, const char *client)
+{
+	uint64_t count;
+
+	if (!record->session->skipped || record->downloaded <= sent)
+		return;
+	count = record->downloaded - sent;
+	story_add_line(t->result, t->pool, record, "downloaded",
+		t_strdup_printf("%s downloaded by %s, with no record of each",
+		popinjay_log_text_count(count, "message"),
+		client))->count = count;
+}
+
 static void tell_work(struct teller *t, struct story_work *work,
 		      const struct story_record *session_record)
 {
@@ -241,6 +261,8 @@ static void tell_work(struct teller *t, struct story_work *work,
 				    session_record->usecs :
 				    work->deleted->usecs, client);
 	}
+	if (t->story->download_seen && session_record != NULL)
+		tell_left_out(t, session_record, work->sent, client);
 	if (work->failed != NULL && work->failed->broken &&
 	    work->failed->bytes == 0) {
 		tell_line(t, work->failed, "download-failed", work->failures,

@@ -149,6 +149,19 @@ static const struct story_case cases[] = {
 	    "(PLAIN): the server ended the session", "--",
 	    "Of 1 session the log has not all records: the client did more "
 	    "than is logged of one session." } },
+	/* what a session did behind its last record is not nothing */
+	{ "mailbox-left-out", NULL, NULL,
+	  { R("12:59:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
+	    R("12:59:01", "message", "a", 2, DELE(PHONE, NAMED(1))),
+	    R("13:59:00", "session", "a", 3, END(PHONE, "lost")
+	      ",\"retr_count\":8,\"dele_count\":1,\"skipped_records\":7") },
+	  { "13:59 7 messages downloaded by 198.51.100.7 (PLAIN), with no "
+	    "record of each",
+	    "12:59 1 message marked for deletion by 198.51.100.7 (PLAIN), but "
+	    "kept, for the connection was lost before QUIT",
+	    "12:59 1 message downloaded by 198.51.100.7 (PLAIN)", "--",
+	    "Of 1 session the log has not all records: the client did more "
+	    "than is logged of one session." } },
 	{ "mailbox-nothing", NULL, NULL, { NULL },
 	  { "--", "The log has nothing about this user." } },
 };
