@@ -147,7 +147,8 @@ static void test_formats(void)
 		"[0-9a-f]{8} scanner [a-z0-9-]{34} pop3 *\n$", table, 0, 0));
 
 	CHECK_FORMATS("id\tlabel\tcreated\texpires\tmechanisms\t"
-		      "services\tlast_used\taccount", NULL, "list", "-u", user);
+		      "services\tnetworks\ttls\tread_only\tlast_used\taccount",
+		      NULL, "list", "-u", user);
 	CHECK_FORMATS("id\tlabel\torigin\tcreated\texpires\tmechanisms\t"
 		      "services\tnetworks\ttls\tread_only\tkey\t"
 		      "last_used\tlast_ip\tlast_mechanism\taccount", NULL,
@@ -191,7 +192,8 @@ static void test_import_all(void)
 					NULL), ==, 65);
 	g_assert_cmpstr(again, ==, "Username\tid\tlabel\tservices\n");
 	CHECK_FORMATS("Username\tid\tlabel\tcreated\texpires\tmechanisms\t"
-		      "services\tlast_used\taccount", NULL, "list", "-A");
+		      "services\tnetworks\ttls\tread_only\tlast_used\taccount",
+		      NULL, "list", "-A");
 }
 
 /* --- revoke --- */
@@ -221,7 +223,8 @@ static void test_revoke(gconstpointer data)
 	g_assert_cmpint(secrets_doveadm(s, "list", user, NULL, &out, NULL),
 			==, 0);
 	g_assert_cmpstr(out, ==, "id\tlabel\tcreated\texpires\tmechanisms\t"
-			"services\tlast_used\taccount\n");
+			"services\tnetworks\ttls\tread_only\tlast_used\t"
+			"account\n");
 	/* from where and when it was used is forgotten, too: it would stand
 	   there if the secret came back */
 	secrets_set_value(s, user, value);

@@ -59,6 +59,15 @@ get_used(struct secret_cmd *cmd, const char *id, const char *const **used_r)
 	return 0;
 }
 
+static void print_limits(const struct popinjay_secret *secret)
+{
+	doveadm_print(popinjay_secret_mechs_str(secret->mechs));
+	doveadm_print(popinjay_secret_services_str(secret));
+	doveadm_print(*secret->nets == '\0' ? "all" : secret->nets);
+	doveadm_print(secret->tls_optional ? "no" : "yes");
+	doveadm_print(secret->read_only ? "yes" : "no");
+}
+
 /* --- list --- */
 
 static int cmd_list_user(struct secret_cmd *cmd)
@@ -74,8 +83,7 @@ static int cmd_list_user(struct secret_cmd *cmd)
 		doveadm_print(secret->label);
 		doveadm_print(time_str(secret->created));
 		doveadm_print(expires_str(secret));
-		doveadm_print(popinjay_secret_mechs_str(secret->mechs));
-		doveadm_print(popinjay_secret_services_str(secret));
+		print_limits(secret);
 		doveadm_print(used[0]);
 		doveadm_print(secret_cmd_account_str(cmd));
 		if (secret_cmd_open(cmd, secret, &text) < 0)
@@ -88,7 +96,8 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
 {
 	static const char *const names[] = {
 		"id", "label", "created", "expires", "mechanisms",
-		"services", "last_used", "account", NULL
+		"services", "networks", "tls", "read_only", "last_used",
+		"account", NULL
 	};
 
 	struct secret_cmd *cmd =
@@ -112,11 +121,7 @@ static int cmd_show_user(struct secret_cmd *cmd)
 	doveadm_print(secret->generated ? "generated" : "imported");
 	doveadm_print(time_str(secret->created));
 	doveadm_print(expires_str(secret));
-	doveadm_print(popinjay_secret_mechs_str(secret->mechs));
-	doveadm_print(popinjay_secret_services_str(secret));
-	doveadm_print(*secret->nets == '\0' ? "all" : secret->nets);
-	doveadm_print(secret->tls_optional ? "no" : "yes");
-	doveadm_print(secret->read_only ? "yes" : "no");
+	print_limits(secret);
 	doveadm_print(secret->key_id);
 	doveadm_print(used[0]);
 	doveadm_print(used[1]);
