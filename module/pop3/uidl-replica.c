@@ -60,8 +60,9 @@ struct renumbered {
 struct replica_box {
 	union mailbox_module_context module_ctx;
 
-	/* what clients may know as the sync begins */
-	bool has_known;
+	/* what clients may know as the sync begins, unless that can't be
+	   told */
+	bool has_known, known_failed;
 	pool_t known_pool;
 	HASH_TABLE(const char *, struct known *) known;
 	uint32_t next_uid;
@@ -174,16 +175,17 @@ static int known_init(struct mailbox *box)
 	const struct popinjay_uidl_set *set;
 	struct mailbox_status status;
 
-	if (rbox->has_known)
-		return 0;
+	if (rbox->has_known || rbox->known_failed)
+		return rbox->has_known ? 0 : -1;
 	mailbox_get_open_status(box, STATUS_UIDNEXT, &status);
 	/* where all are made of their uids, nobody has to be asked */
 	if (popinjay_uidl_storage_get_plain(box) == NULL) {
 		if (popinjay_uidl_storage_get(box, &set) < 0) {
 			e_error(box->event, "popinjay: Looking up the UIDLs "
-				"failed, so new messages get none that doveadm "
-				"sync or backup brings: %s",
+				"failed, so those that doveadm sync or backup "
+				"brings can't be compared with them: %s",
 				mailbox_get_last_internal_error(box, NULL));
+			rbox->known_failed = TRUE;
 			return -1;
 		}
 		known_add_all(box, set);
@@ -230,8 +232,11 @@ is_of_another(struct mailbox *box, const char *uidl, uint32_t uid,
 	*known_r = NULL;
 	if (parse_uidl(box, uidl, &of_uid) != NULL && of_uid == uid)
 		return FALSE;
-	if (known_init(box) < 0)
+	if (known_init(box) < 0) {
+		/* What is saved here is firmer than what is brought. What is
+		   made here is not: both sides make it of the same uid. */
 		return TRUE;
+	}
 	known = !hash_table_is_created(rbox->known) ? NULL :
 		hash_table_lookup(rbox->known, uidl);
 	if (known != NULL) {

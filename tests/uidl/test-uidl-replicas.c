@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define MAIL_BYTES 300
 #define ROUNDS 8
@@ -38,6 +39,7 @@ struct mode {
 };
 
 static const struct mode xuidl_mode = { "xuidl", NULL, "yes", TRUE };
+static const struct mode other_mode = { "other", "%{guid}.other", "no", TRUE };
 static const struct mode modes[] = {
 	{ "default", NULL, "no", FALSE },
 	{ "saved", NULL, "yes", TRUE },
@@ -368,6 +370,58 @@ static void test_one_way(const struct mode *mode, const char *storage)
 	pair_free(&pair);
 }
 
+static char *saved_path(const struct side *side, const char *storage)
+{
+	g_autofree char *dir = fixture_mail_dir(the_fixture, side->user);
+
+	return g_str_equal(storage, "maildir") ?
+		g_build_filename(dir, "popinjay-uidl", NULL) :
+		g_build_filename(dir, "mailboxes", "INBOX", "dbox-Mails",
+				 "popinjay-uidl", NULL);
+}
+
+/* Nobody can tell which UIDLs clients know: a message that comes all the same
+   has its UIDL, which the next run would not bring. */
+static void test_unknown(const struct mode *mode, const char *storage)
+{
+	g_autoptr(GHashTable) first = NULL, second = NULL;
+	g_autofree char *path = NULL;
+	const char *said;
+	struct pair pair;
+	GString *err = NULL;
+	GHashTableIter iter;
+	gpointer number, uidl;
+
+	reload(mode);
+	pair_init(&pair, storage);
+	path = saved_path(&pair.sides[1], storage);
+	g_assert_true(g_file_set_contents(path, "damaged\n", -1, NULL));
+	fixture_give(the_fixture, pair.sides[1].user, path);
+	deliver(&pair, 0, 3);
+	first = look(&pair.sides[0]);
+	g_assert_cmpint(fixture_doveadm(the_fixture, NULL, NULL, &err, "sync",
+		"-1", "-u", pair.sides[0].user, "-m", "INBOX", "doveadm", "-c",
+		the_fixture->config_file, "dsync-server", "-u",
+		pair.sides[1].user, NULL), ==, 0);
+	said = strstr(err->str, "popinjay: Looking up the UIDLs failed");
+	g_assert_nonnull(said);
+	g_assert_null(strstr(said + 1, "popinjay: Looking up"));
+	g_string_free(err, TRUE);
+
+	g_assert_cmpint(unlink(path), ==, 0);
+	reload(&modes[0]);
+	second = look(&pair.sides[1]);
+	g_assert_cmpuint(g_hash_table_size(second), ==, 4);
+	g_hash_table_iter_init(&iter, first);
+	while (g_hash_table_iter_next(&iter, &number, &uidl)) {
+		if (GPOINTER_TO_UINT(number) > 1) {
+			g_assert_cmpstr(g_hash_table_lookup(second, number),
+					==, uidl);
+		}
+	}
+	pair_free(&pair);
+}
+
 static void move_out_and_back(const struct side *side)
 {
 	g_auto(GStrv) uids = uidl_fetch(the_fixture, side->user, "uid");
@@ -480,8 +534,10 @@ int main(int argc, char *argv[])
 		}
 		add_test("random", &modes[i], "maildir", test_random);
 	}
-	for (unsigned int j = 0; j < G_N_ELEMENTS(storages); j++)
+	for (unsigned int j = 0; j < G_N_ELEMENTS(storages); j++) {
 		add_test("same", &xuidl_mode, storages[j], test_same);
+		add_test("unknown", &other_mode, storages[j], test_unknown);
+	}
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/uidl-replicas", test_stop);
 	ret = g_test_run();
