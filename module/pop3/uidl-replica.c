@@ -235,7 +235,7 @@ is_of_another(struct mailbox *box, const char *uidl, uint32_t uid,
 	if (known_init(box) < 0) {
 		/* What is saved here is firmer than what is brought. What is
 		   made here is not: both sides make it of the same uid. */
-		return TRUE;
+		return of_uid != 0;
 	}
 	known = !hash_table_is_created(rbox->known) ? NULL :
 		hash_table_lookup(rbox->known, uidl);
