@@ -6,6 +6,7 @@
 #include "array.h"
 #include "compat-event.h"
 #include "event-filter.h"
+#include "sleep.h"
 #include "str.h"
 #include "log-service.h"
 #include "log-syslog.h"
@@ -20,6 +21,8 @@
 
 #define FILE_MODE 0600
 #define EVENT_PREFIX "popinjay_"
+/* milliseconds until a line that is not ended is a cut one */
+#define CUT_CHECK_COUNT 20
 
 static struct event_category event_category_popinjay = {
 	.name = "popinjay"
@@ -132,9 +135,9 @@ static void file_error(struct event *event, const char *path,
 		"its records go to this log", path, function);
 }
 
-/* Returns TRUE if the last line of a file that is open as fd was cut off, as
-   when the disk was full, and not ended since. */
-static bool file_is_cut(int fd, const char *path)
+/* Returns FALSE if the file is empty, ends with a whole line, or may not be
+   read by who may write. */
+static bool file_ends_within_line(int fd, const char *path)
 {
 	struct stat st;
 	char last = '\n';
@@ -142,7 +145,6 @@ static bool file_is_cut(int fd, const char *path)
 
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size == 0)
 		return FALSE;
-	/* who may write need not be allowed to read */
 	read_fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (read_fd == -1)
 		return FALSE;
@@ -150,6 +152,20 @@ static bool file_is_cut(int fd, const char *path)
 		last = '\n';
 	i_close_fd(&read_fd);
 	return last != '\n';
+}
+
+/* Returns TRUE if the last line was cut off, as when the disk was full. What
+   another process is just writing is whole in a moment. */
+static bool file_is_cut(int fd, const char *path)
+{
+	unsigned int i;
+
+	for (i = 0; i < CUT_CHECK_COUNT; i++) {
+		if (!file_ends_within_line(fd, path))
+			return FALSE;
+		i_sleep_intr_msecs(1);
+	}
+	return TRUE;
 }
 
 /* The file is opened anew for each line, so that it may be rotated away at any
