@@ -414,6 +414,7 @@ static void test_not_loaded(void)
 {
 	struct fixture *f = fixture_new(NULL);
 	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *mail_dir = fixture_mail_dir(f, user);
 	g_autofree char *text = NULL;
 
 	fixture_reload(f, fixture_is_2_3() ?
@@ -429,6 +430,8 @@ static void test_not_loaded(void)
 		   "mail_plugins of \"protocol pop3 \\{\\}\"");
 	assert_has(text, "^error +user \\S+: The plugin popinjay is not loaded "
 		   "for this user: ");
+	/* nor was the mailbox opened */
+	g_assert_false(g_file_test(mail_dir, G_FILE_TEST_EXISTS));
 	assert_has(text, "^ok +\\S+/lib20_popinjay_login_plugin\\.so: .*, "
 		   "loaded by pop3, imap$");
 	assert_has(text, "^warning +login_plugins: popinjay_login is loaded "

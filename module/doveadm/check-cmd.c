@@ -221,7 +221,7 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
 
 	check_uid(&cmd->check, user);
-	check_user(&cmd->check, user->username);
+	check_user(&cmd->check, user);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
 #include "lib.h"
 #include "array.h"
 #include "str.h"
+#include "mail-user.h"
 #include "master-interface.h"
 #include "master-service.h"
 #include "check-protocol.h"
@@ -55,6 +56,29 @@ read_answer(struct check *check, const char *what, const char *output,
 	return FALSE;
 }
 
+/* Returns FALSE if sessions of this user certainly go on without our plugin.
+   Nobody would end one that is begun to ask it, before it opens the mailbox. */
+static bool
+plugin_is_loaded(const struct check *check, const struct mail_user *user)
+{
+	const char *const *fieldp = user->userdb_fields;
+
+	if (doveconf_list_has(&check->pop3, "mail_plugins", "popinjay"))
+		return TRUE;
+	for (; fieldp != NULL && *fieldp != NULL; fieldp++) {
+		if (strstr(t_strcut(*fieldp, '='), "mail_plugins") != NULL)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static void print_not_loaded(struct check *check, const char *what)
+{
+	check_print(check, CHECK_ERROR, what, "The plugin popinjay is not "
+		"loaded for this user: it has to be in mail_plugins of "
+		"\"protocol pop3 {}\"");
+}
+
 static bool
 ask_pop3(struct check *check, const char *what, const char *user)
 {
@@ -90,21 +114,22 @@ ask_pop3(struct check *check, const char *what, const char *user)
 		check_print(check, CHECK_ERROR, what, "%s ended with status %d",
 			    argv[0], status);
 	} else {
-		check_print(check, CHECK_ERROR, what, "The plugin popinjay is "
-			"not loaded for this user: it has to be in "
-			"mail_plugins of \"protocol pop3 {}\"");
+		print_not_loaded(check, what);
 	}
 	return FALSE;
 }
 
-void check_user(struct check *check, const char *user)
+void check_user(struct check *check, const struct mail_user *user)
 {
-	const char *what = t_strdup_printf("user %s", user);
+	const char *what = t_strdup_printf("user %s", user->username);
 
 	check->users++;
-	if (!ask_pop3(check, what, user))
+	if (!plugin_is_loaded(check, user)) {
+		print_not_loaded(check, what);
 		check->bad_users++;
-	else if (!check->for_people || !check->many_users) {
+	} else if (!ask_pop3(check, what, user->username)) {
+		check->bad_users++;
+	} else if (!check->for_people || !check->many_users) {
 		check_print(check, CHECK_OK, what, "settings, key files and "
 			    "sinks are good");
 	}

@@ -4,6 +4,8 @@
 
 #include "doveconf.h"
 
+struct mail_user;
+
 enum check_result {
 	CHECK_OK,
 	/* it works, and should not be so */
@@ -56,7 +58,7 @@ void check_log_service(struct check *check);
 /* Look at the configuration of app secrets, if they are used. */
 void check_secrets(struct check *check);
 /* Look at a user's settings, as a POP3 session of this user would see them. */
-void check_user(struct check *check, const char *user);
+void check_user(struct check *check, const struct mail_user *user);
 
 struct doveadm_cmd_context;
 struct doveadm_mail_cmd_context;
