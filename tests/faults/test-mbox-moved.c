@@ -32,7 +32,7 @@ static struct fixture *get_fixture(void)
 }
 
 struct moved {
-	unsigned int body_lines;
+	unsigned int header_lines, body_lines;
 	/* and what follows the message's number */
 	const char *command, *argument;
 };
@@ -79,8 +79,12 @@ static void deliver(const char *user, unsigned int number,
 	g_autoptr(GString) mail = g_string_new(NULL);
 
 	g_string_append_printf(mail, "From: sender@example.com\n"
-			       "X-Number: %u\nMessage-ID: <%u>\n\n",
+			       "X-Number: %u\nMessage-ID: <%u>\n",
 			       number, number);
+	for (unsigned int line = 1; line <= moved->header_lines; line++)
+		g_string_append_printf(mail, "X-Line: %u of %u\n", line,
+				       number);
+	g_string_append_c(mail, '\n');
 	for (unsigned int line = 1; line <= moved->body_lines; line++) {
 		g_string_append_printf(mail, "Line %u of mail %u: a line\n",
 				       line, number);
@@ -165,10 +169,13 @@ int main(int argc, char *argv[])
 		const char *name;
 		struct moved moved;
 	} tests[] = {
-		{ "retr", { 10, "RETR", "" } },
-		{ "retr-large", { 5000, "RETR", "" } },
-		{ "top", { 10, "TOP", " 1" } },
-		{ "top-large", { 5000, "TOP", " 1000000" } }
+		{ "retr", { 0, 10, "RETR", "" } },
+		{ "retr-header", { 1000, 10, "RETR", "" } },
+		{ "retr-large-header", { 6000, 10, "RETR", "" } },
+		{ "retr-large", { 0, 5000, "RETR", "" } },
+		{ "top", { 0, 10, "TOP", " 1" } },
+		{ "top-header", { 1000, 10, "TOP", " 1" } },
+		{ "top-large", { 0, 5000, "TOP", " 1000000" } }
 	};
 	int ret;
 

@@ -449,6 +449,20 @@ static GByteArray *compress_lz4(GBytes *mail, goffset *last_r)
 	return file;
 }
 
+/* Its name tells flags, and more with some versions. */
+static char *only_file(struct fixture *f, const char *user)
+{
+	g_autofree char *path = g_build_filename(f->dir, "home", user, "Mail",
+						 "cur", NULL);
+	g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+	const char *name;
+
+	g_assert_nonnull(dir);
+	name = g_dir_read_name(dir);
+	g_assert_nonnull(name);
+	return g_build_filename(path, name, NULL);
+}
+
 /* An lz4 file that has lost its last chunks: nothing in what is left tells. */
 static void test_cut_lz4(void)
 {
@@ -475,9 +489,7 @@ static void test_cut_lz4(void)
 	g_assert_cmpuint(numbers->len, ==, 1);
 
 	g_free(sized);
-	sized = g_strdup_printf("%s/home/%s/Mail/cur/1700000001.M1P1.popinjay,"
-				"S=%" G_GSIZE_FORMAT ":2,S", f->dir, user,
-				g_bytes_get_size(mail));
+	sized = only_file(f, user);
 	g_assert_cmpint(truncate(sized, last), ==, 0);
 	for (unsigned int i = 0; i < 2; i++) {
 		struct pop3 *pop3 = pop3_session(f, POP3_CLEAR, user);
