@@ -149,6 +149,10 @@ static bool notice_smaller(struct mail *mail, uoff_t size_bytes)
 	uint32_t ext_id, size = (uint32_t)size_bytes + 1;
 	const void *data;
 
+	/* the next session could not know, and the client would fetch the
+	   message for ever */
+	if (mail_index_is_in_memory(mail->box->index))
+		return FALSE;
 	ext_id = mail_index_ext_register(mail->box->index, SMALLER_EXT_NAME, 0,
 					 sizeof(size), sizeof(size));
 	mail_index_lookup_ext(mail->box->view, mail->seq, ext_id, &data, NULL);

@@ -220,6 +220,26 @@ static void test_lie(gconstpointer data)
 	pop3_quit(pop3, "Logging out.");
 }
 
+/* No session can tell the next one that it has noticed: none refuses. */
+static void test_no_index(void)
+{
+	static const struct lie larger = { .size_more = 1000 };
+	struct fixture *f = get_fixture();
+	const char *config = fixture_is_2_3() ?
+		"mail_location = maildir:~/Mail:INDEX=MEMORY\n" :
+		"mail_index_path = MEMORY\n";
+	g_autofree char *user = NULL;
+	struct pop3 *pop3;
+
+	fixture_reload(f, config);
+	user = fixture_user(f, "maildir");
+	deliver(user, 1, &larger);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	retr(pop3, 1, 1);
+	pop3_check(pop3, "DELE 1", "+OK Marked to be deleted.");
+	pop3_quit(pop3, "Logging out, messages deleted.");
+}
+
 /* The commands that read the messages do not mend them either. */
 static void test_commands(void)
 {
@@ -286,6 +306,7 @@ int main(int argc, char *argv[])
 
 		g_test_add_data_func(path, &lies[i], test_lie);
 	}
+	g_test_add_func("/lying-size/no-index", test_no_index);
 	g_test_add_func("/lying-size/commands", test_commands);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/lying-size", test_stop);
