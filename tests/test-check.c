@@ -93,6 +93,26 @@ static void test_good(void)
 	g_assert_cmpint(rmdir(sink_dir), ==, 0);
 }
 
+/* Nobody has logged in: no other plugin is to note it. */
+static void test_no_login(void)
+{
+	const struct fixture_options options = { .plugins = "last_login" };
+	struct fixture *f = fixture_new(&options);
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *home = fixture_home(f, user);
+	g_autofree char *path = g_build_filename(home, "last-login", NULL);
+	g_autofree char *config = g_strdup_printf(fixture_is_2_3() ?
+		"plugin {\n  last_login_dict = file:%s\n}\n" :
+		"last_login {\n  dict file {\n    path = %s\n  }\n}\n", path);
+
+	fixture_reload(f, config);
+	g_free(check_user(f, user, 0));
+	g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+	pop3_quit(pop3_session(f, POP3_CLEAR, user), "Logging out.");
+	g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+	fixture_free(f);
+}
+
 static const struct {
 	const char *name;
 	/* "@DIR@" is the directory of the private Dovecot */
@@ -552,6 +572,7 @@ int main(int argc, char *argv[])
 	g_test_init(&argc, &argv, NULL);
 	g_test_set_nonfatal_assertions();
 	g_test_add_func("/check/good", test_good);
+	g_test_add_func("/check/no-login", test_no_login);
 	g_test_add_func("/check/bad-settings", test_bad_settings);
 	g_test_add_func("/check/key-file-of-user", test_key_file_of_user);
 	g_test_add_func("/check/key-file-of-group", test_key_file_of_group);

@@ -5,9 +5,11 @@
    UIDLs, in the pop3 process it drives the session. */
 
 #include "session.h"
+#include "module-dir.h"
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "access-log.h"
+#include "check.h"
 #include "log-writer.h"
 #include "module-version.h"
 #include "opening.h"
@@ -64,11 +66,25 @@ static void popinjay_client_created(struct client **client)
 
 POPINJAY_DEFINE_MODULE_VERSION(popinjay_plugin);
 
+/* A check ends the process before other plugins do what belongs to a login.
+   Dovecot calls hooks in the order of their modules' file names. */
+static struct module *first_module(const struct module *module)
+{
+	static char path[] = "00_popinjay";
+	static struct module first;
+
+	first = *module;
+	first.path = path;
+	return &first;
+}
+
 void popinjay_plugin_init(struct module *module)
 {
 	const char *error;
 
-	mail_storage_hooks_add(module, &popinjay_storage_hooks);
+	mail_storage_hooks_add(popinjay_check_is_wanted() ?
+			       first_module(module) : module,
+			       &popinjay_storage_hooks);
 	mail_storage_hooks_add(module, &popinjay_uidl_incoming_hooks);
 	mail_storage_hooks_add(module, &popinjay_uidl_replica_hooks);
 	mail_storage_hooks_add(module, &popinjay_uidl_sdbox_hooks);
