@@ -279,6 +279,36 @@ static void test_open_socket(void)
 	s = shared;
 }
 
+/* --- what it is no business of --- */
+
+/* The commands run as root: no plugin of mail's is to work there with what is
+   the user's. */
+static void test_no_plugins(void)
+{
+	const struct secrets_options options = {
+		.store = SECRETS_FS,
+		.config = fixture_is_2_3() ?
+			"mail_plugins = $mail_plugins last_login\n"
+			"plugin {\n  last_login_dict = file:%h/last\n}\n" :
+			"mail_plugins {\n  last_login = yes\n}\n"
+			"last_login {\n  dict file {\n"
+			"    path = %{home}/last\n  }\n}\n"
+	};
+	struct secrets *shared = s;
+	g_autofree char *text = NULL, *home = NULL, *path = NULL;
+
+	s = secrets_new_with(&options);
+	fixture_user_add(s->f, "alice");
+	home = fixture_home(s->f, "alice");
+	path = g_build_filename(home, "last", NULL);
+	text = secrets_add(s, "alice", NULL, "-l", "one", NULL);
+	g_assert_false(g_file_test(path, G_FILE_TEST_EXISTS));
+	pop3_quit(pop3_session(s->f, POP3_TLS, "alice"), "Logging out.");
+	g_assert_true(g_file_test(path, G_FILE_TEST_EXISTS));
+	secrets_free(s);
+	s = shared;
+}
+
 /* --- doveadm popinjay check --- */
 
 static char *check_all(int status)
@@ -350,6 +380,7 @@ int main(int argc, char *argv[])
 			     GINT_TO_POINTER(SECRETS_SQLITE), test_revoke);
 	g_test_add_data_func("/secret-commands/revoke/fs",
 			     GINT_TO_POINTER(SECRETS_FS), test_revoke);
+	g_test_add_func("/secret-commands/no-plugins", test_no_plugins);
 	g_test_add_func("/secret-commands/check", test_check);
 	g_test_add_func("/secret-commands/check-as-auth", test_check_as_auth);
 	g_test_add_func("/secret-commands/open-socket", test_open_socket);

@@ -427,7 +427,9 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 
 static void cmd_preinit(struct doveadm_mail_cmd_context *ctx)
 {
+	/* mail's plugins would work as root with what is the user's */
 	ctx->service_flags |= MAIL_STORAGE_SERVICE_FLAG_NO_RESTRICT_ACCESS |
+		MAIL_STORAGE_SERVICE_FLAG_NO_PLUGINS |
 		MAIL_STORAGE_SERVICE_FLAG_NO_NAMESPACES |
 		MAIL_STORAGE_SERVICE_FLAG_NO_CHDIR;
 }
