@@ -224,6 +224,8 @@ static uint64_t last_undecided_usecs(struct popinjay_log_story *story)
 #define UNDECIDED "Whether a POP3 client deleted %s, the log does not say"
 #define NOT_NAMED ": there are sessions of which it does not name each " \
 	"message that was marked for deletion."
+#define NAMELESS ": there are deleted messages whose %s it does not have. " \
+	"Without %s you see these, too."
 
 /* Returns TRUE if there was a download, and perhaps no record of it. */
 static bool downloads_are_left_out(const struct popinjay_log_story *story)
@@ -238,15 +240,53 @@ static bool downloads_are_left_out(const struct popinjay_log_story *story)
 	return FALSE;
 }
 
-static const char *note_unknown(const struct popinjay_log_story *story,
-				uint64_t undecided_usecs)
+static bool is_another(const struct popinjay_log_story *story,
+		       const struct story_record *record)
 {
+	return (story->set.uidl != NULL && record->uidl != NULL &&
+		strcmp(record->uidl, story->set.uidl) != 0) ||
+		(story->set.message_id != NULL && record->message_id != NULL &&
+		 strcmp(record->message_id, story->set.message_id) != 0);
+}
+
+/* No message was found. Returns TRUE if one may have been deleted that no
+   record tells from the one that was asked for. */
+static bool a_nameless_one_is_deleted(struct teller *t)
+{
+	const struct story_record *record;
+
+	array_foreach(&t->story->records, record) {
+		if (is_of_message(record) && is_another(t->story, record) &&
+		    find_message(t, record) == NULL)
+			add_message(t, record);
+	}
+	array_foreach(&t->story->records, record) {
+		if ((record->action == STORY_EXPUNGE ||
+		     (record->action == STORY_DELE && !record->superseded &&
+		      !story_was_kept(record->session))) &&
+		    find_message(t, record) == NULL)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+static const char *
+note_unknown(struct teller *t, uint64_t undecided_usecs)
+{
+	const struct popinjay_log_story *story = t->story;
+
 	if (!story->message_seen && story->deletion_seen) {
 		return "The log has no records of single messages "
 			"(popinjay_access_log_events).";
 	}
 	if (undecided_usecs > 0)
 		return t_strdup_printf(UNDECIDED NOT_NAMED, "this message");
+	if (a_nameless_one_is_deleted(t)) {
+		return t_strdup_printf(UNDECIDED NAMELESS, "this message",
+			story->set.message_id != NULL ? "Message-ID" : "UIDL",
+			story->set.message_id != NULL ? "--message-id" :
+			"--uidl");
+	}
 	if (!story->download_seen) {
 		return "No POP3 client deleted this message while this log "
 			"was written. If it is gone, it was not by POP3: look "
@@ -288,7 +328,7 @@ static void tell_notes(struct teller *t)
 
 	if (count == 0) {
 		story_add_note(t->result, t->pool,
-			       note_unknown(t->story, undecided_usecs));
+			       note_unknown(t, undecided_usecs));
 		return;
 	}
 	if (count > 1) {

@@ -14,6 +14,9 @@
 #define NOT_NAMED ": there are sessions of which it does not name each " \
 	"message that was marked for deletion."
 
+#define NAMELESS(name, option) ": there are deleted messages whose " name \
+	" it does not have. Without " option " you see these, too."
+
 static const struct story_case cases[] = {
 	{ "message", "u1", NULL,
 	  { R("13:59:00", "message", "a", 1, RETR(PRINTER, NAMED(1))),
@@ -207,6 +210,28 @@ static const struct story_case cases[] = {
 	    "written. If it is gone, it was not by POP3: look at IMAP, "
 	    "webmail, filters and expiry. The log does not tell what was "
 	    "downloaded (popinjay_access_log_events)." } },
+	/* as in an mbox, of a message that was not sent in that session */
+	{ "message-id-not-logged", NULL, "<m1@example.org>",
+	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE, MESSAGE(1))) },
+	  { "--", UNDECIDED("this message")
+	    NAMELESS("Message-ID", "--message-id") } },
+	{ "uidl-not-logged", "u1", NULL,
+	  { R("10:00:00", "message", "a", 1, RETR(PHONE, NAMED(2))),
+	    R("10:00:00", "message", "b", 1, EXPUNGE(PHONE, MESSAGE(1))) },
+	  { "--", UNDECIDED("this message") NAMELESS("UIDL", "--uidl") } },
+	{ "message-id-of-mark-not-logged", NULL, "<m1@example.org>",
+	  { R("10:00:00", "message", "a", 1, DELE(PHONE, MESSAGE(1))),
+	    R("10:01:00", "session", "a", 2, END(PHONE, "quit")
+	      ",\"dele_count\":1,\"expunged_count\":0") },
+	  { "--", UNDECIDED("this message")
+	    NAMELESS("Message-ID", "--message-id") } },
+	/* another record tells that it was another message */
+	{ "message-id-not-logged-elsewhere", NULL, "<m1@example.org>",
+	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE, MESSAGE(2))),
+	    R("09:00:00", "message", "b", 1, RETR(PHONE, NAMED(2))) },
+	  { "--", "No POP3 client downloaded or deleted this message while "
+	    "this log was written. If it is gone, it was not by POP3: look "
+	    "at IMAP, webmail, filters and expiry." } },
 	{ "no-messages-logged", "u1", NULL,
 	  { R("10:01:00", "session", "a", 1, END(PHONE, "quit")
 	      ",\"expunged_count\":1") },
