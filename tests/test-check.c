@@ -134,7 +134,7 @@ static const struct {
 	{ "log-key", "popinjay_access_log_anonymize = ip=hash\n"
 	  "popinjay_access_log_key_file = @DIR@/none\n",
 	  "popinjay_access_log_key_file=@DIR@/none: open\\(\\) failed: No such "
-	  "file or directory; it is a file that uid [0-9]+ can read", TRUE },
+	  "file or directory; make it a file that uid [0-9]+ can read", TRUE },
 	{ "file", "popinjay_access_log = file:@DIR@/none/log\n",
 	  "popinjay_access_log=file:@DIR@/none/log: access\\(@DIR@/none/\\) "
 	  "failed for uid [0-9]+: No such file or directory; its records go to "
@@ -216,8 +216,8 @@ static void test_key_file_of_user(void)
 	g_free(check_user(f, "alice", 0));
 	text = check_user(f, "bob", EX_CONFIG);
 	assert_has(text, "^error +user bob: popinjay_uidl_key_file=\\S+: "
-		   "open\\(\\) failed: Permission denied; it is a file that "
-		   "the mail user \\(uid 5002\\) can read");
+		   "open\\(\\) failed: Permission denied; make it a file "
+		   "that the mail user \\(uid 5002\\) can read");
 	fixture_free(f);
 }
 

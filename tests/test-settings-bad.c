@@ -22,8 +22,9 @@
 	"10 mins"
 #define TIME_ERROR(value) "plugin \\{ popinjay_idle_timeout=" value " \\}: " \
 	"Invalid value: " TIME
-#define KEY_FILE "; it is a file that the mail user \\(uid @UID@\\) can " \
-	"read, with a key of 16 to 4096 bytes"
+#define KEY_FILE "; make it a file that the mail user \\(uid @UID@\\) " \
+	"can read, such as by mail_access_groups, with a key of 16 to 4096 " \
+	"bytes"
 
 /* In all texts "@DIR@" is the directory of the private Dovecot. */
 struct bad {
@@ -116,8 +117,8 @@ static const struct bad bad_settings[] = {
 	  { "popinjay_access_log_anonymize", "user=hash",
 	    "popinjay_access_log_key_file", "@DIR@/none" },
 	  "popinjay_access_log_key_file=@DIR@/none: open\\(\\) failed: No such "
-	  "file or directory; it is a file that uid [0-9]+ can read, with a "
-	  "key of 16 to 4096 bytes" },
+	  "file or directory; make it a file that uid [0-9]+ can read, such "
+	  "as by mail_access_groups, with a key of 16 to 4096 bytes" },
 	{ "template-alike", FALSE, { "popinjay_uidl_format", "mail" },
 	  "popinjay_uidl_format=mail: " ALIKE },
 	{ "template-uidvalidity", FALSE,

@@ -167,8 +167,9 @@ read_key(const struct popinjay_access_log_values *values,
 	config->key = buffer_create_dynamic(default_pool, 64);
 	if (popinjay_key_file_read(values->key_file, config->key, &error) < 0) {
 		*error_r = t_strdup_printf("popinjay_access_log_key_file=%s: "
-			"%s; it is a file that uid %s can read, with a key of "
-			"%d to %d bytes", values->key_file, error,
+			"%s; make it a file that uid %s can read, such as by "
+			"mail_access_groups, with a key of %d to %d bytes",
+			values->key_file, error,
 			dec2str(geteuid()), POPINJAY_KEY_MIN_BYTES,
 			POPINJAY_KEY_MAX_BYTES);
 		return -1;

@@ -124,10 +124,11 @@ int popinjay_uidl_format_create(struct mail_user *user,
 	}
 	if (popinjay_key_file_read(set->popinjay_uidl_key_file, format->key,
 			  &error) < 0) {
-		*error_r = t_strdup_printf("popinjay_uidl_key_file=%s: %s; it "
-			"is a file that the mail user (uid %s) can read, with "
-			"a key of %d to %d bytes", set->popinjay_uidl_key_file,
-			error, dec2str(geteuid()), POPINJAY_KEY_MIN_BYTES,
+		*error_r = t_strdup_printf("popinjay_uidl_key_file=%s: %s; "
+			"make it a file that the mail user (uid %s) can read, "
+			"such as by mail_access_groups, with a key of %d to %d "
+			"bytes", set->popinjay_uidl_key_file, error,
+			dec2str(geteuid()), POPINJAY_KEY_MIN_BYTES,
 			POPINJAY_KEY_MAX_BYTES);
 		popinjay_uidl_format_free(&format);
 		return -1;
