@@ -165,14 +165,18 @@ static void test_formats(void)
 static void test_import_all(void)
 {
 	static const char file[] =
-		"alice:{PLAIN}Typed-1\nbob:{SHA256}x\ncarol:{PLAIN}\xc3\xa9\n"
-		"dave:{cleartext}Typed-4\nnobody:{PLAIN}Typed-5\n";
+		"# all\n\nalice:{PLAIN}Typed-1\nbob:{SHA256}x\n"
+		"carol:{PLAIN}\xc3\xa9\n"
+		"dave:{cleartext}Typed-4\nno line\nnobody:{PLAIN}Typed-5\n"
+		":{PLAIN}Typed-6\n";
 	static const struct {
 		const char *user, *password;
 	} users[] = {
 		{ "alice", "Typed-1" }, { "dave", "Typed-4" }
 	};
-	g_autofree char *out = NULL, *again = NULL;
+	g_autoptr(GBytes) input = g_bytes_new_static(file, strlen(file));
+	g_autoptr(GString) again = NULL, err = NULL;
+	g_autofree char *out = NULL;
 
 	/* EX_DATAERR, as carol's is not ASCII */
 	g_assert_cmpint(secrets_doveadm(s, "import", NULL, file, &out, "-A",
@@ -188,9 +192,12 @@ static void test_import_all(void)
 				      users[i].password, NULL);
 		g_assert_cmpstr(reply, ==, "+OK Logged in.");
 	}
-	g_assert_cmpint(secrets_doveadm(s, "import", NULL, file, &again, "-A",
-					NULL), ==, 65);
-	g_assert_cmpstr(again, ==, "Username\tid\tlabel\tservices\n");
+	g_assert_cmpint(fixture_doveadm(s->f, input, &again, &err, "-f", "tab",
+		"popinjay", "secret", "import", "-A", NULL), ==, 65);
+	g_assert_cmpstr(again->str, ==, "Username\tid\tlabel\tservices\n");
+	g_assert_nonnull(strstr(err->str, "Warning: Left out 3 lines of the "
+		"file that are not user:{PLAIN}password, as hashes are not; "
+		"the first is line 4\n"));
 	CHECK_FORMATS("Username\tid\tlabel\tcreated\texpires\tmechanisms\t"
 		      "services\tnetworks\ttls\tread_only\tlast_used\taccount",
 		      NULL, "list", "-A");
@@ -327,6 +334,7 @@ static void test_check(void)
 
 	g_assert_true(g_regex_match_simple("^ok +app secrets: \\S+ can be "
 		"read, and the dict answers$", good, G_REGEX_MULTILINE, 0));
+	g_assert_null(strstr(good, "The passdb popinjay stands behind"));
 	g_assert_true(g_regex_match_simple("^ok +\\S+/libauthdb_popinjay\\.so: "
 		".*, loaded by auth$", good, G_REGEX_MULTILINE, 0));
 	g_assert_cmpint(g_chmod(s->key_file, 0644), ==, 0);

@@ -103,13 +103,25 @@ start_configuration(const char *passdb, const char *file, const char *mechs)
 	return s;
 }
 
+static void check_says(struct secrets *s, const char *text)
+{
+	g_autoptr(GString) out = NULL;
+
+	g_assert_cmpint(fixture_doveadm(s->f, NULL, &out, NULL, "popinjay",
+					"check", NULL), ==, 0);
+	g_assert_nonnull(strstr(out->str, text));
+}
+
 static void
 try_configuration(const char *passdb, const char *file, const char *mechs)
 {
 	struct secrets *s = start_configuration(passdb, file, mechs);
-	g_autofree char *text = secrets_add(s, "joe", NULL, "-l", "phone", "-m",
-					    "plain,apop,scram-sha-256", NULL);
+	g_autofree char *text = NULL;
 
+	check_says(s, "the dict answers; no secret was ever made in it\n");
+	text = secrets_add(s, "joe", NULL, "-l", "phone", "-m",
+			   "plain,apop,scram-sha-256", NULL);
+	check_says(s, "the dict answers\n");
 	for (unsigned int i = 0; i < 3; i++) {
 		static const char *const names[] = {
 			"PLAIN", "APOP", "SCRAM-SHA-256"

@@ -5,6 +5,7 @@
 
 #include "secrets/secrets.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -142,11 +143,34 @@ static void test_unknown_user(void)
 	secrets_remove(dir);
 }
 
+/* doveadm popinjay check sees a passdb behind another one, and what is on disk
+   is enough. */
+static void test_order(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	FILE *file = fopen(f->config_file, "a");
+	g_autoptr(GString) out = NULL;
+
+	g_assert_nonnull(file);
+	g_assert_cmpint(fputs(fixture_is_2_3() ?
+		"passdb {\n  driver = popinjay\n  args = /none\n}\n" :
+		"passdb popinjay {\n}\n", file), >=, 0);
+	g_assert_cmpint(fclose(file), ==, 0);
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+					"check", NULL), ==, 78);
+	g_assert_true(g_regex_match_simple("^warning +app secrets: The passdb "
+		"popinjay stands behind the passdb \\S+, which takes every "
+		"secret for a wrong password: ", out->str, G_REGEX_MULTILINE,
+		0));
+	fixture_free(f);
+}
+
 int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/secret-passdbs/prefetch", test_prefetch);
 	g_test_add_func("/secret-passdbs/used-by-other", test_used_by_other);
 	g_test_add_func("/secret-passdbs/unknown-user", test_unknown_user);
+	g_test_add_func("/secret-passdbs/order", test_order);
 	return g_test_run();
 }

@@ -82,6 +82,50 @@ static void check_copied_settings(struct check *check)
 	}
 }
 
+/* Returns a variable that is written with one %, and that only we know. */
+static const char *find_percent(const char *value)
+{
+	static const char *const ours[] = {
+		"uidvalidity}", "md5}", "filename}", "guid}", "hmac}", "date}"
+	};
+	unsigned int i;
+
+	while ((value = strchr(value, '%')) != NULL) {
+		if (value[1] == '%') {
+			value += 2;
+			continue;
+		}
+		value++;
+		for (i = 0; *value == '{' && i < N_ELEMENTS(ours); i++) {
+			if (strncmp(value + 1, ours[i], strlen(ours[i])) == 0)
+				return t_strdup_until(value, value + 1 +
+						      strlen(ours[i]));
+		}
+	}
+	return NULL;
+}
+
+/* 2.3 takes a % in plugin {} for its own, before a session sees it. */
+static void check_percent(struct check *check)
+{
+	static const char *const names[] = {
+		"popinjay_uidl_format", "popinjay_uidl_old_format"
+	};
+	const char *variable;
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(names); i++) {
+		variable = find_percent(doveconf_find(&check->pop3,
+			t_strconcat("plugin/", names[i], NULL)));
+		if (variable == NULL)
+			continue;
+		check_print(check, CHECK_ERROR, names[i], "Dovecot 2.3 takes "
+			"%%%s for a variable of its own, so that POP3, IMAP, "
+			"delivery and doveadm fail: write %s, without the %%",
+			variable, variable);
+	}
+}
+
 /* Dovecot 2.4 takes any setting in any block. */
 static void check_misplaced_settings(struct check *check)
 {
@@ -106,7 +150,7 @@ static void check_server(struct check *check)
 	static const char *const names[] = {
 		"base_dir", "default_internal_user", "libexec_dir",
 		"login_plugin_dir", "login_plugins", "mail_plugin_dir",
-		"mail_plugins", "mailbox", "namespace", "passdb",
+		"mail_plugins", "mailbox", "namespace", "passdb", "plugin",
 		POPINJAY_LOG_EXECUTABLE,
 		"service/auth/user", "service/auth/group",
 		"service/auth/extra_groups",
@@ -124,6 +168,7 @@ static void check_server(struct check *check)
 		return;
 	}
 	check_copied_settings(check);
+	check_percent(check);
 	check_misplaced_settings(check);
 	check_modules(check);
 	check_log_service(check);
@@ -220,6 +265,8 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 {
 	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
 
+	if (array_is_empty(&cmd->check.pop3))
+		return 0;
 	check_uid(&cmd->check, user);
 	check_user(&cmd->check, user);
 	return 0;
@@ -229,7 +276,10 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 {
 	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
 
-	if (cmd->check.for_people && !ctx->iterate_single_user) {
+	if (cmd->check.for_people && array_is_empty(&cmd->check.pop3)) {
+		printf("No user was looked at, as the configuration cannot be "
+		       "read.\n");
+	} else if (cmd->check.for_people && !ctx->iterate_single_user) {
 		printf("%u of %u users have something wrong.\n",
 		       cmd->check.bad_users, cmd->check.users);
 	}

@@ -139,6 +139,42 @@ const char *check_find_passdb(const struct check *check)
 	return NULL;
 }
 
+const char *check_find_passdb_before(const struct check *check)
+{
+	const struct doveconf_setting *setting;
+	const char *name, *driver = NULL, *first = NULL;
+	bool unnamed = FALSE, deny = FALSE;
+
+	array_foreach(&check->pop3, setting) {
+		/* of all passdbs 2.3 says "passdb", 2.4 "passdb/NAME" */
+		if (strcmp(setting->name, "passdb") == 0) {
+			unnamed = TRUE;
+			name = "";
+		} else if (strncmp(setting->name, "passdb/",
+				   strlen("passdb/")) == 0) {
+			name = setting->name + strlen("passdb/");
+		} else {
+			continue;
+		}
+		if (*name == '\0' ||
+		    (!unnamed && strchr(name, '/') == NULL)) {
+			if (first == NULL && driver != NULL && !deny)
+				first = driver;
+			driver = name;
+			deny = FALSE;
+		} else if (strcmp(strrchr(setting->name, '/'),
+				  "/driver") == 0) {
+			driver = setting->value;
+		} else if (strcmp(strrchr(setting->name, '/'),
+				  "/deny") == 0) {
+			deny = strcmp(setting->value, "yes") == 0;
+		}
+		if (driver != NULL && strcmp(driver, "popinjay") == 0)
+			return first;
+	}
+	return NULL;
+}
+
 /* --- a module --- */
 
 void

@@ -143,7 +143,21 @@ void check_log_service(struct check *check)
 
 /* --- app secrets --- */
 
-/* Whether this user has secrets does not matter. */
+static void check_passdb_order(struct check *check, const char *what)
+{
+	const char *before = check_find_passdb_before(check);
+
+	if (before == NULL)
+		return;
+	check_print(check, CHECK_WARNING, what, "The passdb popinjay stands "
+		"behind the passdb %s, which takes every secret for a wrong "
+		"password: that costs time, and can lock the account or the "
+		"client's address. Let it stand before the others", before);
+}
+
+/* Returns 1 if the store answers and was written to before, 0 if it answers, or
+   -1 with the reason in error_r. Whether this user has secrets does not
+   matter. */
 static int
 ask_store(struct check *check, const struct popinjay_secret_config *config,
 	  const char **error_r)
@@ -158,6 +172,10 @@ ask_store(struct check *check, const struct popinjay_secret_config *config,
 		return -1;
 	ret = popinjay_secret_store_lookup(store, check->pool, "popinjay-check",
 					   &value, error_r);
+	if (ret >= 0) {
+		ret = popinjay_secret_store_get_turn(store, check->pool,
+						     &value, error_r);
+	}
 	popinjay_secret_store_deinit(&store);
 	return ret;
 }
@@ -175,24 +193,30 @@ static const char *auth_user(const struct check *check)
 	return *user == '\0' ? "root" : user;
 }
 
-/* In a child. Writes why the store cannot be asked, or nothing, to fd. */
-static void
+/* How the child ends if the store was never written to. */
+#define NEVER_WRITTEN_STATUS 3
+
+/* In a child. Writes why the store cannot be asked, or nothing, to fd. Returns
+   the child's status. */
+static int
 ask_store_as_auth(struct check *check,
 		  const struct popinjay_secret_config *config,
 		  const struct passwd *pw, int fd)
 {
 	const char *error;
+	int ret;
 
 	/* the epoll of the parent's is the parent's */
 	(void)io_loop_create();
 	become_service(check, "auth", pw);
-	if (ask_store(check, config, &error) < 0 &&
-	    write(fd, error, strlen(error)) < 0)
+	ret = ask_store(check, config, &error);
+	if (ret < 0 && write(fd, error, strlen(error)) < 0)
 		i_fatal("write() failed: %m");
+	return ret == 0 ? NEVER_WRITTEN_STATUS : 0;
 }
 
-/* What root may ask, the auth process perhaps may not. Returns 0, or -1 with
-   the reason in error_r. */
+/* What root may ask, the auth process perhaps may not. Returns as ask_store().
+   */
 static int
 check_store(struct check *check, const struct popinjay_secret_config *config,
 	    const char *user, const char **error_r)
@@ -215,10 +239,8 @@ check_store(struct check *check, const struct popinjay_secret_config *config,
 		return -1;
 	}
 	pid = fork();
-	if (pid == 0) {
-		ask_store_as_auth(check, config, pw, fd[1]);
-		_exit(0);
-	}
+	if (pid == 0)
+		_exit(ask_store_as_auth(check, config, pw, fd[1]));
 	i_close_fd(&fd[1]);
 	len = read(fd[0], error, sizeof(error));
 	i_close_fd(&fd[0]);
@@ -226,10 +248,21 @@ check_store(struct check *check, const struct popinjay_secret_config *config,
 		*error_r = t_strdup_printf("Asking failed: %m");
 		return -1;
 	}
+	if (len == 0 && status == 0)
+		return 1;
+	if (len == 0 && WIFEXITED(status) &&
+	    WEXITSTATUS(status) == NEVER_WRITTEN_STATUS)
+		return 0;
 	*error_r = len > 0 ? t_strndup(error, len) :
 		t_strdup_printf("The process that asked ended with status %d",
 				status);
-	return len > 0 || status != 0 ? -1 : 0;
+	return -1;
+}
+
+static bool is_no_socket(const char *error)
+{
+	return strstr(error, "net_connect_unix(") != NULL &&
+		strstr(error, strerror(ENOENT)) != NULL;
 }
 
 void check_secrets(struct check *check)
@@ -238,9 +271,11 @@ void check_secrets(struct check *check)
 	const char *path = check_find_passdb(check), *user = auth_user(check);
 	struct popinjay_secret_config config;
 	struct popinjay_secret_keys *keys;
+	int ret;
 
 	if (path == NULL)
 		return;
+	check_passdb_order(check, what);
 	if (popinjay_secret_config_get(check->event, path, check->pool,
 				       &config, &error) < 0) {
 		check_print(check, CHECK_ERROR, what, "%s", error);
@@ -252,14 +287,18 @@ void check_secrets(struct check *check)
 		return;
 	}
 	popinjay_secret_keys_free(&keys);
-	if (check_store(check, &config, user, &error) < 0) {
+	ret = check_store(check, &config, user, &error);
+	if (ret < 0) {
 		check_print(check, CHECK_ERROR, what, "User %s of service auth "
-			    "cannot ask the dict: %s; no secret can log in",
-			    user, error);
+			"cannot ask the dict: %s; no secret can log in%s",
+			user, error, is_no_socket(error) ? ". A unix_listener "
+			"of that name has to be in service dict, and Dovecot "
+			"to be reloaded since" : "");
 		return;
 	}
 	check_print(check, CHECK_OK, what, "%s can be read, and the dict "
-		    "answers", config.key_file);
+		    "answers%s", config.key_file, ret > 0 ? "" :
+		    "; no secret was ever made in it");
 	warning = secret_sockets_warning(&config);
 	if (warning != NULL)
 		check_print(check, CHECK_WARNING, what, "%s", warning);

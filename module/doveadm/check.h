@@ -36,7 +36,7 @@ struct check {
 	/* where this doveadm module's folder is, which has those of the others
 	   beside it */
 	const char *module_dir;
-	/* settings of protocol pop3 */
+	/* settings of protocol pop3: none if the configuration is wrong */
 	ARRAY_TYPE(doveconf_setting) pop3;
 };
 
@@ -49,6 +49,9 @@ void check_modules(struct check *check);
 /* Returns the args of the passdb popinjay, which is "" where this Dovecot has
    none, or NULL if there is no such passdb. */
 const char *check_find_passdb(const struct check *check);
+/* Returns the name or driver of a passdb that is asked for passwords before
+   the passdb popinjay is, or NULL. */
+const char *check_find_passdb_before(const struct check *check);
 /* Look at the file of a module or program. loaded_by says what runs it, "" if
    nothing does, and fails what does not work without it. */
 void check_module(struct check *check, const char *path, const char *loaded_by,

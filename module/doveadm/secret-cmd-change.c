@@ -310,35 +310,53 @@ static bool is_printable_ascii(const char *text)
 	return TRUE;
 }
 
-/* Reads "user:{PLAIN}password:..." lines; other schemes are left out, for
-   nobody can make another verifier of a hash. */
-static int read_passwords(struct secret_cmd *cmd)
+/* Returns TRUE if the line was "user:{PLAIN}password:...". */
+static bool read_password(struct secret_cmd *cmd, const char *line)
 {
 	static const char *const schemes[] = {
 		"{PLAIN}", "{CLEAR}", "{CLEARTEXT}"
 	};
-	const char *text, *const *linep, *user, *password;
+	const char *const *fields = t_strsplit(line, ":");
+	const char *user, *password;
 	unsigned int i;
+
+	if (str_array_length(fields) < 2 || *fields[0] == '\0')
+		return FALSE;
+	for (i = 0; i < N_ELEMENTS(schemes); i++) {
+		size_t len = strlen(schemes[i]);
+
+		if (strncasecmp(fields[1], schemes[i], len) != 0)
+			continue;
+		user = p_strdup(cmd->ctx.pool, fields[0]);
+		password = p_strdup(cmd->ctx.pool, fields[1] + len);
+		hash_table_update(cmd->passwords, user, password);
+		return TRUE;
+	}
+	return FALSE;
+}
+
+/* Lines with other schemes are left out, for nobody can make another verifier
+   of a hash. */
+static int read_passwords(struct secret_cmd *cmd)
+{
+	unsigned int number = 0, first_left = 0, left = 0;
+	const char *text, *line, *const *linep;
 
 	if (secret_cmd_read_input(cmd, PASSWD_FILE_MAX_BYTES, &text) < 0)
 		return -1;
 	hash_table_create(&cmd->passwords, cmd->ctx.pool, 0, str_hash, strcmp);
 	for (linep = t_strsplit(text, "\n"); *linep != NULL; linep++) {
-		const char *const *fields =
-			t_strsplit(t_str_rtrim(*linep, "\r"), ":");
-
-		if (str_array_length(fields) < 2 || *fields[0] == '#')
+		number++;
+		line = t_str_rtrim(*linep, "\r");
+		if (*line == '\0' || *line == '#' || read_password(cmd, line))
 			continue;
-		for (i = 0; i < N_ELEMENTS(schemes); i++) {
-			size_t len = strlen(schemes[i]);
-
-			if (strncasecmp(fields[1], schemes[i], len) != 0)
-				continue;
-			user = p_strdup(cmd->ctx.pool, fields[0]);
-			password = p_strdup(cmd->ctx.pool, fields[1] + len);
-			hash_table_update(cmd->passwords, user, password);
-			break;
-		}
+		if (left++ == 0)
+			first_left = number;
+	}
+	if (left > 0) {
+		i_warning("Left out %u lines of the file that are not "
+			  "user:{PLAIN}password, as hashes are not; the first "
+			  "is line %u", left, first_left);
 	}
 	return 0;
 }
