@@ -467,58 +467,6 @@ static void test_not_loaded(void)
 	fixture_free(f);
 }
 
-static void append_to(const char *path, const char *text)
-{
-	FILE *file = fopen(path, "a");
-
-	g_assert_nonnull(file);
-	g_assert_cmpint(fputs(text, file), >=, 0);
-	g_assert_cmpint(fclose(file), ==, 0);
-}
-
-/* 2.3 has its own idea of a %. */
-static void test_percent(void)
-{
-	struct fixture *f = fixture_new(NULL);
-	g_autoptr(GString) out = NULL;
-
-	append_to(f->config_file,
-		  "plugin {\n  popinjay_uidl_format = %{hmac}\n"
-		  "  popinjay_uidl_old_format = %%{hmac}-{guid}\n}\n");
-	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
-					"check", NULL), ==, EX_CONFIG);
-	assert_has(out->str, "^error +popinjay_uidl_format: Dovecot 2\\.3 "
-		   "takes %\\{hmac\\} for a variable of its own, .*: write "
-		   "\\{hmac\\}, without the %$");
-	assert_has_not(out->str, "popinjay_uidl_old_format");
-	fixture_free(f);
-}
-
-/* Dovecot 2.4 goes on with what it has, and so does its doveadm. */
-static void test_broken_configuration(void)
-{
-	struct fixture *f = fixture_new(NULL);
-	g_autofree char *user = fixture_user(f, "maildir"), *text = NULL;
-	g_autofree char *socket = g_build_filename(f->dir, "run",
-						   "doveadm-server", NULL);
-	g_autofree char *good = g_build_filename(f->dir, "good.conf", NULL);
-	char *broken = f->config_file;
-	g_autoptr(GString) out = NULL;
-
-	g_assert_true(g_file_get_contents(broken, &text, NULL, NULL));
-	g_assert_true(g_file_set_contents(good, text, -1, NULL));
-	append_to(broken, "popinjay_uidl_formatt = {hmac}\n");
-	f->config_file = good;
-	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
-		"check", "-S", socket, "-u", user, NULL), ==, EX_CONFIG);
-	f->config_file = broken;
-	assert_has(out->str, "error +configuration +doveconf failed: .* line "
-		   "[0-9]+: .*popinjay_uidl_formatt");
-	/* which are as they were */
-	assert_has_not(out->str, "logins fail");
-	fixture_free(f);
-}
-
 /* A module of another Dovecot's, and one that is not there. */
 static void test_modules(void)
 {
@@ -643,12 +591,6 @@ int main(int argc, char *argv[])
 	g_test_add_func("/check/large-site", test_large_site);
 	g_test_add_func("/check/restart", test_restart);
 	g_test_add_func("/check/not-loaded", test_not_loaded);
-	if (fixture_is_2_3()) {
-		g_test_add_func("/check/percent", test_percent);
-	} else {
-		g_test_add_func("/check/broken-configuration",
-				test_broken_configuration);
-	}
 	g_test_add_func("/check/modules", test_modules);
 	g_test_add_func("/check/log-service", test_log_service);
 	g_test_add_func("/check/log-service-groups", test_log_service_groups);

@@ -143,6 +143,49 @@ static void test_stop(void)
 	g_clear_pointer(&url, g_free);
 }
 
+/* Nobody has to choose a form of the output. */
+static void test_check(void)
+{
+	g_autofree char *user = NULL, *socket = NULL;
+	g_autoptr(GString) out = NULL;
+
+	begin();
+	user = fixture_user(f, "maildir");
+	socket = g_build_filename(f->dir, "run", "doveadm-server", NULL);
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
+		"check", "-S", socket, "-u", user, NULL), ==, 0);
+	g_assert_nonnull(strstr(out->str, "settings, key files and sinks are "
+				"good"));
+}
+
+/* A server of 2.4 goes on with what it has where what is on disk is wrong, and
+   check says nothing of users then. */
+static void test_check_broken(void)
+{
+	struct fixture *own = fixture_new(NULL);
+	g_autofree char *user = fixture_user(own, "maildir"), *text = NULL;
+	g_autofree char *socket = g_build_filename(own->dir, "run",
+						   "doveadm-server", NULL);
+	g_autofree char *good = g_build_filename(own->dir, "good.conf", NULL);
+	g_autofree char *wrong = NULL;
+	char *config_file = own->config_file;
+	g_autoptr(GString) out = NULL;
+
+	g_assert_true(g_file_get_contents(config_file, &text, NULL, NULL));
+	wrong = g_strconcat(text, "popinjay_uidl_formatt = {hmac}\n", NULL);
+	g_assert_true(g_file_set_contents(good, text, -1, NULL));
+	g_assert_true(g_file_set_contents(config_file, wrong, -1, NULL));
+	own->config_file = good;
+	g_assert_cmpint(fixture_doveadm(own, NULL, &out, NULL, "popinjay",
+		"check", "-S", socket, "-u", user, NULL), !=, 0);
+	own->config_file = config_file;
+	g_assert_true(g_regex_match_simple("error +configuration +doveconf "
+		"failed: .*line [0-9]+: .*popinjay_uidl_formatt", out->str, 0,
+		0));
+	g_assert_null(strstr(out->str, "logins fail"));
+	fixture_free(own);
+}
+
 int main(int argc, char *argv[])
 {
 	int ret;
@@ -153,6 +196,11 @@ int main(int argc, char *argv[])
 	g_test_add_data_func("/doveadm-server/input/secret", "secret",
 			     test_input);
 	g_test_add_data_func("/doveadm-server/input/uidl", "uidl", test_input);
+	g_test_add_func("/doveadm-server/check", test_check);
+	if (!fixture_is_2_3()) {
+		g_test_add_func("/doveadm-server/check-broken",
+				test_check_broken);
+	}
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/doveadm-server", test_stop);
 	ret = g_test_run();

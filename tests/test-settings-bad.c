@@ -416,6 +416,27 @@ static void test_delivery(void)
 	pop3_quit(pop3, "Logging out.");
 }
 
+/* 2.3 has its own idea of a %, which check tells before it is reloaded. */
+static void test_percent(void)
+{
+	struct fixture *own = fixture_new(NULL);
+	FILE *file = fopen(own->config_file, "a");
+	g_autoptr(GString) out = NULL;
+
+	g_assert_nonnull(file);
+	g_assert_cmpint(fputs("plugin {\n  popinjay_uidl_format = %{hmac}\n"
+		"  popinjay_uidl_old_format = %%{hmac}-{guid}\n}\n", file), >=,
+			0);
+	g_assert_cmpint(fclose(file), ==, 0);
+	g_assert_cmpint(fixture_doveadm(own, NULL, &out, NULL, "popinjay",
+					"check", NULL), ==, 78);
+	g_assert_nonnull(strstr(out->str, "error    popinjay_uidl_format: "
+		"Dovecot 2.3 takes %{hmac} for a variable of its own, "));
+	g_assert_nonnull(strstr(out->str, ": write {hmac}, without the %\n"));
+	g_assert_null(strstr(out->str, "popinjay_uidl_old_format"));
+	fixture_free(own);
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&f, fixture_free);
@@ -440,6 +461,8 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/settings/lock", test_lock);
 	g_test_add_func("/settings/delivery", test_delivery);
+	if (fixture_is_2_3())
+		g_test_add_func("/settings/percent", test_percent);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/settings-bad", test_stop);
 	ret = g_test_run();

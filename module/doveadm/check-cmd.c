@@ -196,6 +196,9 @@ void popinjay_check_cmd(struct doveadm_cmd_context *cctx)
 
 	if (has_param(cctx, "user") || has_param(cctx, "all-users") ||
 	    has_param(cctx, "user-file")) {
+		/* what a doveadm server answers are rows */
+		if (has_param(cctx, "socket-path"))
+			doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
 		doveadm_cmd_ver2_to_mail_cmd_wrapper(cctx);
 		return;
 	}
