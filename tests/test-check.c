@@ -463,7 +463,9 @@ static void test_not_loaded(void)
 		f->dir);
 	g_assert_true(g_spawn_command_line_sync(edit, NULL, NULL, NULL, NULL));
 	g_usleep(1100 * 1000);
-	g_free(check_user(f, "bob", 0));
+	/* which cannot add to a list of plugins this way in 2.4.1 */
+	if (fixture_is_2_3() || f->version >= 20402)
+		g_free(check_user(f, "bob", 0));
 	fixture_free(f);
 }
 
