@@ -78,7 +78,7 @@ AC_DEFUN([POPINJAY_CHARTJS], [
 AS_HELP_STRING([--without-chartjs], [reports without charts])],
     [], [with_chartjs=yes])
   AS_CASE([$with_chartjs],
-    [yes], [CHARTJS='$(srcdir)/module/doveadm/page/chart.umd.min.js'],
+    [yes], [CHARTJS='$(srcdir)/module/doveadm/log/page/chart.umd.min.js'],
     [no], [CHARTJS=/dev/null],
     [CHARTJS=$with_chartjs
      AS_IF([test ! -f "$CHARTJS" || test ! -r "$CHARTJS"],

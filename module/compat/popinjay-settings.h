@@ -37,7 +37,7 @@ struct popinjay_settings {
 	bool popinjay_uidl_save;
 	/* Percent of UIDLs that may change, up to 100; 0: all. */
 	unsigned int popinjay_uidl_drift_limit;
-	/* Lists of words separated by spaces; see core/access-log-config.h. */
+	/* Lists of words separated by spaces; see access-log-config.h. */
 	const char *popinjay_access_log;
 	const char *popinjay_access_log_format;
 	const char *popinjay_access_log_events;

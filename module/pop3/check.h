@@ -6,7 +6,7 @@ struct mail_user;
 struct popinjay_user;
 
 /* Returns TRUE if "doveadm popinjay check" has started this process; see
-   core/check-protocol.h. */
+   base/check-protocol.h. */
 bool popinjay_check_is_wanted(void);
 
 /* Say what is wrong with a user's settings and sinks, and end the process. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* A fuzzer for templates: what compat/template puts together from pieces, and
-   core/uidl-plain from numbers, is what Dovecot itself makes of the template.
+   uidl/uidl-plain from numbers, is what Dovecot itself makes of the template.
    The input is eight bytes for uid and UIDVALIDITY, and the template. */
 
 #include "lib.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A fuzzer for core/uidlist: no file, however broken, makes it read what is
+/* A fuzzer for uidlist: no file, however broken, makes it read what is
    not there, and where the file is cut into pieces changes nothing. The input
    is a byte that says where it is cut, and the file. */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A fuzzer for core/wire: random messages, cut at random places on both sides,
+/* A fuzzer for wire: random messages, cut at random places on both sides,
    against the rules written down one line of mail at a time.
 
    fuzz-wire [SECONDS [SEED]]: every case has its own seed, counted up from

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/access-log-config: what is left of an address and of a user's name. */
+/* -log-config: what is left of an address and of a user's name. */
 
 #include "lib.h"
 #include "net.h"

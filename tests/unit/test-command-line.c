@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/command-line: what is a command, and what is refused. */
+/* -line: what is a command, and what is refused. */
 
 #include "lib.h"
 #include "command-line.h"

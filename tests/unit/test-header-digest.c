@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/header-digest: which differences of two headers count and which do not,
+/* -digest: which differences of two headers count and which do not,
    and that pieces make no difference. */
 
 #include "lib.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/log-headers: what is found in the beginning of a message, cut anywhere,
+/* -headers: what is found in the beginning of a message, cut anywhere,
    and what only looks like it. */
 
 #include "lib.h"

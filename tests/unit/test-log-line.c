@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/log-line: which lines have a record, and what is in it. */
+/* -line: which lines have a record, and what is in it. */
 
 #include "lib.h"
 #include "str.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/log-files and log-reader: which files are a log, in which order, and
+/* -files and log-reader: which files are a log, in which order, and
    their records. */
 
 #include "lib.h"

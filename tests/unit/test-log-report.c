@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/log-report: records in, tables out. */
+/* -report: records in, tables out. */
 
 #include "lib.h"
 #include "array.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/log-story: the story of a mailbox. */
+/* -story: the story of a mailbox. */
 
 #include "cases.h"
 #include "log-story-cases.h"

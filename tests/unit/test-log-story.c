@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/log-story: records in, plain words out. The story of a message, and what
+/* -story: records in, plain words out. The story of a message, and what
    is common to both. */
 
 #include "cases.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/log-when: times as people write them. */
+/* -when: times as people write them. */
 
 #include "lib.h"
 #include "log-when.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/pop3-reply: replies of POP3 servers, whole and in pieces, and URLs. */
+/* -reply: replies of POP3 servers, whole and in pieces, and URLs. */
 
 #include "lib.h"
 #include "net.h"

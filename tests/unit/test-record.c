@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/record: fields, and the JSON that nobody can forge. */
+/* : fields, and the JSON that nobody can forge. */
 
 #include "lib.h"
 #include "str.h"

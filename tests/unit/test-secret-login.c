@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/secret-login, apop-replay: who may log in with which secret. */
+/* -login, apop-replay: who may log in with which secret. */
 
 #include "lib.h"
 #include "hex-binary.h"

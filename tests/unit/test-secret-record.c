@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/secret-record, secret-seal: records, their text and their seal. */
+/* -record, secret-seal: records, their text and their seal. */
 
 #include "lib.h"
 #include "array.h"

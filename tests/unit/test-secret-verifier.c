@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/secret-text, secret-verifier, secret-key, secret-config: the parts that
+/* -text, secret-verifier, secret-key, secret-config: the parts that
    records of secrets are made of, with the vectors of the RFCs. */
 
 #include "lib.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Unit test of compat/template and core/uidl-plain: a template that is put
+/* Unit test of compat/template and uidl/uidl-plain: a template that is put
    together from pieces is what Dovecot makes of it, and what is more than
    pieces is left to Dovecot. */
 

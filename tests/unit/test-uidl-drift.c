@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/uidl-drift: what counts as a change of UIDLs, and what does not. */
+/* -drift: what counts as a change of UIDLs, and what does not. */
 
 #include "lib.h"
 #include "str.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/uidl-foreign: the files of Courier, Cyrus and another Dovecot. */
+/* -foreign: the files of Courier, Cyrus and another Dovecot. */
 
 #include "lib.h"
 #include "uidl-foreign.h"

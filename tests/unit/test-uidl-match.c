@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/uidl-match: which message a row of a list of UIDLs stands for, case by
+/* -match: which message a row of a list of UIDLs stands for, case by
    case, and for random mailboxes that no wrong one is ever taken. */
 
 #include "lib.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Unit test of core/uidl-plain: the uid of a UIDL that is made of it and the
+/* Unit test of uidl/uidl-plain: the uid of a UIDL that is made of it and the
    UIDVALIDITY. */
 
 #include "lib.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/uidl: what holds for any mailbox, tried on random ones, and how long a
+/* : what holds for any mailbox, tried on random ones, and how long a
    large one takes. */
 
 #include "uidl-mailbox.h"

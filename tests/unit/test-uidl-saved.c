@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/uidl-saved: the file of saved UIDLs, as text and in memory. */
+/* -saved: the file of saved UIDLs, as text and in memory. */
 
 #include "lib.h"
 #include "array.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/uidl-table: the text form of a list of UIDLs. */
+/* -table: the text form of a list of UIDLs. */
 
 #include "lib.h"
 #include "array.h"

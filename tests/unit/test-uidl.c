@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/uidl: what a UIDL may be, the fallbacks, and how a mailbox's UIDLs are
+/* : what a UIDL may be, the fallbacks, and how a mailbox's UIDLs are
    made unique, case by case. */
 
 #include "uidl-mailbox.h"

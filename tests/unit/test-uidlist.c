@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Unit test of core/uidlist: what it reads of a dovecot-uidlist, and that it
+/* Unit test of uidlist: what it reads of a dovecot-uidlist, and that it
    gives up where Dovecot would complain of the file. */
 
 #include "lib.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* core/wire: the rules one by one. fuzz-wire.c looks for what is not here. */
+/* : the rules one by one. fuzz-wire.c looks for what is not here. */
 
 #include "lib.h"
 #include "wire.h"

@@ -2,7 +2,7 @@
 #ifndef UIDL_MAILBOX_H
 #define UIDL_MAILBOX_H
 
-/* For the tests of core/uidl: a mailbox that is an array. */
+/* For the tests of uidl/uidl: a mailbox that is an array. */
 
 #include "lib.h"
 #include "str.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef POPINJAY_LISTING_H
-#define POPINJAY_LISTING_H
+#ifndef POPINJAY_LIST_H
+#define POPINJAY_LIST_H
 
 #include "uidl.h"
 

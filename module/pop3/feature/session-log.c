@@ -10,11 +10,11 @@
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
 #include "mail-user.h"
-#include "access-log.h"
+#include "session-log.h"
 #include "log-writer.h"
 #include "message-log.h"
 #include "record.h"
-#include "secret.h"
+#include "read-only.h"
 #include "user.h"
 
 #define ACCESS_LOG_BOX_CONTEXT_REQUIRE(obj) \

@@ -5,7 +5,7 @@
 #include "session.h"
 #include "mail-user.h"
 #include "popinjay.h"
-#include "secret.h"
+#include "read-only.h"
 
 #define FIELD_PREFIX "popinjay_secret_"
 

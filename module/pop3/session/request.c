@@ -11,7 +11,7 @@
 #include "lib-event.h"
 #include "ostream.h"
 #include "str.h"
-#include "command.h"
+#include "registration.h"
 #include "command-line.h"
 #include "compat-event.h"
 

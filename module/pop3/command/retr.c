@@ -9,7 +9,7 @@
 #include "istream-private.h"
 #include "ostream.h"
 #include "mail-storage-private.h"
-#include "command.h"
+#include "registration.h"
 #include "message-log.h"
 #include "message-number.h"
 #include "whole.h"

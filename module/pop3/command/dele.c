@@ -6,7 +6,7 @@
 
 #include "session.h"
 #include "ostream.h"
-#include "command.h"
+#include "registration.h"
 #include "message-log.h"
 #include "message-number.h"
 #include "removal.h"

@@ -6,7 +6,7 @@
 #include "session.h"
 #include "array.h"
 #include "registry.h"
-#include "command.h"
+#include "registration.h"
 
 #include <ctype.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef POPINJAY_SECRET_H
-#define POPINJAY_SECRET_H
+#ifndef POPINJAY_READ_ONLY_H
+#define POPINJAY_READ_ONLY_H
 
 struct mail_user;
 struct popinjay_hook;

@@ -17,7 +17,7 @@
 #include "mail-storage-private.h"
 #include "mail-storage-service.h"
 #include "popinjay-settings.h"
-#include "access-log.h"
+#include "session-log.h"
 #include "compat-ostream.h"
 #include "message-log.h"
 #include "removal.h"

@@ -5,7 +5,7 @@
 #include "uidl-file.h"
 
 /* The saved UIDLs of a mailbox on disk: the file popinjay-uidl, see
-   core/uidl-saved.h. */
+   uidl/saved/uidl-saved.h. */
 
 struct mailbox;
 struct popinjay_uidl_saved;

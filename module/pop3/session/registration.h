@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef POPINJAY_COMMAND_H
-#define POPINJAY_COMMAND_H
+#ifndef POPINJAY_REGISTRATION_H
+#define POPINJAY_REGISTRATION_H
 
 struct popinjay_request;
 struct popinjay_result;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* doveadm popinjay check: a user's settings. Dovecot's pop3 program looks at
-   them; see core/check-protocol.h. */
+   them; see base/check-protocol.h. */
 
 #include "lib.h"
 #include "array.h"

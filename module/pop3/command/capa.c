@@ -11,7 +11,7 @@
 #include "mail-user.h"
 #include "pop3-capability.h"
 #include "popinjay-settings.h"
-#include "command.h"
+#include "registration.h"
 #include "user.h"
 
 struct popinjay_capabilities {

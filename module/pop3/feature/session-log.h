@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef POPINJAY_ACCESS_LOG_H
-#define POPINJAY_ACCESS_LOG_H
+#ifndef POPINJAY_SESSION_LOG_H
+#define POPINJAY_SESSION_LOG_H
 
 #define POPINJAY_MESSAGE_FINISHED_EVENT "popinjay_message_finished"
 

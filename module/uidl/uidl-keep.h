@@ -8,7 +8,7 @@ struct mailbox;
 struct popinjay_settings;
 struct popinjay_uidl_set;
 
-/* The fingerprint of what was shown, see core/uidl-drift.h. */
+/* The fingerprint of what was shown, see uidl/saved/uidl-drift.h. */
 #define POPINJAY_UIDL_SHOWN_NAME "popinjay-uidl-shown"
 
 /* Returns TRUE if what is to be kept needs the keys of all messages. */
