@@ -412,9 +412,11 @@ static char *server_config(unsigned int mailbox, unsigned int server)
 	    !g_file_get_contents(path, &config, NULL, NULL))
 		g_error("bench: %s cannot be read", path);
 	if (mailbox == TLS && server == OURS) {
-		config = g_strdup(is_2_3 ? "login_plugins = popinjay_login\n" :
-				  "login_plugins {\n"
-				  "  popinjay_login = yes\n}\n");
+		config = g_strdup(is_2_3 ?
+			"protocol pop3 {\n"
+			"  login_plugins = popinjay_login\n}\n" :
+			"protocol pop3 {\n  login_plugins {\n"
+			"    popinjay_login = yes\n  }\n}\n");
 	}
 	return config;
 }
