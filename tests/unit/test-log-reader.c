@@ -5,6 +5,7 @@
 
 #include "lib.h"
 #include "array.h"
+#include "compression.h"
 #include "log-reader.h"
 
 #include <fcntl.h>
@@ -76,9 +77,16 @@ static const char *const compressors[][2] = {
 	{ ".gz", "gzip" }, { ".bz2", "bzip2" }, { ".zst", "zstd" }
 };
 
-/* Returns TRUE if nothing that is installed compresses a file of that name. */
+/* Returns TRUE if a file of that name cannot be compressed here, or not be read
+   by this Dovecot. */
 static gboolean skip_compressed(const char *name)
 {
+	const struct compression_handler *handler;
+
+	if (compression_lookup_handler_from_ext(name, &handler) == 0) {
+		g_test_skip("Dovecot was built without its compression");
+		return TRUE;
+	}
 	for (unsigned int i = 0; i < G_N_ELEMENTS(compressors); i++) {
 		g_autofree char *path =
 			g_find_program_in_path(compressors[i][1]);
@@ -240,6 +248,8 @@ static void test_merged(void)
 	struct popinjay_log_counts counts;
 	struct log_dir dir;
 
+	if (skip_compressed("mail.log.1.gz"))
+		return;
 	dir_init(&dir);
 	dir_write_some(&dir, "mail.log.1.gz", 1, 900, 3);
 	dir_write_some(&dir, "mail.log.2", 901, 3000, 3);
@@ -367,6 +377,8 @@ static void test_damaged_file(void)
 	gsize size;
 	int ret;
 
+	if (skip_compressed("mail.log.2.gz"))
+		return;
 	dir_init(&dir);
 	dir_write_records(&dir, "mail.log.2.gz", 1, 1000);
 	dir_write_records(&dir, "mail.log", 1001, 2000);
@@ -469,6 +481,8 @@ static void test_nonblocking(gconstpointer name)
 	struct log_dir dir;
 	GThread *thread;
 
+	if (skip_compressed(name))
+		return;
 	dir_init(&dir);
 	dir_write_records(&dir, name, 1, 200);
 	path = dir_file(&dir, name);
