@@ -33,7 +33,7 @@ static void test_keys(void)
 	g_autofree char *keys = NULL;
 
 	fixture_user_add(s->f, "alice");
-	fixture_log_allow(s->f, "popinjay: ");
+	fixture_log_allow(s->f, "popinjay: |The secrets of user");
 	g_assert_true(g_file_get_contents(s->key_file, &keys, NULL, NULL));
 	assert_accepted(s, POP3_STLS, "APOP", "alice", text);
 

@@ -180,7 +180,7 @@ static void test_add(void)
 	check_services(user, text, "pop3");
 	check_shown(user, "pop3");
 	/* the client is told what it is told of a wrong secret, the log why */
-	g_free(fixture_log_wait(s->f, mark, "popinjay: refused: secret "
+	g_free(fixture_log_wait(s->f, mark, "refused: secret "
 				"[0-9a-f]{8} \\(phone\\): it does not serve "
 				"submission$"));
 

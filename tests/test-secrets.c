@@ -479,7 +479,7 @@ int main(int argc, char *argv[])
 
 	g_test_init(&argc, &argv, NULL);
 	sqlite = secrets_new_with(&options);
-	fixture_log_allow(sqlite->f, "popinjay: The secrets of user");
+	fixture_log_allow(sqlite->f, "The secrets of user");
 	for (unsigned int i = 0; i < G_N_ELEMENTS(mechs); i++) {
 		g_autofree char *path = g_strconcat("/mechanism/tls/",
 						    mechs[i], NULL);

@@ -36,6 +36,7 @@ static struct event_category event_category_popinjay = {
 	.name = "popinjay"
 };
 
+/* It begins lines of the log with the passdb's name. */
 static struct event *lookup_event(struct lookup *lookup, const char *name)
 {
 	struct event *event = event_create(authdb_event(lookup->request));
@@ -53,7 +54,7 @@ static void log_store_failed(struct lookup *lookup, const char *error)
 		lookup_event(lookup, "popinjay_auth_store_failed");
 
 	event_add_str(event, "error", error);
-	e_error(event, "popinjay: The secrets of user %s cannot be used: %s",
+	e_error(event, "The secrets of user %s cannot be used: %s",
 		lookup->user, error);
 	event_unref(&event);
 }
@@ -69,7 +70,7 @@ log_refused(struct lookup *lookup, const struct popinjay_finding *finding)
 		event_set_min_log_level(event, LOG_TYPE_INFO);
 	}
 	event_add_str(event, "reason", finding->refusal);
-	e_info(event, "popinjay: refused: %s", finding->refusal);
+	e_info(event, "refused: %s", finding->refusal);
 	event_unref(&event);
 }
 
