@@ -239,6 +239,30 @@ static void test_pkg_config(void)
 	g_assert_true(g_file_test(header, G_FILE_TEST_IS_REGULAR));
 }
 
+/* Nothing of ours is left, and no empty directory. */
+static void test_uninstall(void)
+{
+	g_autofree char *dir = g_dir_make_tmp("popinjay-XXXXXX", NULL);
+	g_autofree char *destdir = g_strconcat("DESTDIR=", dir, NULL);
+	const char *const copy[] = {
+		"cp", "-a", POPINJAY_BUILDDIR "/stage/.", dir, NULL
+	};
+	const char *const uninstall[] = {
+		"make", "-s", "-C", POPINJAY_BUILDDIR, "uninstall", destdir,
+		NULL
+	};
+	const char *const find[] = { "find", dir, "-name", "*popinjay*", "!",
+		"-path", dir, NULL };
+	const char *const rm[] = { "rm", "-rf", dir, NULL };
+	g_autofree char *left = NULL;
+
+	g_free(output_of(copy));
+	g_free(output_of(uninstall));
+	left = output_of(find);
+	g_assert_cmpstr(left, ==, "");
+	g_free(output_of(rm));
+}
+
 int main(int argc, char *argv[])
 {
 	g_autoptr(GPtrArray) modules = g_ptr_array_new_with_free_func(g_free);
@@ -267,5 +291,6 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/install/libtool-files", test_no_libtool_files);
 	g_test_add_func("/install/pkg-config", test_pkg_config);
+	g_test_add_func("/install/uninstall", test_uninstall);
 	return g_test_run();
 }
