@@ -10,10 +10,10 @@
 #include "ioloop.h"
 #include "str.h"
 #include "mail-storage-private.h"
+#include "control-file.h"
 #include "popinjay.h"
 #include "popinjay-settings.h"
 #include "uidl.h"
-#include "uidl-file.h"
 #include "uidl-keep.h"
 #include "uidl-native.h"
 #include "uidl-saved.h"
@@ -120,7 +120,7 @@ static bool keep_more(void *context, string_t *text)
 	if (pieces->header && pieces->pos == 0)
 		popinjay_uidl_saved_write_header(text, count);
 	while (pieces->pos < count &&
-	       str_len(text) < POPINJAY_UIDL_FILE_PIECE_BYTES) T_BEGIN {
+	       str_len(text) < POPINJAY_CONTROL_FILE_PIECE_BYTES) T_BEGIN {
 		const struct keep_entry *entry = &entries[pieces->pos++];
 
 		popinjay_uidl_saved_append(text, entry->message->uid,
@@ -259,25 +259,25 @@ static int
 shown_read(struct mailbox *box, struct popinjay_uidl_drift **shown_r,
 	   bool *damaged_r, const char **error_r)
 {
-	struct popinjay_uidl_file *file =
-		popinjay_uidl_file_create(box, POPINJAY_UIDL_SHOWN_NAME);
+	struct popinjay_control_file *file =
+		popinjay_control_file_create(box, POPINJAY_UIDL_SHOWN_NAME);
 	buffer_t *data = buffer_create_dynamic(default_pool, 1024);
 	int ret;
 
 	*shown_r = NULL;
 	*damaged_r = FALSE;
-	ret = popinjay_uidl_file_read(file, data, error_r);
-	if (ret > 0 && !popinjay_uidl_file_exists(file))
+	ret = popinjay_control_file_read(file, data, error_r);
+	if (ret > 0 && !popinjay_control_file_exists(file))
 		ret = 0;
 	if (ret > 0 && popinjay_uidl_drift_parse(data->data, data->used,
 						 shown_r) < 0) {
 		*error_r = t_strdup_printf("%s is damaged",
-			popinjay_uidl_file_path(file));
+			popinjay_control_file_path(file));
 		*damaged_r = TRUE;
 		ret = -1;
 	}
 	buffer_free(&data);
-	popinjay_uidl_file_free(&file);
+	popinjay_control_file_free(&file);
 	return ret;
 }
 
@@ -293,17 +293,17 @@ static int
 shown_write(struct mailbox *box, const struct popinjay_uidl_drift *shown,
 	    const char **error_r)
 {
-	struct popinjay_uidl_file *file =
-		popinjay_uidl_file_create(box, POPINJAY_UIDL_SHOWN_NAME);
+	struct popinjay_control_file *file =
+		popinjay_control_file_create(box, POPINJAY_UIDL_SHOWN_NAME);
 	uoff_t size;
 	int ret;
 
-	ret = popinjay_uidl_file_lock(file, error_r);
+	ret = popinjay_control_file_lock(file, error_r);
 	if (ret == 0) {
-		ret = popinjay_uidl_file_replace(file, shown_more,
+		ret = popinjay_control_file_replace(file, shown_more,
 			(void *)shown, &size, error_r);
 	}
-	popinjay_uidl_file_free(&file);
+	popinjay_control_file_free(&file);
 	return ret;
 }
 

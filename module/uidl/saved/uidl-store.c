@@ -8,12 +8,12 @@
 #include "str.h"
 #include "ioloop.h"
 #include "mail-storage.h"
-#include "uidl-file.h"
+#include "control-file.h"
 #include "uidl-saved.h"
 #include "uidl-store.h"
 
 struct popinjay_uidl_store {
-	struct popinjay_uidl_file *file;
+	struct popinjay_control_file *file;
 	struct mailbox *box;
 
 	/* NULL if there is no file */
@@ -31,7 +31,8 @@ struct popinjay_uidl_store *popinjay_uidl_store_create(struct mailbox *box)
 		i_new(struct popinjay_uidl_store, 1);
 
 	store->box = box;
-	store->file = popinjay_uidl_file_create(box, POPINJAY_UIDL_STORE_NAME);
+	store->file = popinjay_control_file_create(box,
+		POPINJAY_UIDL_STORE_NAME);
 	return store;
 }
 
@@ -43,7 +44,7 @@ void popinjay_uidl_store_free(struct popinjay_uidl_store **_store)
 		return;
 	*_store = NULL;
 
-	popinjay_uidl_file_free(&store->file);
+	popinjay_control_file_free(&store->file);
 	popinjay_uidl_saved_free(&store->saved);
 	i_free(store->fault);
 	i_free(store);
@@ -51,7 +52,7 @@ void popinjay_uidl_store_free(struct popinjay_uidl_store **_store)
 
 const char *popinjay_uidl_store_path(const struct popinjay_uidl_store *store)
 {
-	return popinjay_uidl_file_path(store->file);
+	return popinjay_control_file_path(store->file);
 }
 
 unsigned int
@@ -74,14 +75,14 @@ store_refresh(struct popinjay_uidl_store *store, const char **error_r)
 	const char *fault;
 	int ret;
 
-	ret = popinjay_uidl_file_read(store->file, data, error_r);
+	ret = popinjay_control_file_read(store->file, data, error_r);
 	if (ret > 0) {
 		popinjay_uidl_saved_free(&store->saved);
 		i_free(store->fault);
 		store->whole_size = 0;
 		store->generation++;
 	}
-	if (ret > 0 && popinjay_uidl_file_exists(store->file)) {
+	if (ret > 0 && popinjay_control_file_exists(store->file)) {
 		store->saved = popinjay_uidl_saved_create();
 		store->whole_size = popinjay_uidl_saved_parse(store->saved,
 			data->data, data->used);
@@ -112,7 +113,7 @@ int popinjay_uidl_store_lock(struct popinjay_uidl_store *store,
 {
 	int ret;
 
-	if (popinjay_uidl_file_lock(store->file, error_r) < 0)
+	if (popinjay_control_file_lock(store->file, error_r) < 0)
 		return -1;
 	ret = popinjay_uidl_store_refresh(store, error_r);
 	if (ret < 0)
@@ -123,7 +124,7 @@ int popinjay_uidl_store_lock(struct popinjay_uidl_store *store,
 int popinjay_uidl_store_lock_damaged(struct popinjay_uidl_store *store,
 				     const char **error_r)
 {
-	if (popinjay_uidl_file_lock(store->file, error_r) < 0)
+	if (popinjay_control_file_lock(store->file, error_r) < 0)
 		return -1;
 	if (store_refresh(store, error_r) < 0) {
 		popinjay_uidl_store_unlock(store);
@@ -148,7 +149,7 @@ int popinjay_uidl_store_lock_create(struct popinjay_uidl_store *store,
 
 void popinjay_uidl_store_unlock(struct popinjay_uidl_store *store)
 {
-	popinjay_uidl_file_unlock(store->file);
+	popinjay_control_file_unlock(store->file);
 }
 
 void popinjay_uidl_store_get_view(const struct popinjay_uidl_store *store,
@@ -167,8 +168,8 @@ int popinjay_uidl_store_append(struct popinjay_uidl_store *store,
 			       const string_t *lines, bool sync,
 			       const char **error_r)
 {
-	if (popinjay_uidl_file_append(store->file, store->whole_size, lines,
-				      sync, error_r) < 0)
+	if (popinjay_control_file_append(store->file, store->whole_size, lines,
+					 sync, error_r) < 0)
 		return -1;
 	store->whole_size += str_len(lines);
 	return 0;
@@ -185,7 +186,7 @@ static bool store_more(void *context, string_t *text)
 	struct store_pieces *pieces = context;
 
 	return popinjay_uidl_saved_write_more(pieces->saved, &pieces->view,
-		&pieces->pos, text, POPINJAY_UIDL_FILE_PIECE_BYTES);
+		&pieces->pos, text, POPINJAY_CONTROL_FILE_PIECE_BYTES);
 }
 
 int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
@@ -197,8 +198,8 @@ int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
 	int ret;
 
 	popinjay_uidl_store_get_view(store, &pieces.view);
-	ret = popinjay_uidl_file_replace(store->file, store_more, &pieces,
-					 &size, error_r);
+	ret = popinjay_control_file_replace(store->file, store_more, &pieces,
+					    &size, error_r);
 	if (ret == 0) {
 		if (saved != store->saved)
 			popinjay_uidl_saved_free(&store->saved);
@@ -212,16 +213,16 @@ int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
 }
 
 int popinjay_uidl_store_write_first(struct popinjay_uidl_store *store,
-				    popinjay_uidl_file_more_t *more,
+				    popinjay_control_file_more_t *more,
 				    void *context, const char **error_r)
 {
 	uoff_t size;
 	int ret;
 
 	i_assert(store->saved == NULL);
-	ret = popinjay_uidl_file_replace(store->file, more, context, &size,
-					 error_r);
-	popinjay_uidl_file_forget(store->file);
+	ret = popinjay_control_file_replace(store->file, more, context, &size,
+					    error_r);
+	popinjay_control_file_forget(store->file);
 	return ret;
 }
 
@@ -229,15 +230,15 @@ int popinjay_uidl_store_read_raw(struct popinjay_uidl_store *store,
 				 struct popinjay_uidl_saved **saved_r,
 				 const char **error_r)
 {
-	struct popinjay_uidl_file *file =
-		popinjay_uidl_file_create(store->box,
-					  POPINJAY_UIDL_STORE_NAME);
+	struct popinjay_control_file *file =
+		popinjay_control_file_create(store->box,
+					     POPINJAY_UIDL_STORE_NAME);
 	buffer_t *data = buffer_create_dynamic(default_pool, 4096);
 	int ret;
 
-	ret = popinjay_uidl_file_read(file, data, error_r);
+	ret = popinjay_control_file_read(file, data, error_r);
 	if (ret > 0) {
-		ret = popinjay_uidl_file_exists(file) ? 1 : 0;
+		ret = popinjay_control_file_exists(file) ? 1 : 0;
 		*saved_r = popinjay_uidl_saved_create();
 		if (ret > 0) {
 			(void)popinjay_uidl_saved_parse(*saved_r, data->data,
@@ -245,12 +246,12 @@ int popinjay_uidl_store_read_raw(struct popinjay_uidl_store *store,
 		}
 	}
 	buffer_free(&data);
-	popinjay_uidl_file_free(&file);
+	popinjay_control_file_free(&file);
 	return ret;
 }
 
 int popinjay_uidl_store_keep_broken(struct popinjay_uidl_store *store,
 				    const char **error_r)
 {
-	return popinjay_uidl_file_keep_broken(store->file, error_r);
+	return popinjay_control_file_keep_broken(store->file, error_r);
 }

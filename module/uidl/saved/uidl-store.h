@@ -2,7 +2,7 @@
 #ifndef POPINJAY_UIDL_STORE_H
 #define POPINJAY_UIDL_STORE_H
 
-#include "uidl-file.h"
+#include "control-file.h"
 
 /* The saved UIDLs of a mailbox on disk: the file popinjay-uidl, see
    uidl/saved/uidl-saved.h. */
@@ -78,7 +78,7 @@ int popinjay_uidl_store_write(struct popinjay_uidl_store *store,
    disk when this returns 0; -1 is an error. popinjay_uidl_store_get() knows
    nothing of it, and the next refresh reads it. */
 int popinjay_uidl_store_write_first(struct popinjay_uidl_store *store,
-				    popinjay_uidl_file_more_t *more,
+				    popinjay_control_file_more_t *more,
 				    void *context, const char **error_r);
 
 /* Read the file whatever its faults are, without touching the store. Returns 1,

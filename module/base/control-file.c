@@ -18,7 +18,7 @@
 #include "unlink-old-files.h"
 #include "write-full.h"
 #include "mail-storage-private.h"
-#include "uidl-file.h"
+#include "control-file.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -39,7 +39,7 @@
 
 #define TEMP_SUFFIX ".tmp."
 
-struct popinjay_uidl_file {
+struct popinjay_control_file {
 	struct mailbox *box;
 	/* NULL if there is no directory for it */
 	char *dir, *path;
@@ -55,10 +55,11 @@ struct popinjay_uidl_file {
 	bool known:1;
 };
 
-struct popinjay_uidl_file *
-popinjay_uidl_file_create(struct mailbox *box, const char *name)
+struct popinjay_control_file *
+popinjay_control_file_create(struct mailbox *box, const char *name)
 {
-	struct popinjay_uidl_file *file = i_new(struct popinjay_uidl_file, 1);
+	struct popinjay_control_file *file =
+		i_new(struct popinjay_control_file, 1);
 	const char *dir;
 
 	file->box = box;
@@ -71,26 +72,26 @@ popinjay_uidl_file_create(struct mailbox *box, const char *name)
 	return file;
 }
 
-void popinjay_uidl_file_free(struct popinjay_uidl_file **_file)
+void popinjay_control_file_free(struct popinjay_control_file **_file)
 {
-	struct popinjay_uidl_file *file = *_file;
+	struct popinjay_control_file *file = *_file;
 
 	if (file == NULL)
 		return;
 	*_file = NULL;
 
-	popinjay_uidl_file_unlock(file);
+	popinjay_control_file_unlock(file);
 	i_free(file->dir);
 	i_free(file->path);
 	i_free(file);
 }
 
-const char *popinjay_uidl_file_path(const struct popinjay_uidl_file *file)
+const char *popinjay_control_file_path(const struct popinjay_control_file *file)
 {
 	return file->path;
 }
 
-bool popinjay_uidl_file_exists(const struct popinjay_uidl_file *file)
+bool popinjay_control_file_exists(const struct popinjay_control_file *file)
 {
 	return file->known && file->st.st_ino != 0;
 }
@@ -106,7 +107,7 @@ static const char *call_error(const char *call, const char *path)
 }
 
 static bool
-file_is_same(const struct popinjay_uidl_file *file, const struct stat *st)
+file_is_same(const struct popinjay_control_file *file, const struct stat *st)
 {
 	return file->known && file->st.st_ino == st->st_ino &&
 		CMP_DEV_T(file->st.st_dev, st->st_dev) &&
@@ -116,22 +117,22 @@ file_is_same(const struct popinjay_uidl_file *file, const struct stat *st)
 }
 
 static void
-file_set_known(struct popinjay_uidl_file *file, const struct stat *st)
+file_set_known(struct popinjay_control_file *file, const struct stat *st)
 {
 	file->st = *st;
 	file->known = TRUE;
 }
 
-static int file_too_large(const struct popinjay_uidl_file *file,
+static int file_too_large(const struct popinjay_control_file *file,
 			  const char **error_r)
 {
 	*error_r = t_strdup_printf("%s is larger than %u MB", file->path,
-				   POPINJAY_UIDL_FILE_MAX_BYTES / 1024 / 1024);
+		POPINJAY_CONTROL_FILE_MAX_BYTES / 1024 / 1024);
 	return -1;
 }
 
 static int
-file_read_fd(struct popinjay_uidl_file *file, int fd, buffer_t *data,
+file_read_fd(struct popinjay_control_file *file, int fd, buffer_t *data,
 	     const char **error_r)
 {
 	struct stat st;
@@ -146,13 +147,13 @@ file_read_fd(struct popinjay_uidl_file *file, int fd, buffer_t *data,
 					   file->path);
 		return -1;
 	}
-	if (st.st_size > POPINJAY_UIDL_FILE_MAX_BYTES)
+	if (st.st_size > POPINJAY_CONTROL_FILE_MAX_BYTES)
 		return file_too_large(file, error_r);
 	if (file_is_same(file, &st))
 		return 0;
 
 	buffer_set_used_size(data, 0);
-	while (data->used <= POPINJAY_UIDL_FILE_MAX_BYTES) {
+	while (data->used <= POPINJAY_CONTROL_FILE_MAX_BYTES) {
 		size_t used = data->used;
 		size_t want = (uoff_t)st.st_size > used ?
 			(uoff_t)st.st_size - used : 4096;
@@ -174,8 +175,8 @@ file_read_fd(struct popinjay_uidl_file *file, int fd, buffer_t *data,
 	return 1;
 }
 
-int popinjay_uidl_file_read(struct popinjay_uidl_file *file, buffer_t *data,
-			    const char **error_r)
+int popinjay_control_file_read(struct popinjay_control_file *file,
+			       buffer_t *data, const char **error_r)
 {
 	struct stat st;
 	int fd, ret;
@@ -206,7 +207,7 @@ int popinjay_uidl_file_read(struct popinjay_uidl_file *file, buffer_t *data,
 
 /* The directory of an mbox need not exist, nor one of its own for control
    files. */
-static int file_create_dir(struct popinjay_uidl_file *file)
+static int file_create_dir(struct popinjay_control_file *file)
 {
 	const struct mailbox_permissions *perm =
 		mailbox_get_permissions(file->box);
@@ -221,7 +222,7 @@ static int file_create_dir(struct popinjay_uidl_file *file)
 
 /* Remove what writers left that were killed, as they left their lock. One that
    only slept and has lost its lock fails then, as it should. */
-static void file_unlink_temps(struct popinjay_uidl_file *file)
+static void file_unlink_temps(struct popinjay_control_file *file)
 {
 	(void)unlink_old_files(file->dir,
 			       t_strconcat(file->name, TEMP_SUFFIX, NULL),
@@ -231,7 +232,7 @@ static void file_unlink_temps(struct popinjay_uidl_file *file)
 /* Remove the lock of a writer that was killed before it could say who it is:
    Dovecot would wait until it is stale. */
 static void
-unlink_empty_lock(struct popinjay_uidl_file *file, const char *lock_path)
+unlink_empty_lock(struct popinjay_control_file *file, const char *lock_path)
 {
 	struct stat st;
 
@@ -245,8 +246,8 @@ unlink_empty_lock(struct popinjay_uidl_file *file, const char *lock_path)
 }
 
 /* Returns 1, 0 if another process still has the lock, or -1 with errno set. */
-static int try_lock(struct popinjay_uidl_file *file,
-			 const struct dotlock_settings *set, bool wait)
+static int try_lock(struct popinjay_control_file *file,
+		    const struct dotlock_settings *set, bool wait)
 {
 	const enum dotlock_create_flags flags =
 		wait ? 0 : DOTLOCK_CREATE_FLAG_NONBLOCK;
@@ -262,7 +263,7 @@ static int try_lock(struct popinjay_uidl_file *file,
 }
 
 /* Returns as try_lock(). */
-static int wait_lock(struct popinjay_uidl_file *file)
+static int wait_lock(struct popinjay_control_file *file)
 {
 	const struct mail_storage_settings *set = file->box->storage->set;
 	const struct dotlock_settings dotlock_set = {
@@ -290,8 +291,8 @@ static int wait_lock(struct popinjay_uidl_file *file)
 	return ret;
 }
 
-int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
-			    const char **error_r)
+int popinjay_control_file_lock(struct popinjay_control_file *file,
+			       const char **error_r)
 {
 	const char *lock_path;
 	struct stat st;
@@ -313,7 +314,7 @@ int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 			return 0;
 		}
 		*error_r = call_error("lstat", lock_path);
-		popinjay_uidl_file_unlock(file);
+		popinjay_control_file_unlock(file);
 		return -1;
 	}
 	*error_r = ret < 0 ? call_error("file_dotlock_create", file->path) :
@@ -322,7 +323,7 @@ int popinjay_uidl_file_lock(struct popinjay_uidl_file *file,
 	return -1;
 }
 
-void popinjay_uidl_file_unlock(struct popinjay_uidl_file *file)
+void popinjay_control_file_unlock(struct popinjay_control_file *file)
 {
 	if (file->dotlock != NULL)
 		file_dotlock_delete(&file->dotlock);
@@ -331,7 +332,7 @@ void popinjay_uidl_file_unlock(struct popinjay_uidl_file *file)
 /* Returns TRUE if we still have the lock. A process that slept too long with it
    may have lost it. */
 static bool
-file_is_locked(struct popinjay_uidl_file *file, const char **error_r)
+file_is_locked(struct popinjay_control_file *file, const char **error_r)
 {
 	const char *lock_path;
 	struct stat st;
@@ -346,7 +347,7 @@ file_is_locked(struct popinjay_uidl_file *file, const char **error_r)
 	return FALSE;
 }
 
-static int file_sync(struct popinjay_uidl_file *file, int fd)
+static int file_sync(struct popinjay_control_file *file, int fd)
 {
 	if (file->box->storage->set->parsed_fsync_mode == FSYNC_MODE_NEVER)
 		return 0;
@@ -356,7 +357,7 @@ static int file_sync(struct popinjay_uidl_file *file, int fd)
 /* What is in memory is known of the file now, which has this size. Returns -1
    with the reason in error_r if it is not the one that was written: another
    process took our lock for that of a dead one while we wrote. */
-static int file_know(struct popinjay_uidl_file *file, int fd, uoff_t size,
+static int file_know(struct popinjay_control_file *file, int fd, uoff_t size,
 		     const char **error_r)
 {
 	struct stat st, path_st;
@@ -378,18 +379,18 @@ static int file_know(struct popinjay_uidl_file *file, int fd, uoff_t size,
 	return 0;
 }
 
-int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
-			      const string_t *text, bool sync,
-			      const char **error_r)
+int popinjay_control_file_append(struct popinjay_control_file *file,
+				 uoff_t size, const string_t *text, bool sync,
+				 const char **error_r)
 {
 	const char *call = NULL;
 	int fd, ret = -1;
 
-	i_assert(popinjay_uidl_file_exists(file));
+	i_assert(popinjay_control_file_exists(file));
 	file->known = FALSE;
 	if (!file_is_locked(file, error_r))
 		return -1;
-	if (size + str_len(text) > POPINJAY_UIDL_FILE_MAX_BYTES)
+	if (size + str_len(text) > POPINJAY_CONTROL_FILE_MAX_BYTES)
 		return file_too_large(file, error_r);
 	fd = nfs_safe_open(file->path,
 			   O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY);
@@ -417,7 +418,7 @@ int popinjay_uidl_file_append(struct popinjay_uidl_file *file, uoff_t size,
 
 /* The name is one that no other writer has: of two that each believe to have
    the lock, neither puts the other's half file in place. */
-static int file_open_temp(struct popinjay_uidl_file *file, string_t *path)
+static int file_open_temp(struct popinjay_control_file *file, string_t *path)
 {
 	const struct mailbox_permissions *perm =
 		mailbox_get_permissions(file->box);
@@ -431,16 +432,17 @@ static int file_open_temp(struct popinjay_uidl_file *file, string_t *path)
 
 /* Returns the call that failed, or NULL. */
 static const char *
-file_write_pieces(int fd, popinjay_uidl_file_more_t *more, void *context,
+file_write_pieces(int fd, popinjay_control_file_more_t *more, void *context,
 		  uoff_t *size_r)
 {
-	string_t *text = str_new(default_pool, POPINJAY_UIDL_FILE_PIECE_BYTES);
+	string_t *text = str_new(default_pool,
+				 POPINJAY_CONTROL_FILE_PIECE_BYTES);
 	bool has_more = TRUE;
 	int ret = 0;
 
 	*size_r = 0;
 	while (has_more && ret == 0 &&
-	       *size_r <= POPINJAY_UIDL_FILE_MAX_BYTES) {
+	       *size_r <= POPINJAY_CONTROL_FILE_MAX_BYTES) {
 		str_truncate(text, 0);
 		has_more = more(context, text);
 		*size_r += str_len(text);
@@ -452,13 +454,13 @@ file_write_pieces(int fd, popinjay_uidl_file_more_t *more, void *context,
 
 /* Put the temporary file in the place of the other one. */
 static int
-file_put(struct popinjay_uidl_file *file, int fd, const char *temp_path,
+file_put(struct popinjay_control_file *file, int fd, const char *temp_path,
 	 const char *call, uoff_t size, const char **error_r)
 {
 	*error_r = NULL;
 	if (call != NULL) {
 		/* it was not even written */
-	} else if (size > POPINJAY_UIDL_FILE_MAX_BYTES)
+	} else if (size > POPINJAY_CONTROL_FILE_MAX_BYTES)
 		(void)file_too_large(file, error_r);
 	else if (file_sync(file, fd) < 0)
 		call = "fdatasync";
@@ -480,9 +482,10 @@ file_put(struct popinjay_uidl_file *file, int fd, const char *temp_path,
 	return file_know(file, fd, size, error_r);
 }
 
-int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
-			       popinjay_uidl_file_more_t *more, void *context,
-			       uoff_t *size_r, const char **error_r)
+int popinjay_control_file_replace(struct popinjay_control_file *file,
+				  popinjay_control_file_more_t *more,
+				  void *context, uoff_t *size_r,
+				  const char **error_r)
 {
 	string_t *temp_path = t_str_new(256);
 	const char *call;
@@ -503,13 +506,13 @@ int popinjay_uidl_file_replace(struct popinjay_uidl_file *file,
 	return ret;
 }
 
-void popinjay_uidl_file_forget(struct popinjay_uidl_file *file)
+void popinjay_control_file_forget(struct popinjay_control_file *file)
 {
 	file->known = FALSE;
 }
 
-int popinjay_uidl_file_keep_broken(struct popinjay_uidl_file *file,
-				   const char **error_r)
+int popinjay_control_file_keep_broken(struct popinjay_control_file *file,
+				      const char **error_r)
 {
 	const char *path = t_strconcat(file->path, ".broken", NULL);
 
