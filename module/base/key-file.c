@@ -8,10 +8,8 @@
 #include "hmac.h"
 #include "safe-memset.h"
 #include "sha2.h"
+#include "small-file.h"
 #include "key-file.h"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 /* 128 bits */
 #define HMAC_USED_BYTES 16
@@ -19,38 +17,30 @@
 int popinjay_key_file_read(const char *path, buffer_t *key,
 			   const char **error_r)
 {
-	unsigned char data[POPINJAY_KEY_MAX_BYTES + 1];
-	ssize_t ret;
-	int fd;
+	/* the key, a newline, and one byte more for the reader */
+	unsigned char space[POPINJAY_KEY_MAX_BYTES + 2];
+	buffer_t data;
+	int ret;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1) {
-		*error_r = t_strdup_printf("open() failed: %m");
-		return -1;
-	}
-	ret = read(fd, data, sizeof(data));
-	if (ret < 0) {
-		*error_r = t_strdup_printf("read() failed: %m");
-		i_close_fd(&fd);
-		return -1;
-	}
-	i_close_fd(&fd);
-
+	buffer_create_from_data(&data, space, sizeof(space));
+	ret = popinjay_small_file_read(path, POPINJAY_KEY_MAX_BYTES + 1, &data,
+				       error_r);
 	/* a final newline comes from the editor, not from whoever chose the
 	   key */
-	if (ret > 0 && data[ret - 1] == '\n')
-		ret--;
-	if (ret >= POPINJAY_KEY_MIN_BYTES && ret <= POPINJAY_KEY_MAX_BYTES)
-		buffer_append(key, data, ret);
-	safe_memset(data, 0, sizeof(data));
-	if (ret < POPINJAY_KEY_MIN_BYTES || ret > POPINJAY_KEY_MAX_BYTES) {
+	if (data.used > 0 && space[data.used - 1] == '\n')
+		buffer_set_used_size(&data, data.used - 1);
+	if (ret == 0 && (data.used < POPINJAY_KEY_MIN_BYTES ||
+			 data.used > POPINJAY_KEY_MAX_BYTES)) {
 		*error_r = t_strdup_printf("The key has %s than %d bytes",
-			ret < POPINJAY_KEY_MIN_BYTES ? "less" : "more",
-			ret < POPINJAY_KEY_MIN_BYTES ?
+			data.used < POPINJAY_KEY_MIN_BYTES ? "less" : "more",
+			data.used < POPINJAY_KEY_MIN_BYTES ?
 			POPINJAY_KEY_MIN_BYTES : POPINJAY_KEY_MAX_BYTES);
-		return -1;
+		ret = -1;
 	}
-	return 0;
+	if (ret == 0)
+		buffer_append_buf(key, &data, 0, SIZE_MAX);
+	safe_memset(space, 0, sizeof(space));
+	return ret;
 }
 
 const char *popinjay_key_hmac(const buffer_t *key, const char *text)
