@@ -203,6 +203,49 @@ static void test_import_all(void)
 		      NULL, "list", "-A");
 }
 
+/* Titles come with the first row, not before an error. */
+static void test_titles(void)
+{
+	g_autofree char *user = fixture_user(s->f, "maildir");
+	g_autofree char *socket = g_build_filename(s->f->dir, "run",
+						   "doveadm-server", NULL);
+	const char *const failing[][6] = {
+		{ "show", "-u", user, "nosuch" },
+		{ "add", "-u", user },
+		{ "verify", "-u", user },
+		/* a server has the table made here */
+		{ "show", "-S", socket, "-u", user, "nosuch" },
+		{ "add", "-S", socket, "-u", user },
+	};
+	static const char *const forms[] = { "table", "tab", "flow", "json" };
+	g_autofree char *none = RUN(NULL, NULL, "list", "-u", user);
+	g_autofree char *none_sent = RUN(NULL, NULL, "list", "-u", user, "-S",
+					 socket);
+
+	fixture_log_allow(s->f, "There is no secret nosuch|Give the secret a "
+			  "label");
+	g_assert_true(g_str_has_prefix(none, "id "));
+	g_assert_cmpstr(none, ==, none_sent);
+	for (unsigned int i = 0; i < G_N_ELEMENTS(failing); i++) {
+		const char *const *a = failing[i];
+		g_autoptr(GString) out = NULL, err = NULL;
+
+		g_assert_cmpint(fixture_doveadm(s->f, NULL, &out, &err,
+			"popinjay", "secret", a[0], a[1], a[2], a[3], a[4],
+			a[5], NULL), !=, 0);
+		g_assert_cmpstr(out->str, ==, "");
+		g_assert_cmpstr(err->str, !=, "");
+	}
+	for (unsigned int i = 0; i < G_N_ELEMENTS(forms); i++) {
+		g_autoptr(GString) out = NULL;
+
+		g_assert_cmpint(fixture_doveadm(s->f, NULL, &out, NULL, "-f",
+			forms[i], "popinjay", "secret", "show", "-u", user,
+			"nosuch", NULL), !=, 0);
+		g_assert_cmpstr(out->str, ==, i < 3 ? "" : "[]");
+	}
+}
+
 /* --- revoke --- */
 
 /* Whatever the store: with files, there is none of a secret never used. */
@@ -384,6 +427,7 @@ int main(int argc, char *argv[])
 	s = secrets_new_with(&options);
 	g_test_add_func("/secret-commands/formats", test_formats);
 	g_test_add_func("/secret-commands/import-all", test_import_all);
+	g_test_add_func("/secret-commands/titles", test_titles);
 	g_test_add_data_func("/secret-commands/revoke/sqlite",
 			     GINT_TO_POINTER(SECRETS_SQLITE), test_revoke);
 	g_test_add_data_func("/secret-commands/revoke/fs",

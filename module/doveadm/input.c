@@ -7,10 +7,8 @@
 #include "doveadm-settings.h"
 #include "input.h"
 
-/* Returns TRUE if a doveadm server gets the command, once for each user.
-   Dovecot closes the input when it has sent it for the first one: 2.3 waits for
-   ever then, and 2.4 sends nothing for the others. */
-static bool input_is_sent(struct doveadm_mail_cmd_context *ctx)
+/* Returns TRUE if a doveadm server gets the command, once for each user. */
+static bool is_sent(const struct doveadm_mail_cmd_context *ctx)
 {
 	const char *socket_path;
 
@@ -20,10 +18,18 @@ static bool input_is_sent(struct doveadm_mail_cmd_context *ctx)
 				       &socket_path));
 }
 
+bool popinjay_may_be_sent(const struct doveadm_mail_cmd_context *ctx)
+{
+	/* with a port the passdb says of each user where to */
+	return ctx->set->doveadm_port != 0 || is_sent(ctx);
+}
+
 int popinjay_input_get(struct doveadm_mail_cmd_context *ctx,
 		       const char **error_r)
 {
-	if (!ctx->iterate_single_user && input_is_sent(ctx)) {
+	/* Dovecot closes the input when it has sent it for the first user: 2.3
+	   waits for ever then, and 2.4 sends nothing for the others. */
+	if (!ctx->iterate_single_user && is_sent(ctx)) {
 		*error_r = "A doveadm server can take standard input for one "
 			"user only: give each user with -u, or leave out -S "
 			"(and doveadm_worker_count)";

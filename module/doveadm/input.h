@@ -4,6 +4,9 @@
 
 struct doveadm_mail_cmd_context;
 
+/* Returns TRUE if the command may go to a doveadm server, which sends rows. */
+bool popinjay_may_be_sent(const struct doveadm_mail_cmd_context *ctx);
+
 /* Get the command's standard input into ctx->cmd_input, in its init. Returns 0,
    or -1 with the reason in error_r if no user would get all of it. */
 int popinjay_input_get(struct doveadm_mail_cmd_context *ctx,

@@ -149,6 +149,7 @@ static int cmd_add_user(struct secret_cmd *cmd)
 	}
 	if (add_secret(cmd, text, TRUE, cmd->label, &secret) < 0)
 		return -1;
+	popinjay_rows_next(&cmd->output);
 	doveadm_print(secret.id);
 	doveadm_print(secret.label);
 	doveadm_print(text);
@@ -287,6 +288,7 @@ static int cmd_rekey_user(struct secret_cmd *cmd)
 	}
 	if (moved > 0 && secret_cmd_save(cmd) < 0)
 		return -1;
+	popinjay_rows_next(&cmd->output);
 	doveadm_print_num(moved);
 	doveadm_print_num(array_count(&cmd->secrets));
 	return 0;
@@ -388,6 +390,7 @@ static int cmd_import_user(struct secret_cmd *cmd)
 	}
 	if (add_secret(cmd, password, FALSE, label, &secret) < 0)
 		return -1;
+	popinjay_rows_next(&cmd->output);
 	doveadm_print(secret.id);
 	doveadm_print(secret.label);
 	doveadm_print(popinjay_secret_services_str(&secret));

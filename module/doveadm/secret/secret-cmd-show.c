@@ -79,6 +79,7 @@ static int cmd_list_user(struct secret_cmd *cmd)
 	array_foreach(&cmd->secrets, secret) {
 		if (get_used(cmd, secret->id, &used) < 0)
 			return -1;
+		popinjay_rows_next(&cmd->output);
 		doveadm_print(secret->id);
 		doveadm_print(secret->label);
 		doveadm_print(time_str(secret->created));
@@ -116,6 +117,7 @@ static int cmd_show_user(struct secret_cmd *cmd)
 
 	if (secret == NULL || get_used(cmd, secret->id, &used) < 0)
 		return -1;
+	popinjay_rows_next(&cmd->output);
 	doveadm_print(secret->id);
 	doveadm_print(secret->label);
 	doveadm_print(secret->generated ? "generated" : "imported");
@@ -165,6 +167,7 @@ static int cmd_verify_user(struct secret_cmd *cmd)
 			i_unreached();
 		if (!popinjay_secret_plain_matches(secret, opened, cmd->text))
 			continue;
+		popinjay_rows_next(&cmd->output);
 		doveadm_print(secret->id);
 		doveadm_print(secret->label);
 		return 0;

@@ -437,13 +437,11 @@ static void cmd_preinit(struct doveadm_mail_cmd_context *ctx)
 static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
-	const char *const *headers = cmd->headers;
 	const char *error;
 
 	get_params(cmd);
 	secret_cmd_accounts_init(cmd);
-	for (; headers != NULL && *headers != NULL; headers++)
-		doveadm_print_header_simple(*headers);
+	popinjay_rows_begin(&cmd->output);
 	if (cmd->input && popinjay_input_get(ctx, &error) < 0) {
 		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
 		popinjay_no_users(ctx);
@@ -455,6 +453,8 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 
+	/* a secret whose key is lost is told behind the rows */
+	popinjay_rows_end(&cmd->output, ctx->exit_code != EX_TEMPFAIL);
 	secret_cmd_accounts_deinit(cmd);
 	secret_turn_deinit(&cmd->turn);
 	popinjay_secret_store_deinit(&cmd->store);
@@ -479,8 +479,9 @@ secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
 	cmd->user_func = user_func;
 	cmd->writes = writes;
 	cmd->wants_secret = wants_secret;
-	cmd->headers = headers;
-	if (headers != NULL)
-		doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
+	if (headers != NULL) {
+		popinjay_rows_init(&cmd->output, &cmd->ctx, headers,
+				   DOVEADM_PRINT_TYPE_TABLE);
+	}
 	return cmd;
 }

@@ -3,6 +3,7 @@
 #define POPINJAY_SECRET_CMD_H
 
 #include "doveadm-mail.h"
+#include "rows.h"
 #include "secret-config.h"
 #include "secret-record.h"
 
@@ -54,9 +55,8 @@ struct secret_cmd {
 	int (*user_func)(struct secret_cmd *cmd);
 	/* it writes, so nobody else may do so meanwhile */
 	bool writes;
-	/* names of what it prints, or NULL; with -A doveadm prints the user,
-	   too */
-	const char *const *headers;
+	/* what it prints, if anything; with -A doveadm prints the user, too */
+	struct popinjay_rows output;
 	/* it takes a file from stdin */
 	bool input;
 	/* it is about the one secret that is named */
@@ -72,7 +72,7 @@ struct secret_cmd {
 	const char *text;
 };
 
-/* Allocate a command of type, which begins with struct secret_cmd. */
+/* Allocate a command. headers are the titles of what it prints, or NULL. */
 struct secret_cmd *
 secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
 		 bool wants_secret, const char *const *headers);

@@ -61,6 +61,7 @@ static int freeze_run(struct uidl_cmd *cmd, struct mailbox *box)
 	if (freeze_tell_left_out(cmd, box) < 0)
 		return -1;
 	mailbox_get_open_status(box, STATUS_MESSAGES, &status);
+	popinjay_rows_next(&cmd->output);
 	doveadm_print_num(status.messages);
 	doveadm_print_num(saved);
 	return 0;
@@ -89,6 +90,7 @@ static int accept_run(struct uidl_cmd *cmd, struct mailbox *box)
 			      "%s", error);
 		return -1;
 	}
+	popinjay_rows_next(&cmd->output);
 	doveadm_print_num(drift.compared);
 	doveadm_print_num(drift.changed);
 	return 0;
@@ -377,12 +379,13 @@ static void import_tell_unmatched(const struct import *import)
 	}
 }
 
-static void import_print(const struct import *import)
+static void import_print(struct uidl_cmd *cmd, const struct import *import)
 {
 	const unsigned int *counts = import->counts;
 
 	if (doveadm_verbose)
 		import_tell_unmatched(import);
+	popinjay_rows_next(&cmd->output);
 	doveadm_print_num(array_count(&import->messages));
 	doveadm_print_num(import->row_count);
 	doveadm_print_num(counts[POPINJAY_UIDL_MATCH_GUID] +
@@ -429,7 +432,7 @@ static int import_run(struct uidl_cmd *cmd, struct mailbox *box)
 	i_array_init(&import.given, 1024);
 	ret = import_do(&import);
 	if (ret == 0)
-		import_print(&import);
+		import_print(cmd, &import);
 	array_free(&import.own_rows);
 	array_free(&import.messages);
 	array_free(&import.given);

@@ -262,6 +262,7 @@ static void diff_deinit(struct uidl_cmd *cmd)
 	array_foreach(&cmd->diff_users, user) {
 		changed += user->changed;
 		bytes += user->changed_bytes;
+		popinjay_rows_next(&cmd->output);
 		if (!cmd->ctx.iterate_single_user)
 			doveadm_print_sticky("username", user->user);
 		doveadm_print_num(user->messages);

@@ -56,6 +56,7 @@ static int list_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 		/* has just come */
 		return 0;
 	}
+	popinjay_rows_next(&cmd->output);
 	doveadm_print_num(++list->msn);
 	doveadm_print_num(mail->uid);
 	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0)
@@ -91,9 +92,11 @@ const struct uidl_cmd_vfuncs uidl_cmd_list = {
 
 /* --- export --- */
 
-static void export_print(const char *uidl, uoff_t size, const char *hash,
-			 const char *message_id, const char *guid)
+static void export_print(struct uidl_cmd *cmd, const char *uidl, uoff_t size,
+			 const char *hash, const char *message_id,
+			 const char *guid)
 {
+	popinjay_rows_next(&cmd->output);
 	doveadm_print(uidl);
 	doveadm_print(size == UOFF_T_MAX ? "" : dec2str(size));
 	doveadm_print(hash == NULL ? "" : hash);
@@ -118,7 +121,7 @@ static int export_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	}
 	if (!uidl_cmd_describe(cmd, mail, pool_datastack_create(), &message))
 		return 0;
-	export_print(uidl->uidl, message.size, message.hash,
+	export_print(cmd, uidl->uidl, message.size, message.hash,
 		     message.message_id, message.guid);
 	return 0;
 }
@@ -146,8 +149,8 @@ static int export_from(struct uidl_cmd *cmd)
 		}
 		if (row->hash == NULL)
 			no_header++;
-		export_print(row->uidl, row->size, row->hash, row->message_id,
-			     row->guid);
+		export_print(cmd, row->uidl, row->size, row->hash,
+			     row->message_id, row->guid);
 	}
 	if (no_header > 0) {
 		i_warning("The header of %u of %u messages could not be had",
@@ -191,8 +194,10 @@ const struct uidl_cmd_vfuncs uidl_cmd_export = {
 
 /* --- check --- */
 
-static void check_print(uint32_t uid, const char *uidl, const char *problem)
+static void check_print(struct uidl_cmd *cmd, uint32_t uid, const char *uidl,
+			const char *problem)
 {
+	popinjay_rows_next(&cmd->output);
 	doveadm_print(uid == 0 ? "" : dec2str(uid));
 	/* it may be anything */
 	doveadm_print(popinjay_uidl_table_value(uidl));
@@ -207,7 +212,8 @@ static const char *invalid_reason(const char *uidl)
 
 /* Returns how many faults the saved UIDLs have. */
 static unsigned int
-check_entries(const struct popinjay_uidl_saved *saved, const char *path)
+check_entries(struct uidl_cmd *cmd, const struct popinjay_uidl_saved *saved,
+	      const char *path)
 {
 	struct popinjay_uidl_entry *const *entryp;
 	HASH_TABLE(const char *, void *) seen;
@@ -216,8 +222,8 @@ check_entries(const struct popinjay_uidl_saved *saved, const char *path)
 
 	faults = popinjay_uidl_saved_faults(saved, &error);
 	if (faults > 0) {
-		check_print(0, "", t_strdup_printf("%s is damaged (%u): %s",
-						   path, faults, error));
+		check_print(cmd, 0, "", t_strdup_printf(
+			"%s is damaged (%u): %s", path, faults, error));
 	}
 	hash_table_create(&seen, default_pool, 0, str_hash, strcmp);
 	array_foreach(popinjay_uidl_saved_get(saved), entryp) {
@@ -231,7 +237,7 @@ check_entries(const struct popinjay_uidl_saved *saved, const char *path)
 			hash_table_insert(seen, uidl, POINTER_CAST(1));
 			continue;
 		}
-		check_print((*entryp)->uid, uidl, problem);
+		check_print(cmd, (*entryp)->uid, uidl, problem);
 		faults++;
 	}
 	hash_table_destroy(&seen);
@@ -249,7 +255,7 @@ static int check_saved(struct uidl_cmd *cmd, struct mailbox *box,
 			      "read: %s", error);
 		return -1;
 	}
-	*faults_r = check_entries(saved, path);
+	*faults_r = check_entries(cmd, saved, path);
 	popinjay_uidl_saved_free(&saved);
 	if (*faults_r == 0 || !cmd->repair)
 		return 0;
@@ -258,7 +264,7 @@ static int check_saved(struct uidl_cmd *cmd, struct mailbox *box,
 			      "repaired: %s", error);
 		return -1;
 	}
-	check_print(0, "", t_strdup_printf("%s was repaired", path));
+	check_print(cmd, 0, "", t_strdup_printf("%s was repaired", path));
 	*faults_r = 0;
 	return 0;
 }
@@ -278,10 +284,10 @@ static int check_shown(struct uidl_cmd *cmd, struct mailbox *box,
 	uidls = popinjay_uidl_set_get(set, &count);
 	for (i = 0; i < count; i++) {
 		if (uidls[i].provisional) {
-			check_print(uidls[i].uid, uidls[i].uidl,
+			check_print(cmd, uidls[i].uid, uidls[i].uidl,
 				    "the message can't be read now");
 		} else if (uidls[i].replaced) {
-			check_print(uidls[i].uid, uidls[i].uidl,
+			check_print(cmd, uidls[i].uid, uidls[i].uidl,
 				t_strdup_printf("its UIDL of %s is none, "
 					"invalid, too long or double: this "
 					"one is shown",
@@ -298,7 +304,7 @@ static int check_shown(struct uidl_cmd *cmd, struct mailbox *box,
 		return -1;
 	}
 	if (drift.changed > 0) {
-		check_print(0, "", t_strdup_printf(
+		check_print(cmd, 0, "", t_strdup_printf(
 			"%u of %u messages that were shown before have another "
 			"UIDL now%s", drift.changed, drift.compared,
 			!drift.refused ? "" : ": UIDL is refused"));
@@ -332,14 +338,14 @@ static int check_stock(struct uidl_cmd *cmd, struct mailbox *box,
 		    !before[i].provisional && !after->provisional &&
 		    strcmp(before[i].uidl, after->uidl) != 0) {
 			changed++;
-			check_print(after->uid, after->uidl, t_strdup_printf(
-				"without Popinjay it is \"%s\"",
+			check_print(cmd, after->uid, after->uidl,
+				t_strdup_printf("without Popinjay it is \"%s\"",
 				popinjay_uidl_table_text(before[i].uidl)));
 		}
 	} T_END;
 	popinjay_uidl_set_free(&stock);
 	if (changed > 0) {
-		check_print(0, "", t_strdup_printf(
+		check_print(cmd, 0, "", t_strdup_printf(
 			"%u of %u messages have another UIDL than without "
 			"Popinjay", changed, count));
 		++*faults;

@@ -290,7 +290,6 @@ static int cmd_check_protocols(struct uidl_cmd *cmd)
 static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 {
 	struct uidl_cmd *cmd = container_of(ctx, struct uidl_cmd, ctx);
-	const char *const *headers = cmd->v->headers;
 
 	if (cmd->v->init != NULL)
 		cmd->v->init(cmd);
@@ -302,8 +301,7 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 		popinjay_no_users(ctx);
 		return;
 	}
-	for (; *headers != NULL; headers++)
-		doveadm_print_header_simple(*headers);
+	popinjay_rows_begin(&cmd->output);
 	if (cmd->v->progress)
 		cmd->progress = uidl_progress_init(ctx);
 }
@@ -318,6 +316,9 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 	uidl_source_deinit(&cmd->source);
 	if (cmd->v->deinit != NULL)
 		cmd->v->deinit(cmd);
+	/* check and export tell what is wrong behind rows, too */
+	popinjay_rows_end(&cmd->output, ctx->exit_code != EX_TEMPFAIL &&
+			  ctx->exit_code != EX_DATAERR);
 }
 
 struct doveadm_mail_cmd_context *
@@ -330,6 +331,6 @@ uidl_cmd_alloc(const struct uidl_cmd_vfuncs *v)
 	cmd->ctx.v.run = cmd_run;
 	cmd->ctx.v.deinit = cmd_deinit;
 	cmd->v = v;
-	doveadm_print_init(v->print_type);
+	popinjay_rows_init(&cmd->output, &cmd->ctx, v->headers, v->print_type);
 	return &cmd->ctx;
 }

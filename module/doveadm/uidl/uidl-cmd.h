@@ -3,6 +3,7 @@
 #define POPINJAY_DOVEADM_UIDL_CMD_H
 
 #include "doveadm-mail.h"
+#include "rows.h"
 #include "uidl-match.h"
 #include "uidl-source.h"
 
@@ -42,6 +43,7 @@ struct uidl_diff_user {
 struct uidl_cmd {
 	struct doveadm_mail_cmd_context ctx;
 	const struct uidl_cmd_vfuncs *v;
+	struct popinjay_rows output;
 	/* it does without the mailbox, which is then NULL, and without the main
 	   module */
 	bool no_mailbox;
