@@ -2,7 +2,8 @@
 
 /* What the scripts tests/check and tests/demo do before they build: ask for
    what they need and no more, and get out of the way of a tree that was
-   configured for an installation. */
+   configured for an installation. And what tests/style says of a tree whose
+   rooms know what they must not. */
 
 #include <glib.h>
 #include <glib/gstdio.h>
@@ -109,6 +110,86 @@ static void test_configured_tree(void)
 			"./tests/build.sh\n2020-01-02\n");
 }
 
+/* --- The house --- */
+
+static const struct {
+	/* lines put into a file behind its first */
+	const char *path, *lines;
+	/* what is said of it */
+	const char *finding;
+} house_cases[] = {
+	{ "module/compat/template.c", "#include \"registry.h\"\n",
+	  "module/compat/template.c:2: module/compat may not include "
+		"module/base/registry.h" },
+	{ "module/base/registry.c", "#  include \"uidl.h\"\n",
+	  "module/base/registry.c:2: module/base may not include "
+		"module/uidl/uidl.h" },
+	{ "module/uidl/uidl.c", "\n#include \"session.h\"\n",
+	  "module/uidl/uidl.c:3: module/uidl may not include "
+		"module/pop3/session/session.h" },
+	{ "module/log/record/record.c", "#include \"log-writer.h\"\n",
+	  "module/log/record/record.c:2: module/log/record may not include "
+		"module/log/sink/log-writer.h" },
+	{ "module/pop3/command/list.c", "#include \"read-only.h\"\n",
+	  "module/pop3/command/list.c:2: module/pop3/command may not include "
+		"module/pop3/feature/read-only.h" },
+	{ "module/base/key-file.h", "#include \"registry.h\"\n",
+	  NULL },
+	{ "module/base/registry.c", "#include \"key-file.h\"\n",
+	  "module/base/registry.c:2: a circle: module/base/key-file -> "
+		"module/base/registry -> module/base/key-file" },
+	{ "module/uidl/uidl.c", "#define LOOK(client) client->cmd\n",
+	  "module/uidl/uidl.c:2: struct client is for "
+		"module/pop3/session/client.c" },
+	{ "module/uidl/uidl.h", "#include \"pop3-common.h\"\n",
+	  "module/uidl/uidl.h:2: struct client is for "
+		"module/pop3/session/client.c" }
+};
+
+static char *house_findings(void)
+{
+	int status;
+	g_autofree char *output = shell("house/tests/style", &status);
+
+	return g_strconcat("\n", output, NULL);
+}
+
+static void test_house(void)
+{
+	g_autofree char *before = NULL;
+
+	g_free(shell_good("mkdir house && cd " POPINJAY_SRCDIR " && "
+			  "cp -r --parents README.md doc include m4 module "
+			  "tests/style tests/matrix $OLDPWD/house"));
+	before = house_findings();
+	for (unsigned int i = 0; i < G_N_ELEMENTS(house_cases); i++) {
+		g_autofree char *path = g_build_filename(dir, "house",
+			house_cases[i].path, NULL);
+		g_autofree char *text = NULL, *bad = NULL, *after = NULL;
+		g_autofree char *line = g_strdup_printf("\n%s\n",
+			house_cases[i].finding);
+		const char *second;
+
+		g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+		second = strchr(text, '\n') + 1;
+		bad = g_strdup_printf("%.*s%s%s", (int)(second - text), text,
+				      house_cases[i].lines, second);
+		g_assert_true(g_file_set_contents(path, bad, -1, NULL));
+		after = house_findings();
+		if (house_cases[i].finding == NULL) {
+			/* the next one makes it wrong */
+			g_assert_cmpstr(after, ==, before);
+			continue;
+		}
+		g_assert_null(strstr(before, line));
+		if (strstr(after, line) == NULL) {
+			g_test_fail();
+			g_test_message("not said: %s; but: %s", line, after);
+		}
+		g_assert_true(g_file_set_contents(path, text, -1, NULL));
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	g_autofree char *remove = NULL;
@@ -120,6 +201,7 @@ int main(int argc, char *argv[])
 	g_assert_nonnull(dir);
 	g_test_add_func("/scripts/prepare", test_prepare);
 	g_test_add_func("/scripts/configured-tree", test_configured_tree);
+	g_test_add_func("/scripts/house", test_house);
 	ret = g_test_run();
 	remove = g_strdup_printf("rm -rf -- %s", dir);
 	g_free(shell_good(remove));

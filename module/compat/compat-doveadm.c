@@ -4,11 +4,18 @@
 
 #include "lib.h"
 #include "master-service.h"
+#include "master-service-settings.h"
 #include "mail-namespace.h"
 #include "mail-storage-service.h"
 #include "mail-user.h"
 #include "doveadm-mail.h"
 #include "compat-doveadm.h"
+
+#ifdef POPINJAY_HAVE_SETTINGS_GET
+#  define service_settings_get master_service_get_service_settings
+#else
+#  define service_settings_get master_service_settings_get
+#endif
 
 #ifdef POPINJAY_HAVE_DOVEADM_MAIL_ARGS
 
@@ -156,6 +163,15 @@ int popinjay_doveadm_user_at(struct doveadm_mail_cmd_context *ctx,
 		mail_user_deinit(user_r);
 	}
 	return ret;
+}
+
+const char *popinjay_doveadm_info_log(pool_t pool)
+{
+	const struct master_service_settings *set =
+		service_settings_get(master_service);
+
+	return p_strdup(pool, *set->info_log_path != '\0' ?
+			set->info_log_path : set->log_path);
 }
 
 struct mail_storage_service_ctx *

@@ -35,6 +35,13 @@ static void name(struct doveadm_mail_cmd_context *ctx) \
 #  define POPINJAY_DOVEADM_SETTINGS_LOADER ""
 #endif
 
+/* The section in which doveconf has our settings. */
+#ifdef POPINJAY_HAVE_SETTINGS_GET
+#  define POPINJAY_DOVEADM_SECTION ""
+#else
+#  define POPINJAY_DOVEADM_SECTION "plugin/"
+#endif
+
 /* Settings of ours that have to be copies of Dovecot's: name of the copy, name
    of Dovecot's, and so on; ends with NULL. None where we know Dovecot's. */
 #ifdef POPINJAY_HAVE_SETTINGS_GET
@@ -72,6 +79,10 @@ struct event *popinjay_doveadm_event(void);
 
 /* Returns the file that the setting popinjay_secret_config names, or NULL. */
 const char *popinjay_doveadm_secret_config(void);
+
+/* Returns where Dovecot's messages of level Info go, from pool: a path or
+   "syslog". */
+const char *popinjay_doveadm_info_log(pool_t pool);
 
 /* Make another storage service than doveadm's own. */
 struct mail_storage_service_ctx *

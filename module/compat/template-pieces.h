@@ -2,8 +2,26 @@
 #ifndef POPINJAY_TEMPLATE_PIECES_H
 #define POPINJAY_TEMPLATE_PIECES_H
 
-#include "template.h"
+struct popinjay_variable {
+	const char *name;
+	/* the one-letter form it has in 2.3, or '\0' */
+	char letter;
+	/* a value such as it may have, to try templates with */
+	const char *sample;
+	/* its values are numbers below 2^32 */
+	bool number;
+};
 
+/* A part of a template that is only text and variables. */
+struct popinjay_template_piece {
+	/* what stands there; NULL for a variable */
+	const char *text;
+	/* the variable's index, and how its value is written: numbers may be
+	   in hex, and have zeros before them */
+	unsigned int variable;
+	unsigned int min_digits;
+	bool hex;
+};
 ARRAY_DEFINE_TYPE(popinjay_template_piece, struct popinjay_template_piece);
 
 /* Take a template apart whose variables are these. Strings are taken from pool.

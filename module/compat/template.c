@@ -7,7 +7,6 @@
 #include "str.h"
 #include "var-expand.h"
 #include "template.h"
-#include "template-pieces.h"
 
 /* More than any list of ours has. */
 #define TEMPLATE_MAX_VARIABLES 16

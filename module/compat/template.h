@@ -5,28 +5,9 @@
 /* Templates in Dovecot's own variable syntax, which is another one in 2.3
    ("%08Xu", "%{guid}") than in 2.4 ("%{uid | hex(8)}", "%{guid}"). */
 
+#include "template-pieces.h"
+
 struct popinjay_template;
-
-struct popinjay_variable {
-	const char *name;
-	/* the one-letter form it has in 2.3, or '\0' */
-	char letter;
-	/* a value such as it may have, to try templates with */
-	const char *sample;
-	/* its values are numbers below 2^32 */
-	bool number;
-};
-
-/* A part of a template that is only text and variables. */
-struct popinjay_template_piece {
-	/* what stands there; NULL for a variable */
-	const char *text;
-	/* the variable's index, and how its value is written: numbers may be
-	   in hex, and have zeros before them */
-	unsigned int variable;
-	unsigned int min_digits;
-	bool hex;
-};
 
 /* Parse format, in which only the given variables may stand; their list ends
    with a NULL name and has to outlive the template. Returns 0, or -1 with the

@@ -5,34 +5,17 @@
 
 #include "lib.h"
 #include "array.h"
-#include "master-service.h"
-#include "master-service-settings.h"
+#include "doveadm-mail.h"
+#include "compat-doveadm.h"
 #include "doveconf.h"
 #include "log-settings.h"
-
-#ifdef POPINJAY_HAVE_SETTINGS_GET
-#  define OUR_SECTION ""
-#  define service_settings_get master_service_get_service_settings
-#else
-#  define OUR_SECTION "plugin/"
-#  define service_settings_get master_service_settings_get
-#endif
-
-static const char *dovecot_info_log(pool_t pool)
-{
-	const struct master_service_settings *set =
-		service_settings_get(master_service);
-
-	return p_strdup(pool, *set->info_log_path != '\0' ?
-			set->info_log_path : set->log_path);
-}
 
 int popinjay_log_settings_read(pool_t pool, struct popinjay_log_settings *set_r,
 			       const char **error_r)
 {
 	static const char *const names[] = {
-		OUR_SECTION"popinjay_access_log",
-		OUR_SECTION"popinjay_access_log_key_file",
+		POPINJAY_DOVEADM_SECTION"popinjay_access_log",
+		POPINJAY_DOVEADM_SECTION"popinjay_access_log_key_file",
 		POPINJAY_LOG_EXECUTABLE, NULL
 	};
 	ARRAY_TYPE(doveconf_setting) settings;
@@ -48,6 +31,6 @@ int popinjay_log_settings_read(pool_t pool, struct popinjay_log_settings *set_r,
 	args = doveconf_log_service(&settings, &by_env);
 	set_r->service_file = args[0] == NULL ? NULL :
 		p_strdup(pool, args[1]);
-	set_r->dovecot_log = dovecot_info_log(pool);
+	set_r->dovecot_log = popinjay_doveadm_info_log(pool);
 	return 0;
 }
