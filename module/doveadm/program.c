@@ -8,11 +8,13 @@
 #include "execv-const.h"
 #include "str.h"
 #include "program.h"
+#include "small-file.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define CMDLINE_MAX_BYTES (128 * 1024)
 
 const char *program_beside_doveadm(const char *name)
 {
@@ -86,11 +88,10 @@ const char *const *program_parent_args(void)
 	const char *path = t_strdup_printf("/proc/%ld/cmdline",
 					   (long)getppid());
 	ARRAY_TYPE(const_string) args;
-	const char *arg, *end;
+	const char *arg, *end, *error;
 	string_t *text = t_str_new(1024);
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	while (fd != -1 && read_some(&fd, text)) ;
+	(void)popinjay_small_file_read(path, CMDLINE_MAX_BYTES, text, &error);
 	t_array_init(&args, 8);
 	arg = str_c(text);
 	for (end = arg + str_len(text); arg < end; arg += strlen(arg) + 1)

@@ -6,13 +6,14 @@
 #include "time-util.h"
 #include "log-text.h"
 #include "progress.h"
+#include "time-units.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-#define STEP_USECS (250 * 1000)
+#define STEP_USECS (250 * USECS_IN_MSEC)
 /* An estimate made of less is none. */
-#define ESTIMATE_MIN_USECS (3000 * 1000)
+#define ESTIMATE_MIN_USECS (3 * USECS_IN_SEC)
 #define BAR "########################################"
 #define BAR_WIDTH 40
 
@@ -65,7 +66,7 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total,
 		text);
 	if (usecs >= ESTIMATE_MIN_USECS && done > 0 && done < total) T_BEGIN {
 		fprintf(stderr, ", about %s left", popinjay_log_text_duration(
-			(double)usecs * (total - done) / done / 1000000));
+			(double)usecs * (total - done) / done / USECS_IN_SEC));
 	} T_END;
 	fprintf(stderr, "\033[K");
 	fflush(stderr);

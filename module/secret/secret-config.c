@@ -5,9 +5,11 @@
    even that. */
 
 #include "lib.h"
-#include "istream.h"
+#include "buffer.h"
+#include "str.h"
 #include "secret-config.h"
 #include "secret-settings.h"
+#include "small-file.h"
 
 #define CONFIG_MAX_BYTES 65536
 
@@ -93,26 +95,17 @@ int popinjay_secret_config_read(const char *path, pool_t pool,
 				struct popinjay_secret_config *config_r,
 				const char **error_r)
 {
-	struct istream *input = i_stream_create_file(path, CONFIG_MAX_BYTES);
-	const unsigned char *data;
+	buffer_t *text = buffer_create_dynamic(default_pool, 1024);
 	const char *error;
-	size_t size;
-	int ret = 0;
+	int ret;
 
-	while (i_stream_read(input) > 0)
-		;
-	data = i_stream_get_data(input, &size);
-	if (input->stream_errno != 0) {
-		*error_r = t_strdup(i_stream_get_error(input));
-		ret = -1;
-	} else if (!input->eof) {
-		*error_r = t_strdup_printf("%s is too large", path);
-		ret = -1;
-	} else if (popinjay_secret_config_parse(t_strndup(data, size), pool,
-						config_r, &error) < 0) {
-		*error_r = t_strdup_printf("%s: %s", path, error);
-		ret = -1;
+	ret = popinjay_small_file_read(path, CONFIG_MAX_BYTES, text, &error);
+	if (ret == 0) {
+		ret = popinjay_secret_config_parse(str_c(text), pool, config_r,
+						   &error);
 	}
-	i_stream_unref(&input);
+	if (ret < 0)
+		*error_r = t_strdup_printf("%s: %s", path, error);
+	buffer_free(&text);
 	return ret;
 }

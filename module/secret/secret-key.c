@@ -9,6 +9,7 @@
 #include "safe-memset.h"
 #include "strescape.h"
 #include "secret-key.h"
+#include "small-file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -111,37 +112,27 @@ int popinjay_secret_keys_parse(const char *text,
 	return ret;
 }
 
-static int
-read_all(int fd, const char *path, char *text, size_t *size_r,
-	 const char **error_r)
+static int read_text(int fd, buffer_t *text, const char **error_r)
 {
 	struct stat st;
-	ssize_t ret;
 
 	if (fstat(fd, &st) < 0) {
-		*error_r = t_strdup_printf("fstat(%s) failed: %m", path);
+		*error_r = t_strdup_printf("fstat() failed: %m");
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode) || (st.st_mode & 077) != 0) {
-		*error_r = t_strdup_printf("%s must be a file of mode 0600, "
-			"but its mode is 0%o", path,
+		*error_r = t_strdup_printf("It must be a file of mode 0600, "
+			"but its mode is 0%o",
 			(unsigned int)st.st_mode & 07777);
 		return -1;
 	}
-	*size_r = 0;
-	do {
-		ret = read(fd, text + *size_r, KEY_FILE_MAX_BYTES - *size_r);
-		if (ret < 0) {
-			*error_r = t_strdup_printf("read(%s) failed: %m", path);
-			return -1;
-		}
-		*size_r += ret;
-	} while (ret > 0);
-	if (*size_r == KEY_FILE_MAX_BYTES) {
-		*error_r = t_strdup_printf("%s is too large", path);
+	if (popinjay_small_file_read_fd(fd, KEY_FILE_MAX_BYTES, text,
+					error_r) < 0)
+		return -1;
+	if (memchr(text->data, '\0', text->used) != NULL) {
+		*error_r = "It has NULs";
 		return -1;
 	}
-	text[*size_r] = '\0';
 	return 0;
 }
 
@@ -150,32 +141,25 @@ int popinjay_secret_keys_read(const char *path,
 			      const char **error_r)
 {
 	const char *error;
+	buffer_t buf;
 	char *text;
-	size_t size;
 	int fd, ret;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1) {
-		*error_r = t_strdup_printf("open(%s) failed: %m", path);
+		*error_r = t_strdup_printf("%s: open() failed: %m", path);
 		return -1;
 	}
-	text = i_malloc(KEY_FILE_MAX_BYTES + 1);
-	ret = read_all(fd, path, text, &size, error_r);
+	/* the reader wants one byte more, and the text ends with a NUL */
+	text = i_malloc(KEY_FILE_MAX_BYTES + 2);
+	buffer_create_from_data(&buf, text, KEY_FILE_MAX_BYTES + 1);
+	ret = read_text(fd, &buf, &error);
 	i_close_fd(&fd);
-	if (ret == 0 && memchr(text, '\0', size) != NULL) {
-		*error_r = t_strdup_printf("%s has NULs", path);
-		ret = -1;
-	}
-	if (ret == 0) {
-		T_BEGIN {
-			ret = popinjay_secret_keys_parse(text, keys_r, &error);
-			if (ret < 0)
-				error = t_strdup_printf("%s: %s", path, error);
-		} T_END_PASS_STR_IF(ret < 0, &error);
-		if (ret < 0)
-			*error_r = error;
-	}
-	safe_memset(text, 0, KEY_FILE_MAX_BYTES);
+	if (ret == 0)
+		ret = popinjay_secret_keys_parse(text, keys_r, &error);
+	if (ret < 0)
+		*error_r = t_strdup_printf("%s: %s", path, error);
+	safe_memset(text, 0, KEY_FILE_MAX_BYTES + 2);
 	i_free(text);
 	return ret;
 }

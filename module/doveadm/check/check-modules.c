@@ -6,13 +6,14 @@
 
 #include "lib.h"
 #include "array.h"
-#include "istream.h"
+#include "buffer.h"
 #include "str.h"
 #include "doveadm-mail.h"
 #include "check.h"
 #include "compat-doveadm.h"
 #include "module-version.h"
 #include "plugin.h"
+#include "small-file.h"
 
 #include <ctype.h>
 #include <sys/stat.h>
@@ -63,25 +64,20 @@ static bool find_mark(const unsigned char *data, size_t size,
 static int read_version(const char *path, struct module_version *version_r,
 			const char **error_r)
 {
-	struct istream *input = i_stream_create_file(path, MODULE_MAX_BYTES);
-	const unsigned char *data;
-	size_t size;
-	int ret = 1;
+	buffer_t *data = buffer_create_dynamic(default_pool, 4096);
+	int ret = popinjay_small_file_read(path, MODULE_MAX_BYTES, data,
+					   error_r);
 
-	while (i_stream_read(input) > 0)
-		;
-	data = i_stream_get_data(input, &size);
-	if (input->stream_errno == ENOENT)
-		ret = 0;
-	else if (input->stream_errno != 0) {
-		*error_r = t_strdup(i_stream_get_error(input));
-		ret = -1;
-	} else if (!find_mark(data, size, version_r)) {
+	if (ret < 0)
+		ret = errno == ENOENT ? 0 : -1;
+	else if (find_mark(data->data, data->used, version_r))
+		ret = 1;
+	else {
 		*error_r = "It is no module of Popinjay " POPINJAY_VERSION
 			" or newer";
 		ret = -1;
 	}
-	i_stream_unref(&input);
+	buffer_free(&data);
 	return ret;
 }
 

@@ -20,12 +20,12 @@
 #include "secret-key.h"
 #include "secret-turn.h"
 #include "store.h"
+#include "time-units.h"
 
 #include <stdio.h>
 #include <sysexits.h>
 #include <time.h>
 
-#define SECS_IN_DAY (24 * 60 * 60)
 #define EXPIRES_MAX_DAYS 36500
 
 void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,

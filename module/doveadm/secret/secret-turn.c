@@ -14,8 +14,11 @@
 #include "hostpid.h"
 #include "randgen.h"
 #include "sha2.h"
+#include "str.h"
 #include "secret-turn.h"
+#include "small-file.h"
 #include "store.h"
+#include "time-units.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
@@ -24,14 +27,15 @@
 #include <unistd.h>
 
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
+#define BOOT_ID_MAX_BYTES 64
 #define ID_BYTES 8
 /* what is seen and what is written upon it is this close, unless a host is
    badly overloaded */
 #define SETTLE_MSECS 300
 #define POLL_MSECS 20
 /* whose turn does not end dies with it */
-#define DEAD_MSECS (10 * 1000)
-#define WAIT_MAX_MSECS (60 * 1000)
+#define DEAD_MSECS (10 * MSECS_IN_SEC)
+#define WAIT_MAX_MSECS (60 * MSECS_IN_SEC)
 /* With many users, let others in this often and this long. */
 #define HOLD_MAX_MSECS 1000
 #define PAUSE_MSECS 60
@@ -55,7 +59,7 @@ static int64_t now_msecs(void)
 
 	if (clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
 		i_fatal("clock_gettime() failed: %m");
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return (int64_t)ts.tv_sec * MSECS_IN_SEC + ts.tv_nsec / NSECS_IN_MSEC;
 }
 
 static void sleep_msecs(unsigned int msecs)
@@ -83,20 +87,15 @@ struct secret_turn *secret_turn_init(struct popinjay_secret_store *store,
 static const char *host_id(const struct stat *st)
 {
 	unsigned char digest[SHA256_RESULTLEN];
-	char boot_id[64];
-	const char *text;
-	ssize_t size = 0;
-	int fd = open(BOOT_ID_PATH, O_RDONLY | O_CLOEXEC);
+	string_t *text = t_str_new(128);
+	const char *error;
 
-	if (fd != -1) {
-		size = read(fd, boot_id, sizeof(boot_id));
-		i_close_fd(&fd);
-	}
-	text = t_strdup_printf("%s %llu %llu %s", my_hostname,
-			       (unsigned long long)st->st_dev,
-			       (unsigned long long)st->st_ino,
-			       size <= 0 ? "" : t_strndup(boot_id, size));
-	sha256_get_digest(text, strlen(text), digest);
+	str_printfa(text, "%s %llu %llu ", my_hostname,
+		    (unsigned long long)st->st_dev,
+		    (unsigned long long)st->st_ino);
+	(void)popinjay_small_file_read(BOOT_ID_PATH, BOOT_ID_MAX_BYTES, text,
+				       &error);
+	sha256_get_digest(str_data(text), str_len(text), digest);
 	return binary_to_hex(digest, ID_BYTES);
 }
 
