@@ -5,14 +5,19 @@
 #include "lib.h"
 #include "array.h"
 #include "fd-util.h"
+#include "istream.h"
 #include "log-files.h"
-#include "log-reader.h"
+#include "log-input.h"
+#include "log-line.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* how far into a file its first record is looked for */
+#define FIRST_RECORD_MAX_BYTES (1024 * 1024)
 
 static const char *const compressed_exts[] = {
 	".gz", ".bz2", ".xz", ".lz4", ".zst", ".zstd", NULL
@@ -86,6 +91,33 @@ is_still_plain(const ARRAY_TYPE(const_string) *names, const char *name)
 	return FALSE;
 }
 
+/* Returns the time of the first record, 0 if there is none near the beginning.
+   The offset of fd stays as it is. */
+static uint64_t first_record_usecs(const char *path, int fd)
+{
+	struct popinjay_log_input input;
+	struct popinjay_log_record record;
+	const unsigned char *line;
+	const char *error;
+	uint64_t usecs = 0, lines = 0;
+	size_t size;
+	bool whole;
+
+	T_BEGIN {
+		popinjay_log_input_open(&input, path, &fd, FALSE);
+		while (usecs == 0 &&
+		       input.stream->v_offset < FIRST_RECORD_MAX_BYTES &&
+		       popinjay_log_input_next(&input, &lines, &line, &size,
+					       &whole, &error) > 0) {
+			if (popinjay_log_line_read(line, size, &record) ==
+			    POPINJAY_LOG_LINE_RECORD)
+				usecs = record.time_usecs;
+		}
+		popinjay_log_input_close(&input);
+	} T_END;
+	return usecs;
+}
+
 static int
 files_open(pool_t pool, const char *path, bool named, time_t since,
 	   ARRAY_TYPE(popinjay_log_file) *files, const char **error_r)
@@ -116,7 +148,7 @@ files_open(pool_t pool, const char *path, bool named, time_t since,
 	file->fd = fd;
 	if (S_ISREG(st.st_mode)) {
 		file->size = st.st_size;
-		file->first_usecs = popinjay_log_reader_peek(path, fd);
+		file->first_usecs = first_record_usecs(path, fd);
 	} else {
 		fd_set_nonblock(fd, FALSE);
 	}

@@ -39,8 +39,4 @@ int popinjay_log_reader_next(struct popinjay_log_reader *reader,
 const struct popinjay_log_counts *
 popinjay_log_reader_counts(struct popinjay_log_reader *reader);
 
-/* Find the first record within the first megabyte of an open file, without
-   moving its offset. Returns its time, or 0. */
-uint64_t popinjay_log_reader_peek(const char *path, int fd);
-
 #endif
