@@ -26,6 +26,12 @@ AC_DEFUN([POPINJAY_FIND_DOVECOT], [
       [where services are installed (default: where Dovecot's are)])],
     [programdir=$withval], [programdir=$dovecot_pkglibexecdir])
   AC_SUBST([programdir])
+  dnl "doveadm help" looks in Dovecot's own directory only.
+  AS_IF([test "x$mandir" = 'x${datarootdir}/man'], [
+    popinjay_dir=`sed -n \
+      's|^dovecot_docdir=\(.*\)/doc/.*|\1/man|p' "$dovecotdir/dovecot-config"`
+    AS_IF([test -d "$popinjay_dir"], [mandir=$popinjay_dir])
+  ])
   dnl libdovecot is in no directory that the run-time linker knows.
   AC_SUBST([LIBDOVECOT_RUN], ["$LIBDOVECOT -R$abs_dovecotdir"])
   AC_SUBST([LIBDOVECOT_COMPRESS_RUN],
@@ -42,6 +48,7 @@ AC_DEFUN([POPINJAY_FIND_DOVECOT], [
   dnl A trial installation must not write to the real Dovecot.
   popinjay_dir="--with-moduledir='\$\${libdir}/dovecot/modules'"
   popinjay_dir="$popinjay_dir --with-programdir='\$\${libexecdir}/dovecot'"
+  popinjay_dir="$popinjay_dir --mandir='\$\${prefix}/share/man'"
   DISTCHECK_CONFIGURE_FLAGS="--with-dovecot=$abs_dovecotdir $popinjay_dir"
 ])
 

@@ -53,6 +53,15 @@ static void name(struct doveadm_mail_cmd_context *ctx) \
 	NULL
 #endif
 
+/* The usage of a command that is the beginning of others, whose usages are
+   text. 2.4 hides it and prints it for --help; 2.3 lists it with the others and
+   prints it never. */
+#ifdef POPINJAY_HAVE_DOVEADM_MAIL_ARGS
+#  define POPINJAY_DOVEADM_GROUP_USAGE(text) "--help"
+#else
+#  define POPINJAY_DOVEADM_GROUP_USAGE(text) text
+#endif
+
 /* How many sessions a process of pop3 serves. */
 #ifdef POPINJAY_HAVE_SETTINGS_GET
 #  define POPINJAY_DOVEADM_SERVICE_COUNT "service/pop3/restart_request_count"

@@ -12,6 +12,7 @@
 #include "module-version.h"
 #include "secret-cmd.h"
 #include "uidl-cmd.h"
+#include "usage.h"
 #include "plugin.h"
 
 #define LIMITS_USAGE \
@@ -144,9 +145,11 @@ void doveadm_popinjay_plugin_init(struct module *module)
 	for (i = 0; i < N_ELEMENTS(commands); i++)
 		doveadm_cmd_register_ver2(&commands[i]);
 	popinjay_uidl_commands_register();
+	popinjay_usage_register();
 }
 
 void doveadm_popinjay_plugin_deinit(void)
 {
+	popinjay_usage_deinit();
 	popinjay_check_cmd_deinit();
 }
