@@ -15,12 +15,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-/* doveadm takes the first that fits */
-static const char *const groups[] = {
-	"popinjay log", "popinjay secret", "popinjay uidl", "popinjay"
-};
-
-static char *usages[N_ELEMENTS(groups)];
+static pool_t usage_pool;
 
 static void cmd_group(struct doveadm_cmd_context *cctx);
 
@@ -75,24 +70,20 @@ DOVEADM_CMD_PARAM('\0', "args", CMD_PARAM_ARRAY, CMD_PARAM_FLAG_POSITIONAL)
 DOVEADM_CMD_PARAMS_END
 };
 
-void popinjay_usage_register(void)
+void popinjay_usage_register(const char *const *groups)
 {
 	struct doveadm_cmd_ver2 cmd = group_cmd;
-	unsigned int i;
 
-	for (i = 0; i < N_ELEMENTS(groups); i++) T_BEGIN {
-		cmd.name = groups[i];
-		usages[i] = i_strdup(
-			POPINJAY_DOVEADM_GROUP_USAGE(usage_text(groups[i])));
-		cmd.usage = usages[i];
+	usage_pool = pool_alloconly_create("popinjay usage", 8192);
+	for (; *groups != NULL; groups++) T_BEGIN {
+		cmd.name = *groups;
+		cmd.usage = p_strdup(usage_pool,
+			POPINJAY_DOVEADM_GROUP_USAGE(usage_text(*groups)));
 		doveadm_cmd_register_ver2(&cmd);
 	} T_END;
 }
 
 void popinjay_usage_deinit(void)
 {
-	unsigned int i;
-
-	for (i = 0; i < N_ELEMENTS(groups); i++)
-		i_free(usages[i]);
+	pool_unref(&usage_pool);
 }

@@ -111,7 +111,4 @@ extern const struct uidl_cmd_vfuncs uidl_cmd_list, uidl_cmd_export,
 	uidl_cmd_freeze, uidl_cmd_import, uidl_cmd_diff, uidl_cmd_check,
 	uidl_cmd_accept;
 
-/* Tell doveadm the commands. */
-void popinjay_uidl_commands_register(void);
-
 #endif
