@@ -306,7 +306,7 @@ static void test_noise(void)
 		}
 		if (popinjay_log_line_read(copy, size, &record) == RECORD) {
 			for (unsigned int k = 0;
-			     k < POPINJAY_LOG_KEY_COUNT; k++)
+			     k < POPINJAY_LOG_FIELD_COUNT; k++)
 				(void)popinjay_log_record_str(&record, k);
 		}
 		g_free(copy);

@@ -12,10 +12,10 @@
 #include "log-cmd.h"
 #include "log-story.h"
 #include "log-text.h"
+#include "time-units.h"
 
 #include <sysexits.h>
 
-#define USECS_IN_SEC UINT64_C(1000000)
 /* lines for people; the newest are what they ask for */
 #define LINES_MAX 200
 

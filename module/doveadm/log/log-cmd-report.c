@@ -14,6 +14,7 @@
 #include "log-page.h"
 #include "log-report.h"
 #include "log-text.h"
+#include "time-units.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,7 +23,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#define USECS_IN_SEC UINT64_C(1000000)
 #define TOP_DEFAULT 10
 #define TOP_MAX 10000
 /* clocks of several servers differ */

@@ -11,76 +11,80 @@
    the end of the line. */
 
 #include "lib.h"
+#include "hex-dec.h"
 #include "str.h"
 #include "unichar.h"
 #include "log-line.h"
+#include "time-units.h"
 
 #include <ctype.h>
 
-#define LINE_EVENT_PREFIX "popinjay_"
-#define USECS_IN_SEC UINT64_C(1000000)
 /* of a line: the prefix that Dovecot or syslog puts before a record */
 #define PREFIX_MAX_BYTES 1024
 
 struct scanner {
 	const unsigned char *pos, *end;
 	struct popinjay_log_record *record;
-	/* keys seen */
-	uint64_t seen;
+	bool seen[POPINJAY_LOG_FIELD_COUNT];
 };
 
-#define KEY_INFO(name, str, type) \
-	{ str, sizeof(str) - 1, POPINJAY_LOG_##type },
-static const struct {
-	const char *name;
-	size_t size;
-	enum popinjay_log_value_type type;
-} keys[] = {
-	POPINJAY_LOG_KEYS(KEY_INFO)
+static const enum popinjay_log_value_type value_types[] = {
+	[POPINJAY_FIELD_STR] = POPINJAY_LOG_STR,
+	[POPINJAY_FIELD_UINT] = POPINJAY_LOG_NUM,
+	[POPINJAY_FIELD_BOOL] = POPINJAY_LOG_BOOL,
+	[POPINJAY_FIELD_TIME] = POPINJAY_LOG_STR
 };
 
-/* Number of a key + 1 by hash_key(), 0 where there is none. A key whose place
-   is taken has the next free one. */
-#define KEY_HASH_SIZE 256
-static unsigned char key_hash[KEY_HASH_SIZE];
-static bool key_hash_ready = FALSE;
+/* Number of a field + 1 by hash_name(), 0 where there is none. A field whose
+   place is taken has the next free one. */
+#define NAME_HASH_SIZE 256
+static unsigned char name_hash[NAME_HASH_SIZE];
+static bool name_hash_ready = FALSE;
 
-static unsigned int hash_key(const unsigned char *name, size_t size)
+static unsigned int hash_name(const unsigned char *name, size_t size)
 {
-	return (size * 31 + name[0] * 7 + name[size - 1]) % KEY_HASH_SIZE;
+	return (size * 31 + name[0] * 7 + name[size - 1]) % NAME_HASH_SIZE;
 }
 
-static void key_hash_init(void)
+static void name_hash_init(void)
 {
+	const struct popinjay_log_field_info *info;
 	unsigned int i, h;
 
-	for (i = 0; i < N_ELEMENTS(keys); i++) {
-		h = hash_key((const unsigned char *)keys[i].name,
-			     keys[i].size);
-		while (key_hash[h] != 0)
-			h = (h + 1) % KEY_HASH_SIZE;
-		key_hash[h] = i + 1;
+	for (i = 0; i < POPINJAY_LOG_FIELD_COUNT; i++) {
+		info = &popinjay_log_fields[i];
+		h = hash_name((const unsigned char *)info->name,
+			      info->name_len);
+		while (name_hash[h] != 0)
+			h = (h + 1) % NAME_HASH_SIZE;
+		name_hash[h] = i + 1;
 	}
-	key_hash_ready = TRUE;
+	name_hash_ready = TRUE;
 }
 
-static bool find_key(const unsigned char *name, size_t size,
-		     enum popinjay_log_key *key_r)
+static bool find_field(const unsigned char *name, size_t size,
+		       enum popinjay_log_field *field_r)
 {
 	unsigned int h, i;
 
 	if (size == 0)
 		return FALSE;
-	for (h = hash_key(name, size); key_hash[h] != 0;
-	     h = (h + 1) % KEY_HASH_SIZE) {
-		i = key_hash[h] - 1;
-		if (keys[i].size == size &&
-		    memcmp(keys[i].name, name, size) == 0) {
-			*key_r = i;
+	for (h = hash_name(name, size); name_hash[h] != 0;
+	     h = (h + 1) % NAME_HASH_SIZE) {
+		i = name_hash[h] - 1;
+		if (popinjay_log_fields[i].name_len == size &&
+		    memcmp(popinjay_log_fields[i].name, name, size) == 0) {
+			*field_r = i;
 			return TRUE;
 		}
 	}
 	return FALSE;
+}
+
+/* What values of the field are read as. */
+static enum popinjay_log_value_type field_type(enum popinjay_log_field field)
+{
+	return value_types[popinjay_log_fields[field].type];
 }
 
 /* --- values --- */
@@ -180,21 +184,21 @@ static bool is_json_word(const unsigned char *data, size_t size)
 	return p == end;
 }
 
-/* Keep a value if it is of a field we read, and of its type. A field that is
+/* Keep a value if it is of a known field, and of its type. A field that is
    there twice would be read one way here and another way elsewhere. */
 static bool
 keep_value(struct scanner *scan, const unsigned char *name, size_t size,
 	   const struct popinjay_log_value *value)
 {
-	enum popinjay_log_key key;
+	enum popinjay_log_field field;
 
-	if (!find_key(name, size, &key))
+	if (!find_field(name, size, &field))
 		return TRUE;
-	if ((scan->seen & (UINT64_C(1) << key)) != 0)
+	if (scan->seen[field])
 		return FALSE;
-	scan->seen |= UINT64_C(1) << key;
-	if (value->type == keys[key].type)
-		scan->record->values[key] = *value;
+	scan->seen[field] = TRUE;
+	if (value->type == field_type(field))
+		scan->record->values[field] = *value;
 	return TRUE;
 }
 
@@ -261,7 +265,7 @@ static bool scan_logfmt_value(struct scanner *scan,
 			      const unsigned char *name, size_t size)
 {
 	struct popinjay_log_value value;
-	enum popinjay_log_key key;
+	enum popinjay_log_field field;
 	const unsigned char *start = scan->pos;
 
 	if (scan->pos < scan->end && *scan->pos == '"') {
@@ -277,7 +281,8 @@ static bool scan_logfmt_value(struct scanner *scan,
 	}
 	word_value(start, scan->pos - start, &value);
 	/* here the field says what the value is */
-	if (find_key(name, size, &key) && keys[key].type == POPINJAY_LOG_STR &&
+	if (find_field(name, size, &field) &&
+	    field_type(field) == POPINJAY_LOG_STR &&
 	    scan->pos > start && !is_word(start, scan->pos - start, "null")) {
 		value.type = POPINJAY_LOG_STR;
 		value.data = start;
@@ -382,8 +387,9 @@ static bool begins_with(const unsigned char *data, const unsigned char *end,
 static bool is_record_start(const unsigned char *data,
 			    const unsigned char *end)
 {
-	return begins_with(data, end, "{\"event\":\""LINE_EVENT_PREFIX) ||
-		begins_with(data, end, "event="LINE_EVENT_PREFIX);
+	return begins_with(data, end,
+			   "{\"event\":\"" POPINJAY_LOG_EVENT_PREFIX) ||
+		begins_with(data, end, "event=" POPINJAY_LOG_EVENT_PREFIX);
 }
 
 /* Is what ends here the name that syslog puts before a message of Dovecot's or
@@ -447,14 +453,11 @@ record_event(const struct popinjay_log_record *record)
 	const struct popinjay_log_value *event =
 		&record->values[POPINJAY_LOG_EVENT];
 
-	if (is_word(event->data, event->size, LINE_EVENT_PREFIX
-		    "message_finished"))
+	if (is_word(event->data, event->size, POPINJAY_LOG_MESSAGE_FINISHED))
 		return POPINJAY_LOG_MESSAGE;
-	if (is_word(event->data, event->size, LINE_EVENT_PREFIX
-		    "session_finished"))
+	if (is_word(event->data, event->size, POPINJAY_LOG_SESSION_FINISHED))
 		return POPINJAY_LOG_SESSION;
-	if (is_word(event->data, event->size, LINE_EVENT_PREFIX
-		    "login_finished"))
+	if (is_word(event->data, event->size, POPINJAY_LOG_LOGIN_FINISHED))
 		return POPINJAY_LOG_LOGIN;
 	return POPINJAY_LOG_OTHER_EVENT;
 }
@@ -475,8 +478,8 @@ popinjay_log_line_read(const unsigned char *line, size_t size,
 		if (scan.pos == NULL || !is_record_start(scan.pos, scan.end))
 			return POPINJAY_LOG_LINE_OTHER;
 	}
-	if (!key_hash_ready)
-		key_hash_init();
+	if (!name_hash_ready)
+		name_hash_init();
 	i_zero(record_r);
 	ok = *scan.pos == '{' ? scan_json(&scan) : scan_logfmt(&scan);
 	if (!ok || !parse_time(&record_r->values[POPINJAY_LOG_TIME],
@@ -488,15 +491,9 @@ popinjay_log_line_read(const unsigned char *line, size_t size,
 
 /* --- fields --- */
 
-static unsigned int hex_digit(unsigned char chr)
-{
-	return i_isdigit(chr) ? chr - '0' : (chr | 0x20) - 'a' + 10;
-}
-
 static void append_escape(string_t *dest, const unsigned char **p)
 {
-	unichar_t chr = 0;
-	unsigned int i;
+	unichar_t chr;
 
 	switch (*++*p) {
 	case 'b':
@@ -515,8 +512,8 @@ static void append_escape(string_t *dest, const unsigned char **p)
 		str_append_c(dest, '\t');
 		return;
 	case 'u':
-		for (i = 0; i < 4; i++)
-			chr = chr * 16 + hex_digit(*++*p);
+		chr = hex2dec(*p + 1, 4);
+		*p += 4;
 		/* record.h writes characters above U+FFFF as they are; NUL
 		   would end the string */
 		if (chr == 0 || UTF16_VALID_HIGH_SURROGATE(chr) ||
@@ -531,7 +528,7 @@ static void append_escape(string_t *dest, const unsigned char **p)
 
 const char *
 popinjay_log_record_str(const struct popinjay_log_record *record,
-			enum popinjay_log_key key)
+			enum popinjay_log_field key)
 {
 	const struct popinjay_log_value *value = &record->values[key];
 	const unsigned char *p, *end;
@@ -553,19 +550,19 @@ popinjay_log_record_str(const struct popinjay_log_record *record,
 }
 
 uint64_t popinjay_log_record_num(const struct popinjay_log_record *record,
-				 enum popinjay_log_key key)
+				 enum popinjay_log_field key)
 {
 	return record->values[key].num;
 }
 
 bool popinjay_log_record_has(const struct popinjay_log_record *record,
-			     enum popinjay_log_key key)
+			     enum popinjay_log_field key)
 {
 	return record->values[key].type != POPINJAY_LOG_NONE;
 }
 
 bool popinjay_log_record_str_equals(const struct popinjay_log_record *record,
-				    enum popinjay_log_key key,
+				    enum popinjay_log_field key,
 				    const char *str)
 {
 	const struct popinjay_log_value *value = &record->values[key];

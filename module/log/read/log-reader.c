@@ -5,6 +5,7 @@
 #include "lib.h"
 #include "array.h"
 #include "istream.h"
+#include "fnv.h"
 #include "log-input.h"
 #include "log-reader.h"
 
@@ -35,17 +36,6 @@ struct popinjay_log_reader {
 	uint64_t *seen;
 };
 
-/* FNV-1a */
-static uint64_t
-hash_bytes(uint64_t hash, const unsigned char *data, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < size; i++)
-		hash = (hash ^ data[i]) * UINT64_C(0x100000001b3);
-	return hash;
-}
-
 static bool
 seen_before(struct popinjay_log_reader *reader,
 	    const struct popinjay_log_record *record)
@@ -54,14 +44,13 @@ seen_before(struct popinjay_log_reader *reader,
 		&record->values[POPINJAY_LOG_SESSION_ID];
 	const struct popinjay_log_value *number =
 		&record->values[POPINJAY_LOG_RECORD];
-	uint64_t hash = UINT64_C(0xcbf29ce484222325), *place;
+	uint64_t hash, *place;
 
 	if (session->type == POPINJAY_LOG_NONE ||
 	    number->type == POPINJAY_LOG_NONE)
 		return FALSE;
-	hash = hash_bytes(hash, session->data, session->size);
-	hash = hash_bytes(hash, (const void *)&number->num,
-			  sizeof(number->num));
+	hash = popinjay_fnv(POPINJAY_FNV_START, session->data, session->size);
+	hash = popinjay_fnv(hash, &number->num, sizeof(number->num));
 	place = &reader->seen[(hash ^ (hash >> 32)) % SEEN_COUNT];
 	if (*place == hash)
 		return TRUE;

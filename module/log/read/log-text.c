@@ -6,6 +6,7 @@
 #include "str.h"
 #include "unichar.h"
 #include "log-text.h"
+#include "time-units.h"
 
 static bool is_clean(unichar_t chr)
 {
@@ -64,11 +65,15 @@ const char *popinjay_log_text_duration(uint64_t secs)
 {
 	if (secs < 90)
 		return t_strdup_printf("%"PRIu64" s", secs);
-	if (secs < 90 * 60)
-		return t_strdup_printf("%"PRIu64" min", (secs + 30) / 60);
-	if (secs < 36 * 3600)
-		return popinjay_log_text_count((secs + 1800) / 3600, "hour");
-	return popinjay_log_text_count((secs + 12 * 3600) / (24 * 3600),
+	if (secs < 90 * SECS_IN_MIN) {
+		return t_strdup_printf("%"PRIu64" min",
+			(secs + SECS_IN_MIN / 2) / SECS_IN_MIN);
+	}
+	if (secs < 36 * SECS_IN_HOUR) {
+		return popinjay_log_text_count(
+			(secs + SECS_IN_HOUR / 2) / SECS_IN_HOUR, "hour");
+	}
+	return popinjay_log_text_count((secs + SECS_IN_DAY / 2) / SECS_IN_DAY,
 				       "day");
 }
 

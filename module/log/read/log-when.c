@@ -5,11 +5,11 @@
 #include "lib.h"
 #include "utc-mktime.h"
 #include "log-when.h"
+#include "time-units.h"
 
 #include <ctype.h>
 #include <time.h>
 
-#define SECS_IN_DAY (24 * 60 * 60)
 /* No log is older. It keeps what is computed within time_t. */
 #define AGO_MAX_SECS (INT64_C(100) * 366 * SECS_IN_DAY)
 
@@ -42,8 +42,8 @@ static const struct {
 	int secs;
 } units[] = {
 	{ "s", 1 }, { "sec", 1 }, { "second", 1 },
-	{ "m", 60 }, { "min", 60 }, { "minute", 60 },
-	{ "h", 3600 }, { "hr", 3600 }, { "hour", 3600 },
+	{ "m", SECS_IN_MIN }, { "min", SECS_IN_MIN }, { "minute", SECS_IN_MIN },
+	{ "h", SECS_IN_HOUR }, { "hr", SECS_IN_HOUR }, { "hour", SECS_IN_HOUR },
 	{ "d", SECS_IN_DAY }, { "day", SECS_IN_DAY },
 	{ "w", 7 * SECS_IN_DAY }, { "wk", 7 * SECS_IN_DAY },
 	{ "week", 7 * SECS_IN_DAY },

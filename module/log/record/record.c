@@ -140,13 +140,6 @@ static void append_value(string_t *dest, const struct popinjay_field *field)
 		else
 			append_str(dest, field->value.str);
 		break;
-	case POPINJAY_FIELD_INT:
-		if (field->value.num < 0)
-			str_append_c(dest, '-');
-		append_uint(dest, field->value.num < 0 ?
-			    -(uint64_t)field->value.num :
-			    (uint64_t)field->value.num);
-		break;
 	case POPINJAY_FIELD_UINT:
 		append_uint(dest, field->value.unum);
 		break;
@@ -178,12 +171,6 @@ void popinjay_record_add_str(struct popinjay_record *record, const char *key,
 			     const char *value)
 {
 	add_field(record, key, POPINJAY_FIELD_STR)->value.str = value;
-}
-
-void popinjay_record_add_int(struct popinjay_record *record, const char *key,
-			     intmax_t value)
-{
-	add_field(record, key, POPINJAY_FIELD_INT)->value.num = value;
 }
 
 void popinjay_record_add_uint(struct popinjay_record *record, const char *key,

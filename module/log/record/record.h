@@ -2,6 +2,8 @@
 #ifndef POPINJAY_RECORD_H
 #define POPINJAY_RECORD_H
 
+#include "log-fields.h"
+
 #include <sys/time.h>
 
 /* An ordered list of named, typed values: a line of the access log, and the
@@ -12,21 +14,12 @@
    log line that is longer than PIPE_BUF (4096) bytes. */
 #define POPINJAY_RECORD_STR_MAX_BYTES 512
 
-enum popinjay_field_type {
-	POPINJAY_FIELD_STR,
-	POPINJAY_FIELD_INT,
-	POPINJAY_FIELD_UINT,
-	POPINJAY_FIELD_BOOL,
-	POPINJAY_FIELD_TIME
-};
-
 struct popinjay_field {
 	const char *key;
 	enum popinjay_field_type type;
 	union {
 		/* As it was given: neither cut nor escaped. May be NULL. */
 		const char *str;
-		intmax_t num;
 		uint64_t unum;
 		bool yes;
 		struct timeval time;
@@ -41,8 +34,6 @@ struct popinjay_record *popinjay_record_create(pool_t pool);
    as long as the record is used. A NULL string is JSON's null. */
 void popinjay_record_add_str(struct popinjay_record *record, const char *key,
 			     const char *value);
-void popinjay_record_add_int(struct popinjay_record *record, const char *key,
-			     intmax_t value);
 void popinjay_record_add_uint(struct popinjay_record *record, const char *key,
 			      uint64_t value);
 void popinjay_record_add_bool(struct popinjay_record *record, const char *key,

@@ -7,12 +7,10 @@
 #include "time-util.h"
 #include "log-report-private.h"
 #include "log-text.h"
+#include "time-units.h"
 
 #include <time.h>
 
-#define USECS_IN_SEC UINT64_C(1000000)
-#define SECS_IN_HOUR 3600
-#define SECS_IN_DAY (24 * SECS_IN_HOUR)
 /* a row is an hour, a day or a month, so that there are not too many */
 #define HOURS_SECTION_MAX_DAYS 3
 #define DAYS_SECTION_MAX_DAYS 100

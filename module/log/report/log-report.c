@@ -6,9 +6,8 @@
 #include "array.h"
 #include "net.h"
 #include "log-report-private.h"
+#include "time-units.h"
 
-#define USECS_IN_SEC UINT64_C(1000000)
-#define USECS_IN_HOUR (3600 * USECS_IN_SEC)
 /* eleven years; a log with more has wrong times */
 #define HOURS_MAX 100000
 /* different names in a struct report_counts */

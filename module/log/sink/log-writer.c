@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define FILE_MODE 0600
-#define EVENT_PREFIX "popinjay_"
 /* milliseconds until a line that is not ended is a cut one */
 #define CUT_CHECK_COUNT 20
 
@@ -61,9 +60,6 @@ static void event_add_record(struct event *event,
 		case POPINJAY_FIELD_STR:
 			event_add_str(event, field->key, field->value.str);
 			break;
-		case POPINJAY_FIELD_INT:
-			event_add_int(event, field->key, field->value.num);
-			break;
 		case POPINJAY_FIELD_UINT:
 			event_add_int(event, field->key, field->value.unum);
 			break;
@@ -99,7 +95,7 @@ static bool filter_names_us(struct event_filter *filter)
 		return FALSE;
 	str = t_str_new(256);
 	event_filter_export(filter, str);
-	return strstr(str_c(str), EVENT_PREFIX) != NULL;
+	return strstr(str_c(str), POPINJAY_LOG_EVENT_PREFIX) != NULL;
 }
 
 bool popinjay_log_has_listener(struct event *parent, const char *event_name)

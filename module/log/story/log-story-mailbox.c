@@ -6,8 +6,8 @@
 #include "lib.h"
 #include "log-story-private.h"
 #include "log-text.h"
+#include "time-units.h"
 
-#define USECS_IN_SEC UINT64_C(1000000)
 /* messages that a line names one by one */
 #define DETAILS_MAX 20
 

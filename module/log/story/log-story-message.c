@@ -5,8 +5,7 @@
 #include "lib.h"
 #include "log-story-private.h"
 #include "log-text.h"
-
-#define USECS_IN_SEC UINT64_C(1000000)
+#include "time-units.h"
 
 /* What is known so far of one of the messages that were asked for: several may
    have the same Message-ID. */

@@ -7,11 +7,10 @@
 #include "time-util.h"
 #include "log-story-private.h"
 #include "log-text.h"
+#include "time-units.h"
 
 #include <time.h>
 
-#define USECS_IN_SEC UINT64_C(1000000)
-#define SECS_IN_DAY (24 * 60 * 60)
 /* a time to come may be the clock of another server */
 #define FUTURE_SECS SECS_IN_DAY
 
