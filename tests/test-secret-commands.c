@@ -246,6 +246,33 @@ static void test_titles(void)
 	}
 }
 
+/* --- standard input --- */
+
+static void test_large_input(void)
+{
+	static const struct {
+		size_t bytes;
+		int status;
+		const char *error;
+	} cases[] = {
+		{ 4096, 77, "No secret matches" },
+		{ 4097, 65, "Standard input has more than 4096 bytes\n" },
+		{ 1000000, 65, "Standard input has more than 4096 bytes\n" },
+	};
+	g_autofree char *user = fixture_user(s->f, "maildir");
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autofree char *text = g_strnfill(cases[i].bytes, 'x');
+		g_autoptr(GBytes) input = g_bytes_new(text, cases[i].bytes);
+		g_autoptr(GString) err = NULL;
+
+		g_assert_cmpint(fixture_doveadm(s->f, input, NULL, &err,
+			"popinjay", "secret", "verify", "-u", user, NULL), ==,
+			cases[i].status);
+		g_assert_nonnull(strstr(err->str, cases[i].error));
+	}
+}
+
 /* --- revoke --- */
 
 /* Whatever the store: with files, there is none of a secret never used. */
@@ -428,6 +455,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/secret-commands/formats", test_formats);
 	g_test_add_func("/secret-commands/import-all", test_import_all);
 	g_test_add_func("/secret-commands/titles", test_titles);
+	g_test_add_func("/secret-commands/large-input", test_large_input);
 	g_test_add_data_func("/secret-commands/revoke/sqlite",
 			     GINT_TO_POINTER(SECRETS_SQLITE), test_revoke);
 	g_test_add_data_func("/secret-commands/revoke/fs",

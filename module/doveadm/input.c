@@ -3,9 +3,14 @@
 /* doveadm: the standard input of commands, which may go to a doveadm server. */
 
 #include "lib.h"
+#include "buffer.h"
+#include "istream.h"
 #include "doveadm-mail.h"
 #include "doveadm-settings.h"
+#include "fail.h"
 #include "input.h"
+
+#include <sysexits.h>
 
 /* Returns TRUE if a doveadm server gets the command, once for each user. */
 static bool is_sent(const struct doveadm_mail_cmd_context *ctx)
@@ -36,6 +41,32 @@ int popinjay_input_get(struct doveadm_mail_cmd_context *ctx,
 		return -1;
 	}
 	doveadm_mail_get_input(ctx);
+	return 0;
+}
+
+int popinjay_input_read(struct doveadm_mail_cmd_context *ctx, size_t max_bytes,
+			buffer_t *text)
+{
+	struct istream *input = ctx->cmd_input;
+	const unsigned char *data;
+	size_t size;
+
+	while (i_stream_read_more(input, &data, &size) > 0) {
+		if (size > max_bytes - text->used) {
+			popinjay_fail(&ctx->exit_code, EX_DATAERR,
+				"Standard input has more than %zu bytes",
+				max_bytes);
+			return -1;
+		}
+		buffer_append(text, data, size);
+		i_stream_skip(input, size);
+	}
+	if (input->stream_errno != 0) {
+		popinjay_fail(&ctx->exit_code, EX_IOERR, "read(%s) failed: %s",
+			      i_stream_get_name(input),
+			      i_stream_get_error(input));
+		return -1;
+	}
 	return 0;
 }
 

@@ -12,6 +12,11 @@ bool popinjay_may_be_sent(const struct doveadm_mail_cmd_context *ctx);
 int popinjay_input_get(struct doveadm_mail_cmd_context *ctx,
 		       const char **error_r);
 
+/* Append all of ctx->cmd_input to text. Returns 0, or -1 after
+   popinjay_fail(). */
+int popinjay_input_read(struct doveadm_mail_cmd_context *ctx, size_t max_bytes,
+			buffer_t *text);
+
 /* End the command before its first user, in its init. The caller has said why
    and set an exit status. */
 void popinjay_no_users(struct doveadm_mail_cmd_context *ctx);

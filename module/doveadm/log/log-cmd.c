@@ -25,16 +25,6 @@ static const char *const syslog_paths[] = {
 	"/var/log/syslog", "/var/log/messages", NULL
 };
 
-void log_cmd_fail(int exit_code, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	i_error("%s", t_strdup_vprintf(fmt, args));
-	va_end(args);
-	doveadm_exit_code = exit_code;
-}
-
 void log_cmd_print_line(const char *line)
 {
 	doveadm_print(line);

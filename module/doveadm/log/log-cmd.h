@@ -3,6 +3,7 @@
 #define POPINJAY_LOG_CMD_H
 
 #include "doveadm.h"
+#include "fail.h"
 #include "log-files.h"
 #include "log-reader.h"
 #include "log-settings.h"
@@ -37,7 +38,8 @@ void log_cmd_read(struct log_cmd *cmd,
 		  void *context);
 
 /* Say what went wrong, and let doveadm end with that exit code. */
-void log_cmd_fail(int exit_code, const char *fmt, ...) ATTR_FORMAT(2, 3);
+#define log_cmd_fail(code, ...) \
+	popinjay_fail(&doveadm_exit_code, code, __VA_ARGS__)
 
 /* Print a line for people. */
 void log_cmd_print_line(const char *line);

@@ -8,7 +8,9 @@
 #include "hex-binary.h"
 #include "ioloop.h"
 #include "randgen.h"
+#include "str.h"
 #include "doveadm-print.h"
+#include "input.h"
 #include "secret-cmd.h"
 #include "secret-key.h"
 #include "secret-sockets.h"
@@ -342,12 +344,13 @@ static bool read_password(struct secret_cmd *cmd, const char *line)
 static int read_passwords(struct secret_cmd *cmd)
 {
 	unsigned int number = 0, first_left = 0, left = 0;
-	const char *text, *line, *const *linep;
+	string_t *text = str_new(cmd->ctx.pool, 1024);
+	const char *line, *const *linep;
 
-	if (secret_cmd_read_input(cmd, PASSWD_FILE_MAX_BYTES, &text) < 0)
+	if (popinjay_input_read(&cmd->ctx, PASSWD_FILE_MAX_BYTES, text) < 0)
 		return -1;
 	hash_table_create(&cmd->passwords, cmd->ctx.pool, 0, str_hash, strcmp);
-	for (linep = t_strsplit(text, "\n"); *linep != NULL; linep++) {
+	for (linep = t_strsplit(str_c(text), "\n"); *linep != NULL; linep++) {
 		number++;
 		line = t_str_rtrim(*linep, "\r");
 		if (*line == '\0' || *line == '#' || read_password(cmd, line))

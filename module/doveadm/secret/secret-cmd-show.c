@@ -5,8 +5,10 @@
 
 #include "lib.h"
 #include "array.h"
+#include "str.h"
 #include "time-util.h"
 #include "doveadm-print.h"
+#include "input.h"
 #include "secret-cmd.h"
 #include "secret-login.h"
 #include "secret-text.h"
@@ -152,14 +154,16 @@ struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
 static int cmd_verify_user(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret *secret;
-	const char *text, *opened, *error;
+	const char *opened, *error;
 
 	if (cmd->text == NULL) {
-		if (secret_cmd_read_input(cmd, TEXT_MAX_BYTES, &text) < 0)
+		string_t *text = t_str_new(128);
+
+		if (popinjay_input_read(&cmd->ctx, TEXT_MAX_BYTES, text) < 0)
 			return -1;
 		/* the doveadm protocol may have made CRLF of LF */
-		text = t_str_rtrim(t_strcut(text, '\n'), "\r");
-		cmd->text = p_strdup(cmd->ctx.pool, text);
+		cmd->text = p_strdup(cmd->ctx.pool, t_str_rtrim(
+			t_strcut(str_c(text), '\n'), "\r"));
 	}
 	array_foreach(&cmd->secrets, secret) {
 		if (popinjay_secret_open(secret, cmd->keys, cmd->user, &opened,

@@ -7,7 +7,6 @@
 #include "array.h"
 #include "hash.h"
 #include "ioloop.h"
-#include "istream.h"
 #include "lib-event.h"
 #include "str.h"
 #include "utc-mktime.h"
@@ -27,17 +26,6 @@
 #include <time.h>
 
 #define EXPIRES_MAX_DAYS 36500
-
-void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,
-		     ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	i_error("%s", t_strdup_vprintf(fmt, args));
-	va_end(args);
-	cmd->ctx.exit_code = exit_code;
-}
 
 /* --- options --- */
 
@@ -193,34 +181,6 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 		secret->services = POPINJAY_SECRET_SERVICE_POP3;
 	}
 	return check_services(secret, error_r);
-}
-
-int secret_cmd_read_input(struct secret_cmd *cmd, size_t max_bytes,
-			  const char **text_r)
-{
-	struct istream *input = cmd->ctx.cmd_input;
-	const unsigned char *data;
-	string_t *text = str_new(cmd->ctx.pool, 1024);
-	size_t size;
-	int ret;
-
-	while ((ret = i_stream_read_more(input, &data, &size)) > 0) {
-		str_append_data(text, data, size);
-		i_stream_skip(input, size);
-		if (str_len(text) > max_bytes) {
-			secret_cmd_fail(cmd, EX_DATAERR,
-					"The input is too large");
-			return -1;
-		}
-	}
-	if (input->stream_errno != 0) {
-		secret_cmd_fail(cmd, EX_IOERR, "read(%s) failed: %s",
-				i_stream_get_name(input),
-				i_stream_get_error(input));
-		return -1;
-	}
-	*text_r = str_c(text);
-	return 0;
 }
 
 /* --- a user --- */

@@ -3,6 +3,7 @@
 #define POPINJAY_SECRET_CMD_H
 
 #include "doveadm-mail.h"
+#include "fail.h"
 #include "rows.h"
 #include "secret-config.h"
 #include "secret-record.h"
@@ -98,8 +99,8 @@ const char *secret_cmd_account_str(const struct secret_cmd *cmd);
 /* --- secret-cmd.c --- */
 
 /* Say what went wrong with the current user, and end with that exit code. */
-void secret_cmd_fail(struct secret_cmd *cmd, int exit_code, const char *fmt,
-		     ...) ATTR_FORMAT(3, 4);
+#define secret_cmd_fail(cmd, code, ...) \
+	popinjay_fail(&(cmd)->ctx.exit_code, code, __VA_ARGS__)
 
 /* Find the secret that the argument names. Returns NULL after
    secret_cmd_fail(). */
@@ -123,10 +124,6 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 /* Parse when a secret expires: "never", a number of days from now as in
    "90d", or a day's end in UTC as in "2030-12-31". Returns 0, or -1. */
 int secret_cmd_parse_expires(const char *str, time_t now, time_t *expires_r);
-
-/* Read all of stdin. Returns 0, or -1 after secret_cmd_fail(). */
-int secret_cmd_read_input(struct secret_cmd *cmd, size_t max_bytes,
-			  const char **text_r);
 
 /* Allocators of the commands, for doveadm. */
 struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void);

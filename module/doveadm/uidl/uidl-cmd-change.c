@@ -6,7 +6,6 @@
 #include "array.h"
 #include "buffer.h"
 #include "hash.h"
-#include "istream.h"
 #include "mail-user.h"
 #include "doveadm-print.h"
 #include "input.h"
@@ -136,32 +135,17 @@ struct import {
 /* Read the list that comes from stdin. */
 static int import_read_table(struct uidl_cmd *cmd)
 {
-	struct istream *input = cmd->ctx.cmd_input;
-	const unsigned char *data;
 	const char *error;
 	buffer_t *text;
-	size_t size;
-	int ret = 0;
+	int ret;
 
 	cmd->rows_pool = pool_alloconly_create("popinjay import", 64*1024);
 	p_array_init(&cmd->rows, cmd->rows_pool, 1024);
 	text = buffer_create_dynamic(default_pool, 64*1024);
-	while (i_stream_read_more(input, &data, &size) > 0 &&
-	       text->used < TABLE_MAX_BYTES) {
-		buffer_append(text, data, size);
-		i_stream_skip(input, size);
-	}
-	if (input->stream_errno != 0) {
-		uidl_cmd_fail(cmd, EX_IOERR, "read(%s) failed: %s",
-			      i_stream_get_name(input),
-			      i_stream_get_error(input));
-		ret = -1;
-	} else if (text->used >= TABLE_MAX_BYTES) {
-		uidl_cmd_fail(cmd, EX_DATAERR, "The list is too large");
-		ret = -1;
-	} else if (popinjay_uidl_table_parse(text->data, text->used,
-					     cmd->rows_pool, &cmd->rows,
-					     &error) < 0) {
+	ret = popinjay_input_read(&cmd->ctx, TABLE_MAX_BYTES, text);
+	if (ret == 0 &&
+	    popinjay_uidl_table_parse(text->data, text->used, cmd->rows_pool,
+				      &cmd->rows, &error) < 0) {
 		uidl_cmd_fail(cmd, EX_DATAERR, "The list: %s", error);
 		ret = -1;
 	}

@@ -24,20 +24,6 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-void uidl_cmd_fail(struct uidl_cmd *cmd, int exit_code, const char *fmt, ...)
-{
-	va_list args;
-
-	va_start(args, fmt);
-	T_BEGIN {
-		/* the names of files may be in it */
-		i_error("%s", popinjay_uidl_table_clean(
-			t_strdup_vprintf(fmt, args)));
-	} T_END;
-	va_end(args);
-	cmd->ctx.exit_code = exit_code;
-}
-
 /* --- Parameters --- */
 
 const char *uidl_cmd_param(struct uidl_cmd *cmd, const char *name)

@@ -3,6 +3,7 @@
 #define POPINJAY_DOVEADM_UIDL_CMD_H
 
 #include "doveadm-mail.h"
+#include "fail.h"
 #include "rows.h"
 #include "uidl-match.h"
 #include "uidl-source.h"
@@ -79,9 +80,11 @@ struct uidl_cmd {
 struct doveadm_mail_cmd_context *
 uidl_cmd_alloc(const struct uidl_cmd_vfuncs *v);
 
-/* Say what went wrong, and end with that exit code. */
-void uidl_cmd_fail(struct uidl_cmd *cmd, int exit_code, const char *fmt, ...)
-	ATTR_FORMAT(3, 4);
+/* Say what went wrong, and end with that exit code. The names of files may be
+   in it. */
+#define uidl_cmd_fail(cmd, code, ...) \
+	popinjay_fail(&(cmd)->ctx.exit_code, code, "%s", \
+		popinjay_uidl_table_clean(t_strdup_printf(__VA_ARGS__)))
 
 /* Returns the value of a parameter, which lives as long as the command, or
    NULL if it is not there. */
