@@ -172,8 +172,8 @@ popinjay_uidl_format_fields(const struct popinjay_uidl_format *format)
 	return fields;
 }
 
-static int uidl_lookup_failed(struct mail *mail, const char *what,
-			      const char **error_r)
+int popinjay_uidl_lookup_failed(struct mail *mail, const char *what,
+				const char **error_r)
 {
 	enum mail_error error;
 	const char *errstr;
@@ -193,7 +193,7 @@ uidl_get_special(struct mail *mail, enum mail_fetch_field field,
 		 const char *what, const char **value_r, const char **error_r)
 {
 	if (mail_get_special(mail, field, value_r) < 0)
-		return uidl_lookup_failed(mail, what, error_r);
+		return popinjay_uidl_lookup_failed(mail, what, error_r);
 	return **value_r == '\0' ? 0 : 1;
 }
 
@@ -255,8 +255,8 @@ int popinjay_uidl_format_get(const struct popinjay_uidl_format *format,
 	}
 	if (popinjay_template_uses(t, UIDL_VARIABLE_DATE)) {
 		if (mail_get_received_date(mail, &date) < 0)
-			return uidl_lookup_failed(mail, "received date",
-						  error_r);
+			return popinjay_uidl_lookup_failed(mail,
+				"received date", error_r);
 		values[UIDL_VARIABLE_DATE] = uidl_date(date);
 	}
 	return popinjay_template_expand(t, values, dest, error_r) < 0 ? -1 : 1;

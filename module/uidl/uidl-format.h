@@ -36,4 +36,10 @@ int popinjay_uidl_format_get(const struct popinjay_uidl_format *format,
 			     struct mail *mail, string_t *dest,
 			     const char **error_r);
 
+/* Returns what a look-up of mail that failed comes to: 0 if there is nothing to
+   look up, or -1 with the reason in error_r if the storage could not read the
+   message just now. */
+int popinjay_uidl_lookup_failed(struct mail *mail, const char *what,
+				const char **error_r);
+
 #endif

@@ -399,28 +399,12 @@ popinjay_uidl_sources_fields(const struct popinjay_uidl_sources *sources)
 	return fields;
 }
 
-/* Returns 0 if there is nothing to read, or -1 with the reason in error_r if
-   the storage could not read the message just now. */
-static int lookup_failed(struct mail *mail, const char *what,
-			 const char **error_r)
-{
-	enum mail_error error;
-	const char *errstr;
-
-	errstr = mailbox_get_last_internal_error(mail->box, &error);
-	if (error == MAIL_ERROR_EXPUNGED || error == MAIL_ERROR_NOTFOUND ||
-	    error == MAIL_ERROR_NOTPOSSIBLE)
-		return 0;
-	*error_r = t_strdup_printf("Looking up the %s failed: %s", what,
-				   errstr);
-	return -1;
-}
-
 static int
 get_stored(struct mail *mail, const char **uidl_r, const char **error_r)
 {
 	if (mail_get_special(mail, MAIL_FETCH_UIDL_BACKEND, uidl_r) < 0)
-		return lookup_failed(mail, "stored UIDL", error_r);
+		return popinjay_uidl_lookup_failed(mail, "stored UIDL",
+						   error_r);
 	return **uidl_r != '\0' ? 1 : 0;
 }
 
@@ -431,7 +415,8 @@ get_xuidl(const struct popinjay_uidl_sources *sources, struct mail *mail,
 	int ret = mail_get_first_header(mail, "X-UIDL", uidl_r);
 
 	if (ret < 0)
-		return lookup_failed(mail, "X-UIDL header", error_r);
+		return popinjay_uidl_lookup_failed(mail, "X-UIDL header",
+						   error_r);
 	if (ret > 0 && !sources->stock &&
 	    (!popinjay_uidl_is_valid(*uidl_r) ||
 	     (sources->strict && !popinjay_uidl_is_short(*uidl_r)))) {
@@ -450,7 +435,8 @@ is_old(const struct popinjay_uidl_sources *sources, struct mail *mail,
 	if (sources->old_uid > 0)
 		return mail->uid <= sources->old_uid ? 1 : 0;
 	if (mail_get_received_date(mail, &received) < 0)
-		return lookup_failed(mail, "received date", error_r);
+		return popinjay_uidl_lookup_failed(mail, "received date",
+						   error_r);
 	return received < sources->old_time ? 1 : 0;
 }
 
