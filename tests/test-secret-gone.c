@@ -120,12 +120,14 @@ static void test_store(gconstpointer data)
 		     line, NULL);
 	check_output(0, "", "set", "joe", NULL, "-s", "imap", "scanner");
 	/* a secret is made for nobody */
-	check_output(67, "", "add", "joe", NULL, "-l", "new");
-	check_output(67, "", "import", "joe", "joe:{PLAIN}Typed-1\n", NULL);
+	check_output(67, "id\tlabel\tsecret\tservices\n", "add", "joe",
+		     NULL, "-l", "new");
+	check_output(67, "id\tlabel\tservices\n", "import", "joe",
+		     "joe:{PLAIN}Typed-1\n", NULL);
 
 	check_output(0, "", "revoke", "joe", NULL, "scanner");
 	check_output(0, "", "revoke", "jim", NULL, "--all");
-	check_output(67, "", "list", "jim", NULL, NULL);
+	check_output(67, FIELDS"\n", "list", "jim", NULL, NULL);
 	check_output(67, "", "revoke", "jim", NULL, "--all");
 	check_output(67, "", "revoke", "nobody", NULL, "--all");
 	check_output(0, "", "revoke", "ann", NULL, "--all");
@@ -206,7 +208,7 @@ static void test_userdb_fails(void)
 	secrets_write_file(accounts, "joe:{PLAIN}x:1:1::::"
 			   "userdb_uid=nosuchuser\n", 0644);
 	g_usleep(1100 * 1000);
-	check_output(75, "", "list", "joe", NULL, NULL);
+	check_output(75, FIELDS"\n", "list", "joe", NULL, NULL);
 	check_output(75, "", "revoke", "joe", NULL, "--all");
 	SET_ACCOUNTS("joe");
 	check_output(0, FIELDS"\n"ROW("phone", "yes"), "list", "joe", NULL,

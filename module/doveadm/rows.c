@@ -1,24 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: the rows that commands print, and their titles. */
+/* doveadm: the rows that commands print, and their titles. Dovecot wants the
+   titles before the first user, and prints those of a table at its end. */
 
 #include "lib.h"
 #include "doveadm-mail.h"
 #include "doveadm-print.h"
-#include "doveadm-settings.h"
 #include "input.h"
 #include "rows.h"
-
-static void print_titles(struct popinjay_rows *rows)
-{
-	const char *const *titles = rows->titles;
-
-	if (rows->titled)
-		return;
-	rows->titled = TRUE;
-	for (; *titles != NULL; titles++)
-		doveadm_print_header_simple(*titles);
-}
 
 void popinjay_rows_init(struct popinjay_rows *rows,
 			struct doveadm_mail_cmd_context *ctx,
@@ -33,31 +22,24 @@ void popinjay_rows_init(struct popinjay_rows *rows,
 
 void popinjay_rows_begin(struct popinjay_rows *rows)
 {
-	const struct doveadm_mail_cmd_context *ctx = rows->ctx;
+	const char *const *titles = rows->titles;
 
-	/* Rows of a server go by popinjay_rows_next(). Of several users one may
-	   fail. */
-	if (rows->titles != NULL &&
-	    (!ctx->iterate_single_user || popinjay_may_be_sent(ctx)))
-		print_titles(rows);
+	for (; titles != NULL && *titles != NULL; titles++)
+		doveadm_print_header_simple(*titles);
 }
 
 void popinjay_rows_next(struct popinjay_rows *rows)
 {
-	print_titles(rows);
+	rows->any = TRUE;
 }
 
 void popinjay_rows_end(struct popinjay_rows *rows, bool failed)
 {
 	const struct doveadm_mail_cmd_context *ctx = rows->ctx;
 
-	if (rows->titles == NULL || !ctx->iterate_single_user)
+	if (!rows->table || !ctx->iterate_single_user ||
+	    (ctx->exit_code == 0 && doveadm_exit_code == 0))
 		return;
-	if (ctx->exit_code == 0 && doveadm_exit_code == 0) {
-		print_titles(rows);
-	} else if (ctx->cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI &&
-		   (!rows->titled || (rows->table && failed))) {
-		/* nor an empty line instead of them */
+	if (popinjay_may_be_sent(ctx) ? failed : !rows->any)
 		doveadm_print_hide_titles = TRUE;
-	}
 }
