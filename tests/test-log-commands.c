@@ -428,6 +428,36 @@ static void test_errors(void)
 	}
 }
 
+/* A file for each user: that of the one who was asked for is read. */
+static void test_user_files(void)
+{
+	struct fixture *f = fixture_new(NULL);
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *sinks = g_build_filename(f->dir, "logs", NULL);
+	g_autofree char *lines = g_strdup_printf(fixture_is_2_3() ?
+		"plugin {\n  popinjay_access_log = file:%s/%%u.log\n}\n" :
+		"popinjay_access_log = file:%s/%%{user}.log\n", sinks);
+	g_autoptr(GString) out = NULL, none = NULL, mask = NULL;
+
+	g_assert_cmpint(g_mkdir(sinks, 0700), ==, 0);
+	fixture_give(f, user, sinks);
+	fixture_reload(f, lines);
+	pop3_quit(pop3_session(f, POP3_CLEAR, user), "Logging out.");
+	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay", "log",
+					"explain", "-u", user, NULL), ==, 0);
+	assert_has(out->str, "mail checked by 127.0.0.1");
+	g_assert_cmpint(fixture_doveadm(f, NULL, NULL, &none, "popinjay",
+					"log", "report", NULL), ==,
+			EX_NOINPUT);
+	assert_has(none->str, "%\\S+ has a file for each user: name the log "
+		   "files");
+	g_assert_cmpint(fixture_doveadm(f, NULL, NULL, &mask, "popinjay", "log",
+					"explain", "-u", "*", NULL), ==,
+			EX_NOINPUT);
+	assert_has(mask->str, "cannot tell the file of user \\* \\(");
+	fixture_free(f);
+}
+
 /* A log that ends in the middle of a compressed file: what there is, and an
    error. */
 static void test_damaged(void)
@@ -539,6 +569,7 @@ int main(int argc, char *argv[])
 	ADD("real-sessions", test_real_sessions);
 	ADD("file-of-settings", test_file_of_settings);
 	ADD("file-of-service", test_file_of_service);
+	ADD("user-files", test_user_files);
 	ADD("anonymized", test_anonymized);
 	ADD("message-id", test_message_id);
 	ADD("formatters", test_formatters);

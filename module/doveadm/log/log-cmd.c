@@ -5,11 +5,14 @@
 #include "lib.h"
 #include "array.h"
 #include "ioloop.h"
+#include "str.h"
 #include "time-util.h"
 #include "doveadm-print.h"
+#include "doveconf.h"
 #include "log-cmd.h"
 #include "log-text.h"
 #include "log-when.h"
+#include "program.h"
 #include "progress.h"
 
 #include <signal.h>
@@ -88,17 +91,59 @@ static int find_path(struct log_cmd *cmd, const char **path_r,
 	return -1;
 }
 
+/* Let doveadm put the user's variables into the path, which it may have to ask
+   the userdb for. Returns its exit status, or -1 with the reason in error_r. */
+static int run_expand(const char *path, const char *user, string_t *output,
+		      string_t *errors, const char **error_r)
+{
+	const char *const tail[] = {
+		"user", "-x", "service=pop3", "-e", path, "--", user, NULL
+	};
+	const char *const head[] = {
+		program_beside_doveadm("doveadm"), "-c", doveconf_file()
+	};
+	ARRAY_TYPE(const_string) argv;
+
+	t_array_init(&argv, N_ELEMENTS(head) + N_ELEMENTS(tail));
+	array_append(&argv, head, head[2] == NULL ? 1 : N_ELEMENTS(head));
+	array_append(&argv, tail, N_ELEMENTS(tail));
+	return program_run(array_front(&argv), NULL, output, errors, error_r);
+}
+
+static int
+expand_path(struct log_cmd *cmd, const char **path, const char **error_r)
+{
+	string_t *output = t_str_new(128), *errors = t_str_new(128);
+	const char *user, *error = "It has a * or ?";
+
+	if (!doveadm_cmd_param_str(cmd->cctx, "user", &user)) {
+		*error_r = t_strdup_printf("popinjay_access_log=%s has a file "
+			"for each user: name the log files",
+			cmd->set.access_log);
+		return -1;
+	}
+	/* a mask would list users */
+	if (strpbrk(user, "*?") == NULL &&
+	    run_expand(*path, user, output, errors, &error) == 0) {
+		*path = p_strdup(cmd->pool, t_str_rtrim(str_c(output), "\n"));
+		return 0;
+	}
+	if (str_len(errors) > 0)
+		error = t_strcut(t_str_trim(str_c(errors), "\n"), '\n');
+	*error_r = t_strdup_printf("popinjay_access_log=%s: Dovecot cannot "
+		"tell the file of user %s (%s): name the log files",
+		cmd->set.access_log, user, error);
+	return -1;
+}
+
 static int find_files(struct log_cmd *cmd, const char **error_r)
 {
 	const char *path;
 
 	if (find_path(cmd, &path, error_r) < 0)
 		return -1;
-	if (strchr(path, '%') != NULL) {
-		*error_r = t_strdup_printf("popinjay_access_log=%s has "
-			"variables: name the log files", cmd->set.access_log);
+	if (strchr(path, '%') != NULL && expand_path(cmd, &path, error_r) < 0)
 		return -1;
-	}
 	return popinjay_log_files_open_rotated(cmd->pool, path, cmd->since,
 					       &cmd->files, error_r);
 }
