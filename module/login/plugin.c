@@ -28,8 +28,6 @@
 #define LOGIN_CONTEXT(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, popinjay_login_module)
 
-#define LOGIN_FINISHED_EVENT "popinjay_login_finished"
-
 struct login_client {
 	union login_client_module_context module_ctx;
 	unsigned int attempts;
@@ -81,18 +79,19 @@ static const char *refusal_reason(const struct client *client,
 static void
 add_connection(struct popinjay_record *record, struct client *client)
 {
-	popinjay_record_add_str(record, "remote_ip",
+	popinjay_record_add_str(record, POPINJAY_LOG_REMOTE_IP,
 				popinjay_anonymize_ip(&config, &client->ip));
 	if (config.ip == POPINJAY_ANONYMIZE_NOT) {
-		popinjay_record_add_uint(record, "remote_port",
+		popinjay_record_add_uint(record, POPINJAY_LOG_REMOTE_PORT,
 					 client->remote_port);
 	} else {
-		popinjay_record_add_str(record, "remote_port", NULL);
+		popinjay_record_add_null(record, POPINJAY_LOG_REMOTE_PORT);
 	}
-	popinjay_record_add_str(record, "local_ip",
+	popinjay_record_add_str(record, POPINJAY_LOG_LOCAL_IP,
 				client->local_ip.family == 0 ? NULL :
 				net_ip2addr(&client->local_ip));
-	popinjay_record_add_uint(record, "local_port", client->local_port);
+	popinjay_record_add_uint(record, POPINJAY_LOG_LOCAL_PORT,
+				 client->local_port);
 }
 
 static void add_tls(struct popinjay_record *record, struct client *client)
@@ -104,38 +103,42 @@ static void add_tls(struct popinjay_record *record, struct client *client)
 		version = ssl_iostream_get_protocol_name(client->ssl_iostream);
 		cipher = ssl_iostream_get_cipher(client->ssl_iostream, &bits);
 	}
-	popinjay_record_add_bool(record, "tls",
+	popinjay_record_add_bool(record, POPINJAY_LOG_TLS,
 				 popinjay_login_client_is_tls(client));
-	popinjay_record_add_str(record, "tls_version", version);
-	popinjay_record_add_str(record, "tls_cipher", cipher);
+	popinjay_record_add_str(record, POPINJAY_LOG_TLS_VERSION, version);
+	popinjay_record_add_str(record, POPINJAY_LOG_TLS_CIPHER, cipher);
 	if (cipher != NULL)
-		popinjay_record_add_uint(record, "tls_cipher_bits", bits);
+		popinjay_record_add_uint(record, POPINJAY_LOG_TLS_CIPHER_BITS,
+					 bits);
 	else
-		popinjay_record_add_str(record, "tls_cipher_bits", NULL);
+		popinjay_record_add_null(record, POPINJAY_LOG_TLS_CIPHER_BITS);
 }
 
 static void log_login(struct client *client, const char *reason)
 {
 	struct login_client *lclient = LOGIN_CONTEXT(client);
 	struct popinjay_record *record =
-		popinjay_record_create(pool_datastack_create());
+		popinjay_record_create(pool_datastack_create(),
+				       POPINJAY_RECORD_LOGIN);
 	struct timeval now;
 
 	i_gettimeofday(&now);
-	popinjay_record_add_str(record, "event", LOGIN_FINISHED_EVENT);
-	popinjay_record_add_time(record, "time", &now);
-	popinjay_record_add_str(record, "session", popinjay_anonymize_session(
-		&config, client_get_session_id(client)));
-	popinjay_record_add_str(record, "user", popinjay_anonymize_user(
-		&config, client->virtual_user));
+	popinjay_record_add_time(record, POPINJAY_LOG_TIME, &now);
+	popinjay_record_add_str(record, POPINJAY_LOG_SESSION_ID,
+		popinjay_anonymize_session(&config,
+					   client_get_session_id(client)));
+	popinjay_record_add_str(record, POPINJAY_LOG_USER,
+		popinjay_anonymize_user(&config, client->virtual_user));
 	add_connection(record, client);
 	add_tls(record, client);
-	popinjay_record_add_str(record, "mechanism", client->auth_mech_name);
-	popinjay_record_add_uint(record, "attempt", ++lclient->attempts);
-	popinjay_record_add_str(record, "result",
+	popinjay_record_add_str(record, POPINJAY_LOG_MECHANISM,
+				client->auth_mech_name);
+	popinjay_record_add_uint(record, POPINJAY_LOG_ATTEMPT,
+				 ++lclient->attempts);
+	popinjay_record_add_str(record, POPINJAY_LOG_RESULT,
 				reason == NULL ? "accepted" : "refused");
 	if (reason != NULL)
-		popinjay_record_add_str(record, "reason", reason);
+		popinjay_record_add_str(record, POPINJAY_LOG_REASON, reason);
 	/* the client's event would add text of its own to the line */
 	popinjay_log_write(&config, TRUE, TRUE, NULL, record);
 }

@@ -251,7 +251,8 @@ static void test_written(void)
 {
 	for (unsigned int i = 0; i < 2000; i++) T_BEGIN {
 		struct popinjay_record *written =
-			popinjay_record_create(pool_datastack_create());
+			popinjay_record_create(pool_datastack_create(),
+					       POPINJAY_RECORD_SESSION);
 		struct popinjay_log_record record;
 		struct timeval time = {
 			.tv_sec = g_test_rand_int_range(0, G_MAXINT),
@@ -266,11 +267,9 @@ static void test_written(void)
 			user[j] = g_test_rand_int_range(1, 128);
 		user[len] = '\0';
 		str_append(clean, user);
-		popinjay_record_add_str(written, "event",
-					"popinjay_session_finished");
-		popinjay_record_add_time(written, "time", &time);
-		popinjay_record_add_str(written, "user", user);
-		popinjay_record_add_uint(written, "bytes_out", i);
+		popinjay_record_add_time(written, POPINJAY_LOG_TIME, &time);
+		popinjay_record_add_str(written, POPINJAY_LOG_USER, user);
+		popinjay_record_add_uint(written, POPINJAY_LOG_BYTES_OUT, i);
 		popinjay_record_to_json(written, json);
 		g_assert_cmpint(read_line(str_c(json), str_len(json), &record,
 					  &copy), ==, RECORD);

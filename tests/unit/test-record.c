@@ -116,21 +116,43 @@ static const struct cut_case cut_cases[] = {
 	{ "nothing-after-cut", MAX_BYTES - 1, "\"a", ELLIPSIS },
 };
 
-static string_t *json_of(const struct popinjay_record *record)
-{
-	string_t *json = t_str_new(64);
+#define EVENT "popinjay_message_finished"
 
-	popinjay_record_to_json(record, json);
-	return json;
+/* Of the kind that has a field of each type, and two that are true or false. */
+static struct popinjay_record *new_record(pool_t pool)
+{
+	return popinjay_record_create(pool, POPINJAY_RECORD_EXPUNGE);
 }
 
-static string_t *json_of_str(const char *value)
+/* The JSON without the event that each record begins with. */
+static const char *json_of(const struct popinjay_record *record)
+{
+	string_t *json = t_str_new(64);
+	const char *rest;
+
+	popinjay_record_to_json(record, json);
+	g_assert_true(g_str_has_prefix(str_c(json), "{\"event\":\""EVENT"\""));
+	rest = str_c(json) + strlen("{\"event\":\""EVENT"\"");
+	return t_strconcat("{", *rest == ',' ? rest + 1 : rest, NULL);
+}
+
+static const char *json_of_str(const char *value)
 {
 	struct popinjay_record *record =
-		popinjay_record_create(pool_datastack_create());
+		new_record(pool_datastack_create());
 
-	popinjay_record_add_str(record, "k", value);
+	popinjay_record_add_str(record, POPINJAY_LOG_USER, value);
 	return json_of(record);
+}
+
+/* The logfmt without the event. */
+static const char *logfmt_of(const struct popinjay_record *record)
+{
+	string_t *str = t_str_new(64);
+
+	popinjay_record_to_logfmt(record, str);
+	g_assert_true(g_str_has_prefix(str_c(str), "event="EVENT" "));
+	return str_c(str) + strlen("event="EVENT" ");
 }
 
 static void test_str(gconstpointer data)
@@ -138,8 +160,8 @@ static void test_str(gconstpointer data)
 	const struct str_case *c = data;
 
 	T_BEGIN {
-		g_assert_cmpstr(str_c(json_of_str(c->value)), ==,
-				t_strdup_printf("{\"k\":\"%s\"}", c->json));
+		g_assert_cmpstr(json_of_str(c->value), ==,
+			t_strdup_printf("{\"user\":\"%s\"}", c->json));
 	} T_END;
 }
 
@@ -148,11 +170,11 @@ static void test_cut(gconstpointer data)
 	const struct cut_case *c = data;
 	g_autofree char *letters = g_strnfill(c->letters, 'a');
 	g_autofree char *value = g_strconcat(letters, c->tail, NULL);
-	g_autofree char *json = g_strconcat("{\"k\":\"", letters, c->json_tail,
-					    "\"}", NULL);
+	g_autofree char *json = g_strconcat("{\"user\":\"", letters,
+					    c->json_tail, "\"}", NULL);
 
 	T_BEGIN {
-		g_assert_cmpstr(str_c(json_of_str(value)), ==, json);
+		g_assert_cmpstr(json_of_str(value), ==, json);
 	} T_END;
 }
 
@@ -168,31 +190,31 @@ static void test_time(gconstpointer data)
 	}
 	T_BEGIN {
 		struct popinjay_record *record =
-			popinjay_record_create(pool_datastack_create());
+			new_record(pool_datastack_create());
 
-		popinjay_record_add_time(record, "k", &time);
-		g_assert_cmpstr(str_c(json_of(record)), ==,
-				t_strdup_printf("{\"k\":%s}", c->json));
+		popinjay_record_add_time(record, POPINJAY_LOG_TIME, &time);
+		g_assert_cmpstr(json_of(record), ==,
+				t_strdup_printf("{\"time\":%s}", c->json));
 	} T_END;
 }
 
 static void test_types(void)
 {
 	pool_t pool = pool_alloconly_create("test record", 1024);
-	struct popinjay_record *record = popinjay_record_create(pool);
+	struct popinjay_record *record = new_record(pool);
 	T_BEGIN {
-		g_assert_cmpstr(str_c(json_of(record)), ==, "{}");
-		popinjay_record_add_str(record, "user", "joe");
-		popinjay_record_add_str(record, "none", NULL);
-		popinjay_record_add_uint(record, "zero", 0);
-		popinjay_record_add_uint(record, "most", UINT64_MAX);
-		popinjay_record_add_bool(record, "yes", TRUE);
-		popinjay_record_add_bool(record, "no", FALSE);
-		g_assert_cmpstr(str_c(json_of(record)), ==,
-			"{\"user\":\"joe\",\"none\":null,"
-			"\"zero\":0,"
-			"\"most\":18446744073709551615,"
-			"\"yes\":true,\"no\":false}");
+		g_assert_cmpstr(json_of(record), ==, "{}");
+		popinjay_record_add_str(record, POPINJAY_LOG_USER, "joe");
+		popinjay_record_add_str(record, POPINJAY_LOG_GUID, NULL);
+		popinjay_record_add_uint(record, POPINJAY_LOG_UID, 0);
+		popinjay_record_add_uint(record, POPINJAY_LOG_SIZE,
+					 UINT64_MAX);
+		popinjay_record_add_bool(record, POPINJAY_LOG_FETCHED, TRUE);
+		popinjay_record_add_bool(record, POPINJAY_LOG_CERTAIN, FALSE);
+		g_assert_cmpstr(json_of(record), ==,
+			"{\"user\":\"joe\",\"guid\":null,"
+			"\"uid\":0,\"size\":18446744073709551615,"
+			"\"fetched\":true,\"certain\":false}");
 	} T_END;
 	pool_unref(&pool);
 }
@@ -205,29 +227,80 @@ static void test_fields(void)
 
 	T_BEGIN {
 		struct popinjay_record *record =
-			popinjay_record_create(pool_datastack_create());
+			new_record(pool_datastack_create());
 
-		(void)popinjay_record_get_fields(record, &count);
-		g_assert_cmpuint(count, ==, 0);
-		popinjay_record_add_str(record, "a", "raw\n\xff");
-		popinjay_record_add_uint(record, "c", 5);
-		popinjay_record_add_bool(record, "d", TRUE);
-		popinjay_record_add_time(record, "e", &tv);
+		g_assert_cmpstr(popinjay_record_event(record), ==, EVENT);
+		fields = popinjay_record_get_fields(record, &count);
+		g_assert_cmpuint(count, ==, 1);
+		g_assert_cmpint(fields[0].key, ==, POPINJAY_LOG_EVENT);
+		g_assert_cmpstr(fields[0].value.str, ==, EVENT);
+		popinjay_record_add_str(record, POPINJAY_LOG_USER,
+					"raw\n\xff");
+		popinjay_record_add_uint(record, POPINJAY_LOG_UID, 5);
+		popinjay_record_add_bool(record, POPINJAY_LOG_CERTAIN, TRUE);
+		popinjay_record_add_time(record, POPINJAY_LOG_TIME, &tv);
+		popinjay_record_add_null(record, POPINJAY_LOG_FETCHED);
 
 		fields = popinjay_record_get_fields(record, &count);
-		g_assert_cmpuint(count, ==, 4);
-		g_assert_cmpstr(fields[0].key, ==, "a");
-		g_assert_cmpint(fields[0].type, ==, POPINJAY_FIELD_STR);
-		g_assert_cmpstr(fields[0].value.str, ==, "raw\n\xff");
-		g_assert_cmpint(fields[1].type, ==, POPINJAY_FIELD_UINT);
-		g_assert_cmpuint(fields[1].value.unum, ==, 5);
-		g_assert_cmpint(fields[2].type, ==, POPINJAY_FIELD_BOOL);
-		g_assert_true(fields[2].value.yes);
-		g_assert_cmpstr(fields[3].key, ==, "e");
-		g_assert_cmpint(fields[3].type, ==, POPINJAY_FIELD_TIME);
-		g_assert_cmpint(fields[3].value.time.tv_sec, ==, 12);
-		g_assert_cmpint(fields[3].value.time.tv_usec, ==, 34);
+		g_assert_cmpuint(count, ==, 6);
+		g_assert_cmpint(fields[1].key, ==, POPINJAY_LOG_USER);
+		g_assert_false(fields[1].null);
+		g_assert_cmpstr(fields[1].value.str, ==, "raw\n\xff");
+		g_assert_cmpuint(fields[2].value.unum, ==, 5);
+		g_assert_true(fields[3].value.yes);
+		g_assert_cmpint(fields[4].key, ==, POPINJAY_LOG_TIME);
+		g_assert_cmpint(fields[4].value.time.tv_sec, ==, 12);
+		g_assert_cmpint(fields[4].value.time.tv_usec, ==, 34);
+		g_assert_true(fields[5].null);
 	} T_END;
+}
+
+static GString *errors;
+
+static void ATTR_FORMAT(2, 0)
+take_error(const struct failure_context *ctx ATTR_UNUSED, const char *format,
+	   va_list args)
+{
+	g_string_append_vprintf(errors, format, args);
+}
+
+/* What the schema forbids does not get into a record. */
+static void test_refused(void)
+{
+	failure_callback_t *fatal, *error, *info, *debug;
+
+	i_get_failure_handlers(&fatal, &error, &info, &debug);
+	errors = g_string_new(NULL);
+	i_set_error_handler(take_error);
+	T_BEGIN {
+		struct popinjay_record *record =
+			new_record(pool_datastack_create());
+
+#define ASSERT_REFUSED(name) \
+	g_assert_nonnull(strstr(errors->str, "The field "name" is not")); \
+	g_assert_cmpstr(json_of(record), ==, "{}"); \
+	g_string_truncate(errors, 0)
+		/* a field of another kind of record */
+		popinjay_record_add_uint(record, POPINJAY_LOG_LINES, 1);
+		ASSERT_REFUSED("lines");
+		popinjay_record_add_null(record, POPINJAY_LOG_REFETCH_COUNT);
+		ASSERT_REFUSED("refetch_count");
+		/* another type */
+		popinjay_record_add_str(record, POPINJAY_LOG_UID, "1");
+		ASSERT_REFUSED("uid");
+		popinjay_record_add_uint(record, POPINJAY_LOG_CERTAIN, 1);
+		ASSERT_REFUSED("certain");
+		/* null */
+		popinjay_record_add_str(record, POPINJAY_LOG_ACTION, NULL);
+		ASSERT_REFUSED("action");
+		popinjay_record_add_null(record, POPINJAY_LOG_CERTAIN);
+		ASSERT_REFUSED("certain");
+		popinjay_record_add_uint(record, POPINJAY_LOG_UID, 1);
+		g_assert_cmpstr(errors->str, ==, "");
+		g_assert_cmpstr(json_of(record), ==, "{\"uid\":1}");
+	} T_END;
+	i_set_error_handler(error);
+	g_string_free(errors, TRUE);
 }
 
 /* The output is appended to what is there, and dest may be of the data stack
@@ -237,16 +310,16 @@ static void test_append(void)
 	T_BEGIN {
 		string_t *dest = t_str_new(1);
 		struct popinjay_record *record =
-			popinjay_record_create(pool_datastack_create());
+			new_record(pool_datastack_create());
 		const struct timeval tv = { 0, 0 };
 
 		str_append(dest, "log: ");
-		popinjay_record_add_time(record, "t", &tv);
-		popinjay_record_add_str(record, "s", "abc");
+		popinjay_record_add_time(record, POPINJAY_LOG_TIME, &tv);
+		popinjay_record_add_str(record, POPINJAY_LOG_USER, "abc");
 		popinjay_record_to_json(record, dest);
-		g_assert_cmpstr(str_c(dest), ==, "log: {\"t\":"
-				"\"1970-01-01T00:00:00.000000Z\","
-				"\"s\":\"abc\"}");
+		g_assert_cmpstr(str_c(dest), ==, "log: {\"event\":\""EVENT"\","
+				"\"time\":\"1970-01-01T00:00:00.000000Z\","
+				"\"user\":\"abc\"}");
 	} T_END;
 }
 
@@ -291,8 +364,7 @@ static void test_random_bytes(void)
 		char value[33];
 		g_autoptr(GString) expected = g_string_new(NULL);
 		g_autoptr(GString) decoded = g_string_new(NULL);
-		string_t *json;
-		const char *p;
+		const char *json, *p;
 
 		size = g_test_rand_int_range(0, sizeof(value));
 		for (j = 0; j < size; j++) {
@@ -315,10 +387,9 @@ static void test_random_bytes(void)
 		}
 
 		json = json_of_str(value);
-		g_assert_true(g_utf8_validate(str_c(json), str_len(json),
-					      NULL));
-		g_assert_true(g_str_has_prefix(str_c(json), "{\"k\":\""));
-		p = json_decode(str_c(json) + 6, decoded);
+		g_assert_true(g_utf8_validate(json, -1, NULL));
+		g_assert_true(g_str_has_prefix(json, "{\"user\":\""));
+		p = json_decode(json + strlen("{\"user\":\""), decoded);
 		g_assert_cmpstr(p, ==, "}");
 		g_assert_cmpstr(decoded->str, ==, expected->str);
 	} T_END;
@@ -327,48 +398,53 @@ static void test_random_bytes(void)
 static void test_logfmt_str(gconstpointer data)
 {
 	const struct str_case *test = data;
-	pool_t pool = pool_alloconly_create("test", 1024);
-	struct popinjay_record *record = popinjay_record_create(pool);
-	g_autofree char *expected = g_strconcat("k=", test->json, NULL);
-	string_t *str = str_new(pool, 64);
+	g_autofree char *expected = g_strconcat("user=", test->json, NULL);
 
-	popinjay_record_add_str(record, "k", test->value);
-	popinjay_record_to_logfmt(record, str);
-	g_assert_cmpstr(str_c(str), ==, expected);
-	pool_unref(&pool);
+	T_BEGIN {
+		struct popinjay_record *record =
+			new_record(pool_datastack_create());
+
+		popinjay_record_add_str(record, POPINJAY_LOG_USER,
+					test->value);
+		g_assert_cmpstr(logfmt_of(record), ==, expected);
+	} T_END;
 }
 
 static void test_logfmt_fields(void)
 {
-	const struct timeval time = { 1709251199, 1 }, never = { -1, 0 };
+	const struct timeval time = { 1709251199, 1 };
 	pool_t pool = pool_alloconly_create("test", 1024);
-	struct popinjay_record *record = popinjay_record_create(pool);
+	struct popinjay_record *record = new_record(pool);
 	string_t *str = str_new(pool, 64);
-	char *longest = g_strnfill(MAX_BYTES + 1, 'x');
 
 	str_append(str, "before:");
-	popinjay_record_add_str(record, "nothing", NULL);
-	popinjay_record_add_time(record, "time", &time);
-	popinjay_record_add_time(record, "never", &never);
-	popinjay_record_add_uint(record, "uint", 5);
-	popinjay_record_add_bool(record, "yes", TRUE);
-	popinjay_record_add_bool(record, "no", FALSE);
+	popinjay_record_add_str(record, POPINJAY_LOG_GUID, NULL);
+	popinjay_record_add_time(record, POPINJAY_LOG_TIME, &time);
+	popinjay_record_add_uint(record, POPINJAY_LOG_UID, 5);
+	popinjay_record_add_bool(record, POPINJAY_LOG_FETCHED, TRUE);
+	popinjay_record_add_bool(record, POPINJAY_LOG_CERTAIN, FALSE);
 	popinjay_record_to_logfmt(record, str);
-	g_assert_cmpstr(str_c(str), ==, "before:"
-			"time=2024-02-29T23:59:59.000001Z uint=5 "
-			"yes=true no=false");
-
-	record = popinjay_record_create(pool);
-	popinjay_record_add_str(record, "long", longest);
-	str_truncate(str, 0);
-	popinjay_record_to_logfmt(record, str);
-	longest[MAX_BYTES] = '\0';
-	g_assert_true(g_str_has_prefix(str_c(str), "long=\""));
-	g_assert_true(g_str_has_prefix(str_c(str) + strlen("long=\""),
-				       longest));
-	g_assert_true(g_str_has_suffix(str_c(str), "x" ELLIPSIS "\""));
-	g_free(longest);
+	g_assert_cmpstr(str_c(str), ==, "before:event="EVENT" "
+			"time=2024-02-29T23:59:59.000001Z uid=5 "
+			"fetched=true certain=false");
 	pool_unref(&pool);
+}
+
+static void test_logfmt_cut(void)
+{
+	const struct timeval never = { -1, 0 };
+	g_autofree char *longest = g_strnfill(MAX_BYTES + 1, 'x');
+	g_autofree char *expected = g_strdup_printf("user=\"%.*s"ELLIPSIS"\"",
+						    MAX_BYTES, longest);
+
+	T_BEGIN {
+		struct popinjay_record *record =
+			new_record(pool_datastack_create());
+
+		popinjay_record_add_time(record, POPINJAY_LOG_TIME, &never);
+		popinjay_record_add_str(record, POPINJAY_LOG_USER, longest);
+		g_assert_cmpstr(logfmt_of(record), ==, expected);
+	} T_END;
 }
 
 int main(int argc, char *argv[])
@@ -399,8 +475,10 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(path, &logfmt_cases[i], test_logfmt_str);
 	}
 	g_test_add_func("/record/logfmt-fields", test_logfmt_fields);
+	g_test_add_func("/record/logfmt-cut", test_logfmt_cut);
 	g_test_add_func("/record/types", test_types);
 	g_test_add_func("/record/fields", test_fields);
+	g_test_add_func("/record/refused", test_refused);
 	g_test_add_func("/record/append", test_append);
 	g_test_add_func("/record/random-bytes", test_random_bytes);
 	ret = g_test_run();

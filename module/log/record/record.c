@@ -20,18 +20,13 @@
 #define FIELDS_USUAL_COUNT 48
 
 struct popinjay_record {
+	enum popinjay_record_kind kind;
 	ARRAY(struct popinjay_field) fields;
 };
 
-static struct popinjay_field *
-add_field(struct popinjay_record *record, const char *key,
-	  enum popinjay_field_type type)
+static enum popinjay_field_type field_type(const struct popinjay_field *field)
 {
-	struct popinjay_field *field = array_append_space(&record->fields);
-
-	field->key = key;
-	field->type = type;
-	return field;
+	return popinjay_log_fields[field->key].type;
 }
 
 static bool is_escaped(unichar_t chr)
@@ -131,14 +126,21 @@ static void append_time(string_t *dest, const struct timeval *time)
 	str_append(dest, usecs);
 }
 
+static bool field_is_null(const struct popinjay_field *field)
+{
+	return field->null || (field_type(field) == POPINJAY_FIELD_TIME &&
+			       !time_is_valid(&field->value.time));
+}
+
 static void append_value(string_t *dest, const struct popinjay_field *field)
 {
-	switch (field->type) {
+	if (field_is_null(field)) {
+		str_append(dest, "null");
+		return;
+	}
+	switch (field_type(field)) {
 	case POPINJAY_FIELD_STR:
-		if (field->value.str == NULL)
-			str_append(dest, "null");
-		else
-			append_str(dest, field->value.str);
+		append_str(dest, field->value.str);
 		break;
 	case POPINJAY_FIELD_UINT:
 		append_uint(dest, field->value.unum);
@@ -147,10 +149,6 @@ static void append_value(string_t *dest, const struct popinjay_field *field)
 		str_append(dest, field->value.yes ? "true" : "false");
 		break;
 	case POPINJAY_FIELD_TIME:
-		if (!time_is_valid(&field->value.time)) {
-			str_append(dest, "null");
-			break;
-		}
 		str_append_c(dest, '"');
 		append_time(dest, &field->value.time);
 		str_append_c(dest, '"');
@@ -158,37 +156,109 @@ static void append_value(string_t *dest, const struct popinjay_field *field)
 	}
 }
 
-struct popinjay_record *popinjay_record_create(pool_t pool)
+/* --- making a record --- */
+
+static const char *event_name(enum popinjay_record_kind kind)
+{
+	switch (kind) {
+	case POPINJAY_RECORD_SESSION:
+		return POPINJAY_LOG_SESSION_FINISHED;
+	case POPINJAY_RECORD_RETR:
+	case POPINJAY_RECORD_TOP:
+	case POPINJAY_RECORD_DELE:
+	case POPINJAY_RECORD_EXPUNGE:
+		return POPINJAY_LOG_MESSAGE_FINISHED;
+	case POPINJAY_RECORD_COMMAND:
+		return POPINJAY_LOG_COMMAND_FINISHED;
+	case POPINJAY_RECORD_LOGIN:
+		return POPINJAY_LOG_LOGIN_FINISHED;
+	}
+	i_unreached();
+}
+
+/* Whoever parses the log relies on the schema, but no session shall end because
+   a record does not conform to it. */
+static void add_field(struct popinjay_record *record,
+		      enum popinjay_field_type type,
+		      const struct popinjay_field *field)
+{
+	const struct popinjay_log_field_info *info =
+		&popinjay_log_fields[field->key];
+
+	if (info->type != type || (info->kinds & record->kind) == 0 ||
+	    (field->null && (info->flags & POPINJAY_FIELD_MAY_BE_NULL) == 0)) {
+		i_error("popinjay: BUG: The field %s is not for a record of "
+			"%s, or its value is of another type or null - it is "
+			"left out", info->name, event_name(record->kind));
+		return;
+	}
+	array_push_back(&record->fields, field);
+}
+
+struct popinjay_record *
+popinjay_record_create(pool_t pool, enum popinjay_record_kind kind)
 {
 	struct popinjay_record *record;
 
 	record = p_new(pool, struct popinjay_record, 1);
+	record->kind = kind;
 	p_array_init(&record->fields, pool, FIELDS_USUAL_COUNT);
+	popinjay_record_add_str(record, POPINJAY_LOG_EVENT, event_name(kind));
 	return record;
 }
 
-void popinjay_record_add_str(struct popinjay_record *record, const char *key,
-			     const char *value)
+const char *popinjay_record_event(const struct popinjay_record *record)
 {
-	add_field(record, key, POPINJAY_FIELD_STR)->value.str = value;
+	return event_name(record->kind);
 }
 
-void popinjay_record_add_uint(struct popinjay_record *record, const char *key,
-			      uint64_t value)
+void popinjay_record_add_null(struct popinjay_record *record,
+			      enum popinjay_log_field key)
 {
-	add_field(record, key, POPINJAY_FIELD_UINT)->value.unum = value;
+	const struct popinjay_field field = { .key = key, .null = TRUE };
+
+	add_field(record, popinjay_log_fields[key].type, &field);
 }
 
-void popinjay_record_add_bool(struct popinjay_record *record, const char *key,
-			      bool value)
+void popinjay_record_add_str(struct popinjay_record *record,
+			     enum popinjay_log_field key, const char *value)
 {
-	add_field(record, key, POPINJAY_FIELD_BOOL)->value.yes = value;
+	const struct popinjay_field field = {
+		.key = key, .null = value == NULL, .value.str = value
+	};
+
+	add_field(record, POPINJAY_FIELD_STR, &field);
 }
 
-void popinjay_record_add_time(struct popinjay_record *record, const char *key,
+void popinjay_record_add_uint(struct popinjay_record *record,
+			      enum popinjay_log_field key, uint64_t value)
+{
+	const struct popinjay_field field = {
+		.key = key, .value.unum = value
+	};
+
+	add_field(record, POPINJAY_FIELD_UINT, &field);
+}
+
+void popinjay_record_add_bool(struct popinjay_record *record,
+			      enum popinjay_log_field key, bool value)
+{
+	const struct popinjay_field field = {
+		.key = key, .value.yes = value
+	};
+
+	add_field(record, POPINJAY_FIELD_BOOL, &field);
+}
+
+void popinjay_record_add_time(struct popinjay_record *record,
+			      enum popinjay_log_field key,
 			      const struct timeval *value)
 {
-	add_field(record, key, POPINJAY_FIELD_TIME)->value.time = *value;
+	const struct popinjay_field field = {
+		.key = key, .value.time = *value
+	};
+
+	add_field(record, POPINJAY_FIELD_TIME, &field);
 }
 
 const struct popinjay_field *
@@ -197,6 +267,8 @@ popinjay_record_get_fields(const struct popinjay_record *record,
 {
 	return array_get(&record->fields, count_r);
 }
+
+/* --- JSON --- */
 
 void popinjay_record_to_json(const struct popinjay_record *record,
 			     string_t *dest)
@@ -210,7 +282,7 @@ void popinjay_record_to_json(const struct popinjay_record *record,
 			str_append_c(dest, ',');
 		first = FALSE;
 		str_append_c(dest, '"');
-		str_append(dest, field->key);
+		str_append(dest, popinjay_log_fields[field->key].name);
 		str_append(dest, "\":");
 		append_value(dest, field);
 	}
@@ -243,18 +315,6 @@ static bool str_is_bare(const char *str)
 		strcmp(str, "false") != 0 && strcmp(str, "null") != 0;
 }
 
-static bool field_is_null(const struct popinjay_field *field)
-{
-	switch (field->type) {
-	case POPINJAY_FIELD_STR:
-		return field->value.str == NULL;
-	case POPINJAY_FIELD_TIME:
-		return !time_is_valid(&field->value.time);
-	default:
-		return FALSE;
-	}
-}
-
 void popinjay_record_to_logfmt(const struct popinjay_record *record,
 			       string_t *dest)
 {
@@ -266,12 +326,12 @@ void popinjay_record_to_logfmt(const struct popinjay_record *record,
 			continue;
 		if (str_len(dest) > start)
 			str_append_c(dest, ' ');
-		str_append(dest, field->key);
+		str_append(dest, popinjay_log_fields[field->key].name);
 		str_append_c(dest, '=');
-		if (field->type == POPINJAY_FIELD_STR &&
+		if (field_type(field) == POPINJAY_FIELD_STR &&
 		    str_is_bare(field->value.str))
 			str_append(dest, field->value.str);
-		else if (field->type == POPINJAY_FIELD_TIME)
+		else if (field_type(field) == POPINJAY_FIELD_TIME)
 			append_time(dest, &field->value.time);
 		else
 			append_value(dest, field);

@@ -6,8 +6,7 @@
 
 #include <sys/time.h>
 
-/* An ordered list of named, typed values: a line of the access log, and the
-   fields of the event that goes with it. */
+/* A line of the access log, and the fields of the event that goes with it. */
 
 /* A string takes at most this many bytes in a line, quotes not counted; what
    is longer is cut between characters and U+2026 is added. Dovecot splits a
@@ -15,10 +14,11 @@
 #define POPINJAY_RECORD_STR_MAX_BYTES 512
 
 struct popinjay_field {
-	const char *key;
-	enum popinjay_field_type type;
+	enum popinjay_log_field key;
+	bool null;
+	/* of the type that popinjay_log_fields[key] has, if it is not null */
 	union {
-		/* As it was given: neither cut nor escaped. May be NULL. */
+		/* As it was given: neither cut nor escaped. */
 		const char *str;
 		uint64_t unum;
 		bool yes;
@@ -26,21 +26,30 @@ struct popinjay_field {
 	} value;
 };
 
-/* Returns an empty record, which lives as long as pool. */
-struct popinjay_record *popinjay_record_create(pool_t pool);
+/* Returns a record with the field "event", which lives as long as pool. */
+struct popinjay_record *
+popinjay_record_create(pool_t pool, enum popinjay_record_kind kind);
 
-/* Add a field at the end. key is a name of letters, digits and _ that the
-   record does not have yet. Neither key nor value is copied: both have to live
-   as long as the record is used. A NULL string is JSON's null. */
-void popinjay_record_add_str(struct popinjay_record *record, const char *key,
-			     const char *value);
-void popinjay_record_add_uint(struct popinjay_record *record, const char *key,
-			      uint64_t value);
-void popinjay_record_add_bool(struct popinjay_record *record, const char *key,
-			      bool value);
+/* Returns the name of its event. */
+const char *popinjay_record_event(const struct popinjay_record *record);
+
+/* Add a field at the end, which the record does not have yet. Strings are not
+   copied: they have to live as long as the record is used. A NULL string is
+   JSON's null. A field that records of this kind do not have, or with another
+   type, or null though it must not be, is left out with an error in Dovecot's
+   log. */
+void popinjay_record_add_null(struct popinjay_record *record,
+			      enum popinjay_log_field key);
+void popinjay_record_add_str(struct popinjay_record *record,
+			     enum popinjay_log_field key, const char *value);
+void popinjay_record_add_uint(struct popinjay_record *record,
+			      enum popinjay_log_field key, uint64_t value);
+void popinjay_record_add_bool(struct popinjay_record *record,
+			      enum popinjay_log_field key, bool value);
 /* The JSON is RFC 3339 in UTC with microseconds,
    "2024-02-29T23:59:59.000001Z"; null if the year is not 1970-9999. */
-void popinjay_record_add_time(struct popinjay_record *record, const char *key,
+void popinjay_record_add_time(struct popinjay_record *record,
+			      enum popinjay_log_field key,
 			      const struct timeval *value);
 
 /* Returns the fields in their order and their number in *count_r. Valid until

@@ -55,20 +55,27 @@ static void event_add_record(struct event *event,
 	fields = popinjay_record_get_fields(record, &count);
 	for (i = 0; i < count; i++) {
 		const struct popinjay_field *field = &fields[i];
+		const struct popinjay_log_field_info *info =
+			&popinjay_log_fields[field->key];
 
-		switch (field->type) {
+		if (field->null) {
+			/* also where the parent has a field of that name */
+			event_add_str(event, info->name, NULL);
+			continue;
+		}
+		switch (info->type) {
 		case POPINJAY_FIELD_STR:
-			event_add_str(event, field->key, field->value.str);
+			event_add_str(event, info->name, field->value.str);
 			break;
 		case POPINJAY_FIELD_UINT:
-			event_add_int(event, field->key, field->value.unum);
+			event_add_int(event, info->name, field->value.unum);
 			break;
 		case POPINJAY_FIELD_BOOL:
-			event_add_int(event, field->key,
+			event_add_int(event, info->name,
 				      field->value.yes ? 1 : 0);
 			break;
 		case POPINJAY_FIELD_TIME:
-			event_add_timeval(event, field->key,
+			event_add_timeval(event, info->name,
 					  &field->value.time);
 			break;
 		}
@@ -244,19 +251,15 @@ static void
 write_event(struct event *parent, const struct popinjay_record *record,
 	    const char *line)
 {
-	const struct popinjay_field *fields;
 	struct event *event;
-	unsigned int count;
 
-	fields = popinjay_record_get_fields(record, &count);
-	i_assert(count > 0 && strcmp(fields[0].key, "event") == 0);
-	event = record_event(parent, fields[0].value.str);
+	event = record_event(parent, popinjay_record_event(record));
 	event_add_record(event, record);
 	if (line != NULL)
 		e_info(event, "%s", line);
 	else {
 		/* for those who listen to events */
-		e_debug(event, "%s", fields[0].value.str);
+		e_debug(event, "%s", popinjay_record_event(record));
 	}
 	event_unref(&event);
 }

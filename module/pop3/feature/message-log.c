@@ -277,11 +277,11 @@ static void
 add_message(struct popinjay_session *session, struct popinjay_record *record,
 	    const struct message *message)
 {
-	popinjay_record_add_uint(record, "msn", message->msgnum + 1);
-	popinjay_record_add_uint(record, "uid", message->uid);
-	popinjay_record_add_str(record, "guid", message->guid);
-	popinjay_record_add_str(record, "uidl", message->uidl);
-	popinjay_record_add_uint(record, "size",
+	popinjay_record_add_uint(record, POPINJAY_LOG_MSN, message->msgnum + 1);
+	popinjay_record_add_uint(record, POPINJAY_LOG_UID, message->uid);
+	popinjay_record_add_str(record, POPINJAY_LOG_GUID, message->guid);
+	popinjay_record_add_str(record, POPINJAY_LOG_UIDL, message->uidl);
+	popinjay_record_add_uint(record, POPINJAY_LOG_SIZE,
 		session->client->message_sizes[message->msgnum]);
 }
 
@@ -290,23 +290,23 @@ add_headers(struct popinjay_session *session, struct popinjay_record *record,
 	    const struct message *message)
 {
 	if (session->puser->log.message_id) {
-		popinjay_record_add_str(record, "message_id",
+		popinjay_record_add_str(record, POPINJAY_LOG_MESSAGE_ID,
 					message->message_id);
 	}
 	if (session->puser->log.subject)
-		popinjay_record_add_str(record, "subject", message->subject);
+		popinjay_record_add_str(record, POPINJAY_LOG_SUBJECT,
+					message->subject);
 }
 
 static struct popinjay_record *
-message_record(struct popinjay_session *session, bool sinks,
-	       const char *action)
+message_record(struct popinjay_session *session,
+	       enum popinjay_record_kind kind, bool sinks, const char *action)
 {
 	struct popinjay_record *record;
 
-	record = popinjay_access_log_record(session,
-		POPINJAY_MESSAGE_FINISHED_EVENT, sinks);
+	record = popinjay_access_log_record(session, kind, sinks);
 	popinjay_access_log_add_credentials(session, record);
-	popinjay_record_add_str(record, "action", action);
+	popinjay_record_add_str(record, POPINJAY_LOG_ACTION, action);
 	return record;
 }
 
@@ -340,24 +340,26 @@ log_retrieved(struct popinjay_request *request,
 	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
 	struct popinjay_record *record;
 
-	record = message_record(session, sinks, whole ? "retr" : "top");
-	popinjay_record_add_bool(record, "complete", complete);
+	record = whole ?
+		message_record(session, POPINJAY_RECORD_RETR, sinks, "retr") :
+		message_record(session, POPINJAY_RECORD_TOP, sinks, "top");
+	popinjay_record_add_bool(record, POPINJAY_LOG_COMPLETE, complete);
 	if (!complete) {
-		popinjay_record_add_str(record, "cut_by",
+		popinjay_record_add_str(record, POPINJAY_LOG_CUT_BY,
 					cut_by(session, message));
 	}
 	add_message(session, record, message);
 	/* -ERR has nothing of the message */
-	popinjay_record_add_uint(record, "bytes",
+	popinjay_record_add_uint(record, POPINJAY_LOG_BYTES,
 		result->outcome == POPINJAY_OUTCOME_ERR ? 0 :
 		result->bytes_out);
 	if (!whole) {
 		/* more than what JSON's readers take for a number is as many
 		   as there are */
-		popinjay_record_add_uint(record, "lines",
-			I_MIN(request->top_lines, UINT32_MAX));
+		popinjay_record_add_uint(record, POPINJAY_LOG_LINES,
+					 I_MIN(request->top_lines, UINT32_MAX));
 	}
-	popinjay_record_add_uint(record, "duration_usecs",
+	popinjay_record_add_uint(record, POPINJAY_LOG_DURATION_USECS,
 				 result->duration_usecs);
 	add_headers(session, record, message);
 	popinjay_access_log_write(session, sinks, session->listeners.message,
@@ -367,16 +369,19 @@ log_retrieved(struct popinjay_request *request,
 static void log_action(struct popinjay_session *session, bool sinks,
 		       bool removed, const struct message *message)
 {
-	struct popinjay_record *record =
-		message_record(session, sinks, removed ? "expunge" : "dele");
+	struct popinjay_record *record = removed ?
+		message_record(session, POPINJAY_RECORD_EXPUNGE, sinks,
+			       "expunge") :
+		message_record(session, POPINJAY_RECORD_DELE, sinks, "dele");
 
 	if (popinjay_refetch_is_known(session)) {
-		popinjay_record_add_bool(record, "fetched", message->fetched);
+		popinjay_record_add_bool(record, POPINJAY_LOG_FETCHED,
+					 message->fetched);
 	} else {
-		popinjay_record_add_str(record, "fetched", NULL);
+		popinjay_record_add_null(record, POPINJAY_LOG_FETCHED);
 	}
 	if (removed) {
-		popinjay_record_add_bool(record, "certain",
+		popinjay_record_add_bool(record, POPINJAY_LOG_CERTAIN,
 					 message->removed_certainly);
 	}
 	add_message(session, record, message);

@@ -26,9 +26,6 @@
 #define DETAIL_RECORDS_MAX 10000
 #define DETAIL_RECORDS_PER_MESSAGE 10
 
-#define SESSION_FINISHED_EVENT "popinjay_session_finished"
-#define COMMAND_FINISHED_EVENT "popinjay_command_finished"
-
 static MODULE_CONTEXT_DEFINE_INIT(access_log_storage_module,
 				  &mail_storage_module_register);
 
@@ -50,12 +47,23 @@ static const char *const outcomes[] = {
 	[POPINJAY_OUTCOME_CUT] = "cut"
 };
 
-static const char *const counted_fields[POPINJAY_COUNTED_COUNT][2] = {
-	[POPINJAY_COUNTED_RETR] = { "retr_count", "retr_bytes" },
-	[POPINJAY_COUNTED_TOP] = { "top_count", "top_bytes" },
-	[POPINJAY_COUNTED_LIST] = { "list_count", "list_bytes" },
-	[POPINJAY_COUNTED_UIDL] = { "uidl_count", "uidl_bytes" },
-	[POPINJAY_COUNTED_DELE] = { "dele_count", "dele_bytes" }
+static const enum popinjay_log_field
+counted_fields[POPINJAY_COUNTED_COUNT][2] = {
+	[POPINJAY_COUNTED_RETR] = {
+		POPINJAY_LOG_RETR_COUNT, POPINJAY_LOG_RETR_BYTES
+	},
+	[POPINJAY_COUNTED_TOP] = {
+		POPINJAY_LOG_TOP_COUNT, POPINJAY_LOG_TOP_BYTES
+	},
+	[POPINJAY_COUNTED_LIST] = {
+		POPINJAY_LOG_LIST_COUNT, POPINJAY_LOG_LIST_BYTES
+	},
+	[POPINJAY_COUNTED_UIDL] = {
+		POPINJAY_LOG_UIDL_COUNT, POPINJAY_LOG_UIDL_BYTES
+	},
+	[POPINJAY_COUNTED_DELE] = {
+		POPINJAY_LOG_DELE_COUNT, POPINJAY_LOG_DELE_BYTES
+	}
 };
 
 struct popinjay_log_identity {
@@ -71,12 +79,11 @@ void popinjay_access_log_find_listeners(struct popinjay_session *session)
 		return;
 	session->listeners.known = TRUE;
 	session->listeners.session =
-		popinjay_log_has_listener(event, SESSION_FINISHED_EVENT);
+		popinjay_log_has_listener(event, POPINJAY_LOG_SESSION_FINISHED);
 	session->listeners.message =
-		popinjay_log_has_listener(event,
-					  POPINJAY_MESSAGE_FINISHED_EVENT);
+		popinjay_log_has_listener(event, POPINJAY_LOG_MESSAGE_FINISHED);
 	session->listeners.command =
-		popinjay_log_has_listener(event, COMMAND_FINISHED_EVENT);
+		popinjay_log_has_listener(event, POPINJAY_LOG_COMMAND_FINISHED);
 }
 
 /* Hashes, addresses as text: made once, for there may be many records. */
@@ -105,8 +112,8 @@ get_identity(struct popinjay_session *session)
 }
 
 struct popinjay_record *
-popinjay_access_log_record(struct popinjay_session *session, const char *event,
-			   bool sinks)
+popinjay_access_log_record(struct popinjay_session *session,
+			   enum popinjay_record_kind kind, bool sinks)
 {
 	const struct popinjay_log_identity *identity = get_identity(session);
 	struct popinjay_record *record;
@@ -114,16 +121,17 @@ popinjay_access_log_record(struct popinjay_session *session, const char *event,
 
 	/* many commands may have run since the ioloop looked at the clock */
 	i_gettimeofday(&now);
-	record = popinjay_record_create(pool_datastack_create());
-	popinjay_record_add_str(record, "event", event);
-	popinjay_record_add_time(record, "time", &now);
-	popinjay_record_add_str(record, "session", identity->session);
+	record = popinjay_record_create(pool_datastack_create(), kind);
+	popinjay_record_add_time(record, POPINJAY_LOG_TIME, &now);
+	popinjay_record_add_str(record, POPINJAY_LOG_SESSION_ID,
+				identity->session);
 	if (sinks) {
-		popinjay_record_add_uint(record, "record",
+		popinjay_record_add_uint(record, POPINJAY_LOG_RECORD,
 					 ++session->stats.records);
 	}
-	popinjay_record_add_str(record, "user", identity->user);
-	popinjay_record_add_str(record, "remote_ip", identity->remote_ip);
+	popinjay_record_add_str(record, POPINJAY_LOG_USER, identity->user);
+	popinjay_record_add_str(record, POPINJAY_LOG_REMOTE_IP,
+				identity->remote_ip);
 	return record;
 }
 
@@ -152,11 +160,12 @@ void popinjay_access_log_add_credentials(struct popinjay_session *session,
 {
 	const struct popinjay_log_identity *identity = get_identity(session);
 
-	popinjay_record_add_str(record, "mechanism", identity->mechanism);
+	popinjay_record_add_str(record, POPINJAY_LOG_MECHANISM,
+				identity->mechanism);
 	if (identity->secret_id != NULL) {
-		popinjay_record_add_str(record, "secret_id",
+		popinjay_record_add_str(record, POPINJAY_LOG_SECRET_ID,
 					identity->secret_id);
-		popinjay_record_add_str(record, "secret_label",
+		popinjay_record_add_str(record, POPINJAY_LOG_SECRET_LABEL,
 					identity->secret_label);
 	}
 }
@@ -172,7 +181,7 @@ void popinjay_access_log_write(struct popinjay_session *session, bool sinks,
 /* --- sessions --- */
 
 static void
-add_fingerprint(struct popinjay_record *record, const char *key,
+add_fingerprint(struct popinjay_record *record, enum popinjay_log_field key,
 		const struct popinjay_session *session, uint64_t fingerprint)
 {
 	popinjay_record_add_str(record, key,
@@ -180,72 +189,93 @@ add_fingerprint(struct popinjay_record *record, const char *key,
 		t_strdup_printf("%016"PRIx64, fingerprint));
 }
 
-static struct popinjay_record *session_record(struct popinjay_session *session)
+static void add_connection(struct popinjay_session *session,
+			   struct popinjay_record *record)
 {
-	const struct client *client = session->client;
-	const struct mail_user *user = client->user;
-	const struct popinjay_session_stats *stats = &session->stats;
-	struct popinjay_record *record;
+	const struct mail_user *user = session->client->user;
 	const char *local_ip = NULL;
-	unsigned int i;
 
-	record = popinjay_access_log_record(session, SESSION_FINISHED_EVENT,
-					    session->puser->log.session);
 	if (session->puser->log.ip == POPINJAY_ANONYMIZE_NOT) {
-		popinjay_record_add_uint(record, "remote_port",
+		popinjay_record_add_uint(record, POPINJAY_LOG_REMOTE_PORT,
 					 user->conn.remote_port);
 	} else {
-		popinjay_record_add_str(record, "remote_port", NULL);
+		popinjay_record_add_null(record, POPINJAY_LOG_REMOTE_PORT);
 	}
 	if (user->conn.local_ip != NULL && user->conn.local_ip->family != 0)
 		local_ip = net_ip2addr(user->conn.local_ip);
-	popinjay_record_add_str(record, "local_ip", local_ip);
-	popinjay_record_add_uint(record, "local_port", user->conn.local_port);
-	popinjay_record_add_bool(record, "tls",
+	popinjay_record_add_str(record, POPINJAY_LOG_LOCAL_IP, local_ip);
+	popinjay_record_add_uint(record, POPINJAY_LOG_LOCAL_PORT,
+				 user->conn.local_port);
+	popinjay_record_add_bool(record, POPINJAY_LOG_TLS,
 				 popinjay_client_is_tls(session->client));
-	popinjay_access_log_add_credentials(session, record);
-	popinjay_record_add_uint(record, "messages", client->messages_count);
-	popinjay_record_add_uint(record, "message_bytes", client->total_size);
+}
+
+/* What the session did with messages. */
+static void add_counts(struct popinjay_session *session,
+		       struct popinjay_record *record)
+{
+	const struct client *client = session->client;
+	const struct popinjay_session_stats *stats = &session->stats;
+	unsigned int i;
+
+	popinjay_record_add_uint(record, POPINJAY_LOG_MESSAGES,
+				 client->messages_count);
+	popinjay_record_add_uint(record, POPINJAY_LOG_MESSAGE_BYTES,
+				 client->total_size);
 	for (i = 0; i < POPINJAY_COUNTED_COUNT; i++) {
 		popinjay_record_add_uint(record, counted_fields[i][0],
 					 stats->counted[i].count);
 		popinjay_record_add_uint(record, counted_fields[i][1],
 					 stats->counted[i].bytes);
 	}
-	popinjay_record_add_uint(record, "expunged_count",
+	popinjay_record_add_uint(record, POPINJAY_LOG_EXPUNGED_COUNT,
 				 stats->expunged_count);
-	popinjay_record_add_uint(record, "expunged_bytes",
+	popinjay_record_add_uint(record, POPINJAY_LOG_EXPUNGED_BYTES,
 				 stats->expunged_bytes);
 	if (popinjay_refetch_is_known(session)) {
-		popinjay_record_add_uint(record, "refetch_count",
+		popinjay_record_add_uint(record, POPINJAY_LOG_REFETCH_COUNT,
 					 stats->refetch_count);
-		popinjay_record_add_uint(record, "refetch_bytes",
+		popinjay_record_add_uint(record, POPINJAY_LOG_REFETCH_BYTES,
 					 stats->refetch_bytes);
 	} else {
-		popinjay_record_add_str(record, "refetch_count", NULL);
-		popinjay_record_add_str(record, "refetch_bytes", NULL);
+		popinjay_record_add_null(record, POPINJAY_LOG_REFETCH_COUNT);
+		popinjay_record_add_null(record, POPINJAY_LOG_REFETCH_BYTES);
 	}
-	add_fingerprint(record, "uidl_fingerprint", session,
+	add_fingerprint(record, POPINJAY_LOG_UIDL_FINGERPRINT, session,
 			stats->uidl_fingerprint);
-	add_fingerprint(record, "uidl_fingerprint_left", session,
+	add_fingerprint(record, POPINJAY_LOG_UIDL_FINGERPRINT_LEFT, session,
 			stats->uidl_fingerprint_left);
-	popinjay_record_add_uint(record, "bytes_in",
+}
+
+static struct popinjay_record *session_record(struct popinjay_session *session)
+{
+	const struct popinjay_session_stats *stats = &session->stats;
+	struct popinjay_record *record;
+
+	record = popinjay_access_log_record(session, POPINJAY_RECORD_SESSION,
+					    session->puser->log.session);
+	add_connection(session, record);
+	popinjay_access_log_add_credentials(session, record);
+	add_counts(session, record);
+	popinjay_record_add_uint(record, POPINJAY_LOG_BYTES_IN,
 				 popinjay_client_bytes_in(session->client));
-	popinjay_record_add_uint(record, "bytes_out",
+	popinjay_record_add_uint(record, POPINJAY_LOG_BYTES_OUT,
 				 session->refused_output != NULL ?
 				 session->refusal_bytes :
-				 client->output->offset);
-	popinjay_record_add_uint(record, "commands", stats->commands);
-	popinjay_record_add_uint(record, "errors", stats->errors);
-	popinjay_record_add_uint(record, "unreadable_count",
+				 session->client->output->offset);
+	popinjay_record_add_uint(record, POPINJAY_LOG_COMMANDS,
+				 stats->commands);
+	popinjay_record_add_uint(record, POPINJAY_LOG_ERRORS, stats->errors);
+	popinjay_record_add_uint(record, POPINJAY_LOG_UNREADABLE_COUNT,
 				 stats->unreadable_count);
 	if (stats->skipped_records > 0) {
-		popinjay_record_add_uint(record, "skipped_records",
+		popinjay_record_add_uint(record, POPINJAY_LOG_SKIPPED_RECORDS,
 					 stats->skipped_records);
 	}
-	popinjay_record_add_uint(record, "duration_usecs",
+	popinjay_record_add_uint(record, POPINJAY_LOG_DURATION_USECS,
 				 popinjay_clock_usecs() - stats->start_usecs);
-	popinjay_record_add_str(record, "end", session_ends[session->end]);
+	popinjay_record_add_str(record, POPINJAY_LOG_END,
+				session_ends[session->end]);
 	return record;
 }
 
@@ -285,17 +315,20 @@ access_log_command(struct popinjay_request *request,
 	struct popinjay_record *record;
 	bool safe = args_are_safe(request);
 
-	record = popinjay_access_log_record(session, COMMAND_FINISHED_EVENT,
+	record = popinjay_access_log_record(session, POPINJAY_RECORD_COMMAND,
 					    sinks);
 	popinjay_access_log_add_credentials(session, record);
-	popinjay_record_add_str(record, "name",
-				safe || request->command != NULL ?
-				request->name : NULL);
-	popinjay_record_add_str(record, "args", safe ? request->args : NULL);
-	popinjay_record_add_str(record, "outcome", outcomes[result->outcome]);
-	popinjay_record_add_uint(record, "bytes_in", result->bytes_in);
-	popinjay_record_add_uint(record, "bytes_out", result->bytes_out);
-	popinjay_record_add_uint(record, "duration_usecs",
+	popinjay_record_add_str(record, POPINJAY_LOG_NAME,
+		safe || request->command != NULL ? request->name : NULL);
+	popinjay_record_add_str(record, POPINJAY_LOG_ARGS,
+				safe ? request->args : NULL);
+	popinjay_record_add_str(record, POPINJAY_LOG_OUTCOME,
+				outcomes[result->outcome]);
+	popinjay_record_add_uint(record, POPINJAY_LOG_BYTES_IN,
+				 result->bytes_in);
+	popinjay_record_add_uint(record, POPINJAY_LOG_BYTES_OUT,
+				 result->bytes_out);
+	popinjay_record_add_uint(record, POPINJAY_LOG_DURATION_USECS,
 				 result->duration_usecs);
 	popinjay_access_log_write(session, sinks, session->listeners.command,
 				  record);

@@ -2,7 +2,7 @@
 #ifndef POPINJAY_SESSION_LOG_H
 #define POPINJAY_SESSION_LOG_H
 
-#define POPINJAY_MESSAGE_FINISHED_EVENT "popinjay_message_finished"
+#include "log-fields.h"
 
 struct mailbox;
 struct popinjay_hook;
@@ -12,12 +12,12 @@ struct popinjay_session;
 /* Look up who listens to the session's events. */
 void popinjay_access_log_find_listeners(struct popinjay_session *session);
 
-/* Returns a new record of the session, in the data stack, with what each of
-   them begins with. The name of its event is event; sinks says that it is to
-   be written, and so has a number. */
+/* Returns a new record of the session, in the data stack, with the fields that
+   every record begins with. sinks says that it is to be written, and so has a
+   number. */
 struct popinjay_record *
-popinjay_access_log_record(struct popinjay_session *session, const char *event,
-			   bool sinks);
+popinjay_access_log_record(struct popinjay_session *session,
+			   enum popinjay_record_kind kind, bool sinks);
 /* Returns TRUE if one more record may be made of what the client does with
    messages, before QUIT removes them, or of a command: there is a bound, and
    what is beyond is counted. */
