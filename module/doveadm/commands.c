@@ -26,27 +26,35 @@
 	DOVEADM_CMD_PARAMS_START params DOVEADM_CMD_PARAMS_END \
 }
 /* It runs for each user, perhaps in a doveadm server. */
-#define MAIL_COMMAND(command, alloc, command_usage, params) { \
-	.name = "popinjay " command, \
-	.mail_cmd = alloc, \
+#define MAIL_COMMAND(group, command, command_usage, params) { \
+	.name = "popinjay " #group " " #command, \
+	.mail_cmd = group##_##command##_alloc, \
 	.usage = DOVEADM_CMD_MAIL_USAGE_PREFIX command_usage, \
 	DOVEADM_CMD_PARAMS_START DOVEADM_CMD_MAIL_COMMON params \
 	DOVEADM_CMD_PARAMS_END \
 }
 
 /* Dovecot's allocator of a command has no argument. */
-#define UIDL_ALLOC(command) \
-static struct doveadm_mail_cmd_context *uidl_##command##_alloc(void) \
+#define ALLOC(group, command) \
+static struct doveadm_mail_cmd_context *group##_##command##_alloc(void) \
 { \
-	return uidl_cmd_alloc(&uidl_cmd_##command); \
+	return group##_cmd_alloc(&group##_cmd_##command); \
 }
-UIDL_ALLOC(list)
-UIDL_ALLOC(freeze)
-UIDL_ALLOC(export)
-UIDL_ALLOC(import)
-UIDL_ALLOC(diff)
-UIDL_ALLOC(check)
-UIDL_ALLOC(accept)
+ALLOC(secret, add)
+ALLOC(secret, import)
+ALLOC(secret, list)
+ALLOC(secret, rekey)
+ALLOC(secret, revoke)
+ALLOC(secret, set)
+ALLOC(secret, show)
+ALLOC(secret, verify)
+ALLOC(uidl, list)
+ALLOC(uidl, freeze)
+ALLOC(uidl, export)
+ALLOC(uidl, import)
+ALLOC(uidl, diff)
+ALLOC(uidl, check)
+ALLOC(uidl, accept)
 
 #define LIMITS_USAGE \
 	"[-l <label>] [-m <mechanisms>] [-n <networks>] [-s <services>] " \
@@ -87,33 +95,22 @@ static struct doveadm_cmd_ver2 commands[] = {
 		STR('p', "poll-secs") STR('H', "html")
 		ARGUMENT("file", CMD_PARAM_ARRAY)),
 
-	MAIL_COMMAND("secret add", popinjay_secret_cmd_add_alloc,
-		LIMITS_USAGE,
+	MAIL_COMMAND(secret, add, LIMITS_USAGE, LIMITS_PARAMS),
+	MAIL_COMMAND(secret, import, LIMITS_USAGE " < <passwd-file>",
 		LIMITS_PARAMS),
-	MAIL_COMMAND("secret import", popinjay_secret_cmd_import_alloc,
-		LIMITS_USAGE " < <passwd-file>",
-		LIMITS_PARAMS),
-	MAIL_COMMAND("secret list", popinjay_secret_cmd_list_alloc,
-		"", NO_PARAMS),
-	MAIL_COMMAND("secret rekey", popinjay_secret_cmd_rekey_alloc,
-		"", NO_PARAMS),
-	MAIL_COMMAND("secret revoke", popinjay_secret_cmd_revoke_alloc,
-		"--all|<id or label>",
+	MAIL_COMMAND(secret, list, "", NO_PARAMS),
+	MAIL_COMMAND(secret, rekey, "", NO_PARAMS),
+	MAIL_COMMAND(secret, revoke, "--all|<id or label>",
 		FLAG('a', "all") SECRET_ARGUMENT),
-	MAIL_COMMAND("secret set", popinjay_secret_cmd_set_alloc,
-		LIMITS_USAGE " <id or label>",
+	MAIL_COMMAND(secret, set, LIMITS_USAGE " <id or label>",
 		LIMITS_PARAMS SECRET_ARGUMENT),
-	MAIL_COMMAND("secret show", popinjay_secret_cmd_show_alloc,
-		"<id or label>",
-		SECRET_ARGUMENT),
-	MAIL_COMMAND("secret verify", popinjay_secret_cmd_verify_alloc,
-		"", NO_PARAMS),
+	MAIL_COMMAND(secret, show, "<id or label>", SECRET_ARGUMENT),
+	MAIL_COMMAND(secret, verify, "", NO_PARAMS),
 
-	MAIL_COMMAND("uidl accept", uidl_accept_alloc, "", NO_PARAMS),
-	MAIL_COMMAND("uidl check", uidl_check_alloc,
-		"[-r] [-k]",
+	MAIL_COMMAND(uidl, accept, "", NO_PARAMS),
+	MAIL_COMMAND(uidl, check, "[-r] [-k]",
 		FLAG('r', "repair") FLAG('k', "stock")),
-	MAIL_COMMAND("uidl diff", uidl_diff_alloc,
+	MAIL_COMMAND(uidl, diff,
 		"[-f <format>] [-p <policy>] [-s <sources>] [-x yes|no] "
 		"[-o <old format>] [-t <old until>] [-y yes|no] [-w] [-W] "
 		"[-l <location>] [-k]",
@@ -122,15 +119,14 @@ static struct doveadm_cmd_ver2 commands[] = {
 		STR('t', "old-until") STR('y', "strict")
 		FLAG('w', "without-saved") FLAG('W', "without-stored")
 		STR('l', "location") FLAG('k', "stock")),
-	MAIL_COMMAND("uidl export", uidl_export_alloc,
-		"[-f <source> " SOURCE_USAGE "]",
+	MAIL_COMMAND(uidl, export, "[-f <source> " SOURCE_USAGE "]",
 		SOURCE_PARAMS),
-	MAIL_COMMAND("uidl freeze", uidl_freeze_alloc, "", NO_PARAMS),
-	MAIL_COMMAND("uidl import", uidl_import_alloc,
+	MAIL_COMMAND(uidl, freeze, "", NO_PARAMS),
+	MAIL_COMMAND(uidl, import,
 		"[-n] [-r] {-f <source> " SOURCE_USAGE "| < <list>}",
 		SOURCE_PARAMS FLAG('n', "dry-run") FLAG('r', "replace")
 		ARGUMENT("file", CMD_PARAM_ISTREAM)),
-	MAIL_COMMAND("uidl list", uidl_list_alloc, "", NO_PARAMS)
+	MAIL_COMMAND(uidl, list, "", NO_PARAMS)
 };
 
 /* "doveadm popinjay log" and the like tell what stands behind them. doveadm

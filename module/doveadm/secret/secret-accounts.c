@@ -122,12 +122,8 @@ get_next_user(struct doveadm_mail_cmd_context *ctx, const char **username_r)
 
 void secret_cmd_accounts_alloc(struct secret_cmd *cmd)
 {
-	cmd->ctx.v.get_next_user = get_next_user;
-}
-
-void secret_cmd_accounts_needed(struct secret_cmd *cmd)
-{
-	cmd->ctx.v.get_next_user = NULL;
+	if (!cmd->v->needs_account)
+		cmd->ctx.v.get_next_user = get_next_user;
 }
 
 void secret_cmd_accounts_init(struct secret_cmd *cmd)
@@ -135,8 +131,8 @@ void secret_cmd_accounts_init(struct secret_cmd *cmd)
 	struct doveadm_mail_cmd_context *ctx = &cmd->ctx;
 
 	cmd->userdb = ctx->storage_service;
-	if (ctx->v.get_next_user == get_next_user &&
-	    ctx->iterate_single_user && is_local(ctx) &&
+	if (!cmd->v->needs_account && ctx->iterate_single_user &&
+	    is_local(ctx) &&
 	    (ctx->service_flags & MAIL_STORAGE_SERVICE_FLAG_USERDB_LOOKUP) != 0)
 		choose_service(cmd, ctx->cctx->username);
 }

@@ -139,7 +139,7 @@ static void warn_once(struct secret_cmd *cmd)
 	} T_END;
 }
 
-static int cmd_add_user(struct secret_cmd *cmd)
+static int add_run(struct secret_cmd *cmd)
 {
 	const char *text = popinjay_secret_text_generate();
 	struct popinjay_secret secret;
@@ -160,22 +160,20 @@ static int cmd_add_user(struct secret_cmd *cmd)
 	return 0;
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void)
-{
-	static const char *const names[] = {
-		"id", "label", "secret", "services", NULL
-	};
+static const char *const add_headers[] = {
+	"id", "label", "secret", "services", NULL
+};
 
-	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_add_user, TRUE, FALSE, names);
-
-	secret_cmd_accounts_needed(cmd);
-	return &cmd->ctx;
-}
+const struct secret_cmd_vfuncs secret_cmd_add = {
+	.headers = add_headers,
+	.writes = TRUE,
+	.needs_account = TRUE,
+	.run = add_run
+};
 
 /* --- set --- */
 
-static int cmd_set_user(struct secret_cmd *cmd)
+static int set_run(struct secret_cmd *cmd)
 {
 	struct popinjay_secret *secret = secret_cmd_find(cmd);
 	const char *text, *error;
@@ -192,10 +190,11 @@ static int cmd_set_user(struct secret_cmd *cmd)
 	return secret_cmd_save(cmd);
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_set_alloc(void)
-{
-	return &secret_cmd_alloc(cmd_set_user, TRUE, TRUE, NULL)->ctx;
-}
+const struct secret_cmd_vfuncs secret_cmd_set = {
+	.writes = TRUE,
+	.wants_secret = TRUE,
+	.run = set_run
+};
 
 /* --- revoke --- */
 
@@ -233,7 +232,7 @@ static int revoke_all(struct secret_cmd *cmd)
 	return ret;
 }
 
-static int cmd_revoke_user(struct secret_cmd *cmd)
+static int revoke_run(struct secret_cmd *cmd)
 {
 	struct popinjay_secret *secret;
 	const char *id;
@@ -249,22 +248,20 @@ static int cmd_revoke_user(struct secret_cmd *cmd)
 	return secret_cmd_save(cmd) < 0 ? -1 : forget_used(cmd, id);
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void)
-{
-	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_revoke_user, TRUE, TRUE, NULL);
-
-	/* the others are written back as they were */
-	cmd->opens_none = TRUE;
-	return &cmd->ctx;
-}
+/* The others are written back as they were. */
+const struct secret_cmd_vfuncs secret_cmd_revoke = {
+	.writes = TRUE,
+	.wants_secret = TRUE,
+	.opens_none = TRUE,
+	.run = revoke_run
+};
 
 /* --- rekey --- */
 
 /* A user's secrets are written once, when all of them are sealed anew. So a
    rekey that was stopped left each user with the old key or with the new one,
    and goes on where it was when it is run again. */
-static int cmd_rekey_user(struct secret_cmd *cmd)
+static int rekey_run(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret_key *key =
 		popinjay_secret_keys_current(cmd->keys);
@@ -296,12 +293,13 @@ static int cmd_rekey_user(struct secret_cmd *cmd)
 	return 0;
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_rekey_alloc(void)
-{
-	static const char *const names[] = { "moved", "secrets", NULL };
+static const char *const rekey_headers[] = { "moved", "secrets", NULL };
 
-	return &secret_cmd_alloc(cmd_rekey_user, TRUE, FALSE, names)->ctx;
-}
+const struct secret_cmd_vfuncs secret_cmd_rekey = {
+	.headers = rekey_headers,
+	.writes = TRUE,
+	.run = rekey_run
+};
 
 /* --- import --- */
 
@@ -366,7 +364,7 @@ static int read_passwords(struct secret_cmd *cmd)
 	return 0;
 }
 
-static int cmd_import_user(struct secret_cmd *cmd)
+static int import_run(struct secret_cmd *cmd)
 {
 	const char *password, *label;
 	struct popinjay_secret secret;
@@ -400,15 +398,14 @@ static int cmd_import_user(struct secret_cmd *cmd)
 	return 0;
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void)
-{
-	static const char *const names[] = {
-		"id", "label", "services", NULL
-	};
-	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_import_user, TRUE, FALSE, names);
+static const char *const import_headers[] = {
+	"id", "label", "services", NULL
+};
 
-	cmd->input = TRUE;
-	secret_cmd_accounts_needed(cmd);
-	return &cmd->ctx;
-}
+const struct secret_cmd_vfuncs secret_cmd_import = {
+	.headers = import_headers,
+	.writes = TRUE,
+	.input = TRUE,
+	.needs_account = TRUE,
+	.run = import_run
+};

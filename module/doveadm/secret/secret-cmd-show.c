@@ -72,7 +72,7 @@ static void print_limits(const struct popinjay_secret *secret)
 
 /* --- list --- */
 
-static int cmd_list_user(struct secret_cmd *cmd)
+static int list_run(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret *secret;
 	const char *const *used, *text;
@@ -95,24 +95,21 @@ static int cmd_list_user(struct secret_cmd *cmd)
 	return ret;
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void)
-{
-	static const char *const names[] = {
-		"id", "label", "created", "expires", "mechanisms",
-		"services", "networks", "tls", "read_only", "last_used",
-		"account", NULL
-	};
+static const char *const list_headers[] = {
+	"id", "label", "created", "expires", "mechanisms",
+	"services", "networks", "tls", "read_only", "last_used",
+	"account", NULL
+};
 
-	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_list_user, FALSE, FALSE, names);
-
-	cmd->opens_none = TRUE;
-	return &cmd->ctx;
-}
+const struct secret_cmd_vfuncs secret_cmd_list = {
+	.headers = list_headers,
+	.opens_none = TRUE,
+	.run = list_run
+};
 
 /* --- show --- */
 
-static int cmd_show_user(struct secret_cmd *cmd)
+static int show_run(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret *secret = secret_cmd_find(cmd);
 	const char *const *used, *text;
@@ -134,24 +131,22 @@ static int cmd_show_user(struct secret_cmd *cmd)
 	return secret_cmd_open(cmd, secret, &text);
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void)
-{
-	static const char *const names[] = {
-		"id", "label", "origin", "created", "expires", "mechanisms",
-		"services", "networks", "tls", "read_only", "key",
-		"last_used", "last_ip", "last_mechanism", "account", NULL
-	};
+static const char *const show_headers[] = {
+	"id", "label", "origin", "created", "expires", "mechanisms",
+	"services", "networks", "tls", "read_only", "key",
+	"last_used", "last_ip", "last_mechanism", "account", NULL
+};
 
-	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_show_user, FALSE, TRUE, names);
-
-	cmd->opens_none = TRUE;
-	return &cmd->ctx;
-}
+const struct secret_cmd_vfuncs secret_cmd_show = {
+	.headers = show_headers,
+	.wants_secret = TRUE,
+	.opens_none = TRUE,
+	.run = show_run
+};
 
 /* --- verify --- */
 
-static int cmd_verify_user(struct secret_cmd *cmd)
+static int verify_run(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret *secret;
 	const char *opened, *error;
@@ -186,12 +181,10 @@ static int cmd_verify_user(struct secret_cmd *cmd)
 	return -1;
 }
 
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_verify_alloc(void)
-{
-	static const char *const names[] = { "id", "label", NULL };
-	struct secret_cmd *cmd =
-		secret_cmd_alloc(cmd_verify_user, FALSE, FALSE, names);
+static const char *const verify_headers[] = { "id", "label", NULL };
 
-	cmd->input = TRUE;
-	return &cmd->ctx;
-}
+const struct secret_cmd_vfuncs secret_cmd_verify = {
+	.headers = verify_headers,
+	.input = TRUE,
+	.run = verify_run
+};

@@ -211,7 +211,7 @@ int secret_cmd_open_store(struct secret_cmd *cmd)
 		secret_cmd_fail(cmd, EX_CONFIG, "%s", error);
 		return -1;
 	}
-	if (cmd->writes)
+	if (cmd->v->writes)
 		cmd->turn = secret_turn_init(cmd->store, cmd->config.key_file);
 	return 0;
 }
@@ -268,7 +268,7 @@ static int cmd_load(struct secret_cmd *cmd)
 				"%s", error);
 		return -1;
 	}
-	if (cmd->opens_none)
+	if (cmd->v->opens_none)
 		return 0;
 	array_foreach(&cmd->secrets, secret) {
 		if (secret_cmd_open(cmd, secret, &text) < 0)
@@ -351,7 +351,7 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 	int ret;
 
-	if (cmd->wants_secret && !cmd->all && cmd->secret == NULL) {
+	if (cmd->v->wants_secret && !cmd->all && cmd->secret == NULL) {
 		secret_cmd_fail(cmd, EX_USAGE,
 				"Give the id or the label of one secret");
 		return -1;
@@ -368,7 +368,7 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	}
 	cmd->user = user->username;
 	ret = secret_cmd_open_store(cmd);
-	if (ret == 0 && cmd->writes)
+	if (ret == 0 && cmd->v->writes)
 		ret = cmd_take_turn(cmd);
 	if (ret == 0)
 		ret = cmd_load(cmd);
@@ -376,7 +376,7 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	    array_count(&cmd->secrets) == 0)
 		ret = nobody(cmd);
 	else if (ret == 0)
-		ret = cmd->user_func(cmd);
+		ret = cmd->v->run(cmd);
 	if (cmd->turn != NULL)
 		secret_turn_pass(cmd->turn);
 	cmd->user = NULL;
@@ -402,7 +402,7 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 	get_params(cmd);
 	secret_cmd_accounts_init(cmd);
 	popinjay_rows_begin(&cmd->output);
-	if (cmd->input && popinjay_input_get(ctx, &error) < 0) {
+	if (cmd->v->input && popinjay_input_get(ctx, &error) < 0) {
 		secret_cmd_fail(cmd, EX_USAGE, "%s", error);
 		popinjay_no_users(ctx);
 	}
@@ -424,9 +424,8 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 	event_unref(&cmd->event);
 }
 
-struct secret_cmd *
-secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
-		 bool wants_secret, const char *const *headers)
+struct doveadm_mail_cmd_context *
+secret_cmd_alloc(const struct secret_cmd_vfuncs *v)
 {
 	struct secret_cmd *cmd = doveadm_mail_cmd_alloc(struct secret_cmd);
 
@@ -435,13 +434,11 @@ secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
 	cmd->ctx.v.init = cmd_init_params;
 	cmd->ctx.v.run = cmd_run;
 	cmd->ctx.v.deinit = cmd_deinit;
+	cmd->v = v;
 	secret_cmd_accounts_alloc(cmd);
-	cmd->user_func = user_func;
-	cmd->writes = writes;
-	cmd->wants_secret = wants_secret;
-	if (headers != NULL) {
-		popinjay_rows_init(&cmd->output, &cmd->ctx, headers,
+	if (v->headers != NULL) {
+		popinjay_rows_init(&cmd->output, &cmd->ctx, v->headers,
 				   DOVEADM_PRINT_TYPE_TABLE);
 	}
-	return cmd;
+	return &cmd->ctx;
 }

@@ -16,9 +16,32 @@ enum secret_account {
 	SECRET_ACCOUNT_GONE
 };
 
+struct secret_cmd;
+
+/* What differs between the commands of "doveadm popinjay secret". */
+struct secret_cmd_vfuncs {
+	/* what it prints of a secret or a user; ends with NULL. NULL if it
+	   prints nothing. */
+	const char *const *headers;
+	/* it changes the store, so nobody else may do so meanwhile */
+	bool writes;
+	/* it takes a file from standard input */
+	bool input;
+	/* it is about the one secret that is named */
+	bool wants_secret;
+	/* it does without the keys of the secrets, which may be lost */
+	bool opens_none;
+	/* it makes secrets: the userdb must know the user */
+	bool needs_account;
+
+	/* Do it for cmd->user. Returns 0, or -1 after secret_cmd_fail(). */
+	int (*run)(struct secret_cmd *cmd);
+};
+
 /* Any command of "doveadm popinjay secret". */
 struct secret_cmd {
 	struct doveadm_mail_cmd_context ctx;
+	const struct secret_cmd_vfuncs *v;
 
 	/* options as they were given, or NULL */
 	const char *label, *mechs, *nets, *services, *expires, *tls,
@@ -51,19 +74,8 @@ struct secret_cmd {
 	const char *user;
 	ARRAY_TYPE(popinjay_secret) secrets;
 
-	/* what this command does for a user. Returns 0, or -1 after
-	   secret_cmd_fail(). */
-	int (*user_func)(struct secret_cmd *cmd);
-	/* it writes, so nobody else may do so meanwhile */
-	bool writes;
-	/* what it prints, if anything; with -A doveadm prints the user, too */
+	/* with -A doveadm prints the user, too */
 	struct popinjay_rows output;
-	/* it takes a file from stdin */
-	bool input;
-	/* it is about the one secret that is named */
-	bool wants_secret;
-	/* it does without the keys of the secrets, which may be lost */
-	bool opens_none;
 	/* who else gets at the store was looked at */
 	bool warned;
 
@@ -73,10 +85,9 @@ struct secret_cmd {
 	const char *text;
 };
 
-/* Allocate a command. headers are the titles of what it prints, or NULL. */
-struct secret_cmd *
-secret_cmd_alloc(int (*user_func)(struct secret_cmd *cmd), bool writes,
-		 bool wants_secret, const char *const *headers);
+/* Allocate a command. */
+struct doveadm_mail_cmd_context *
+secret_cmd_alloc(const struct secret_cmd_vfuncs *v);
 
 /* Read the configuration and open the store, unless that is done. Returns 0, or
    -1 after secret_cmd_fail(). */
@@ -84,10 +95,9 @@ int secret_cmd_open_store(struct secret_cmd *cmd);
 
 /* --- secret-accounts.c --- */
 
-/* Let the command reach users whom only the store knows. */
+/* Let the command reach users whom only the store knows, unless it needs an
+   account. */
 void secret_cmd_accounts_alloc(struct secret_cmd *cmd);
-/* Do not, for it makes secrets. */
-void secret_cmd_accounts_needed(struct secret_cmd *cmd);
 /* Begin with the first user, or the only one. */
 void secret_cmd_accounts_init(struct secret_cmd *cmd);
 /* All users are done. */
@@ -125,21 +135,9 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
    "90d", or a day's end in UTC as in "2030-12-31". Returns 0, or -1. */
 int secret_cmd_parse_expires(const char *str, time_t now, time_t *expires_r);
 
-/* Allocators of the commands, for doveadm. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_add_alloc(void);
-/* As above. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_list_alloc(void);
-/* As above. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_show_alloc(void);
-/* As above. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_set_alloc(void);
-/* As above. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_revoke_alloc(void);
-/* As above. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_verify_alloc(void);
-/* As above. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_rekey_alloc(void);
-/* As above. */
-struct doveadm_mail_cmd_context *popinjay_secret_cmd_import_alloc(void);
+/* The commands. */
+extern const struct secret_cmd_vfuncs secret_cmd_add, secret_cmd_list,
+	secret_cmd_show, secret_cmd_set, secret_cmd_revoke, secret_cmd_verify,
+	secret_cmd_rekey, secret_cmd_import;
 
 #endif
