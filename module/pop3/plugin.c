@@ -15,10 +15,10 @@
 #include "opening.h"
 #include "plugin.h"
 #include "read-only.h"
+#include "uidl-box.h"
 #include "uidl-incoming.h"
 #include "uidl-replica.h"
 #include "uidl-sdbox.h"
-#include "uidl-storage.h"
 #include "user.h"
 
 static pop3_client_created_func_t *next_client_created_hook;
@@ -29,10 +29,20 @@ static void popinjay_namespaces_created(struct mail_namespace *namespaces)
 		popinjay_session_take_over(namespaces->user);
 }
 
+static void popinjay_plugin_user_created(struct mail_user *user)
+{
+	const struct popinjay_user *puser;
+
+	popinjay_user_created(user);
+	puser = popinjay_user_get(user);
+	if (puser != NULL && popinjay_check_is_wanted())
+		popinjay_check_user(user, puser);
+}
+
 static struct mail_storage_hooks popinjay_storage_hooks = {
-	.mail_user_created = popinjay_user_created,
+	.mail_user_created = popinjay_plugin_user_created,
 	.mail_namespaces_created = popinjay_namespaces_created,
-	.mailbox_allocated = popinjay_uidl_mailbox_allocated,
+	.mailbox_allocated = popinjay_uidl_box_allocated,
 	.mail_allocated = popinjay_uidl_mail_allocated
 };
 

@@ -273,6 +273,14 @@ static int cmd_check_protocols(struct uidl_cmd *cmd)
 	return 0;
 }
 
+static int cmd_next_user(struct doveadm_mail_cmd_context *ctx,
+			 const char **username_r)
+{
+	struct uidl_cmd *cmd = container_of(ctx, struct uidl_cmd, ctx);
+
+	return uidl_progress_next_user(cmd->progress, ctx, username_r);
+}
+
 static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 {
 	struct uidl_cmd *cmd = container_of(ctx, struct uidl_cmd, ctx);
@@ -290,6 +298,8 @@ static void cmd_init(struct doveadm_mail_cmd_context *ctx)
 	popinjay_rows_begin(&cmd->output);
 	if (cmd->v->progress)
 		cmd->progress = uidl_progress_init(ctx);
+	if (cmd->progress != NULL)
+		ctx->v.get_next_user = cmd_next_user;
 }
 
 POPINJAY_DOVEADM_INIT(cmd_init_args, cmd_init)

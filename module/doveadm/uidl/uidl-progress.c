@@ -6,15 +6,13 @@
 #include "array.h"
 #include "doveadm-mail.h"
 #include "progress.h"
-#include "uidl-cmd.h"
 #include "uidl-progress.h"
 
 #include <unistd.h>
 
 struct uidl_progress {
 	pool_t pool;
-	int (*next_user)(struct doveadm_mail_cmd_context *ctx,
-			 const char **username_r);
+	uidl_progress_next_t *next_user;
 	ARRAY_TYPE(const_string) users;
 	unsigned int next, done;
 	bool have_users;
@@ -24,11 +22,10 @@ struct uidl_progress {
 	struct progress *line;
 };
 
-static int progress_next_user(struct doveadm_mail_cmd_context *ctx,
-			      const char **username_r)
+int uidl_progress_next_user(struct uidl_progress *progress,
+			    struct doveadm_mail_cmd_context *ctx,
+			    const char **username_r)
 {
-	struct uidl_cmd *cmd = container_of(ctx, struct uidl_cmd, ctx);
-	struct uidl_progress *progress = cmd->progress;
 	const char *user;
 
 	if (!progress->have_users) {
@@ -46,7 +43,8 @@ static int progress_next_user(struct doveadm_mail_cmd_context *ctx,
 	return 1;
 }
 
-struct uidl_progress *uidl_progress_init(struct doveadm_mail_cmd_context *ctx)
+struct uidl_progress *
+uidl_progress_init(struct doveadm_mail_cmd_context *ctx)
 {
 	struct uidl_progress *progress;
 	pool_t pool;
@@ -58,7 +56,6 @@ struct uidl_progress *uidl_progress_init(struct doveadm_mail_cmd_context *ctx)
 	progress->pool = pool;
 	i_array_init(&progress->users, 1024);
 	progress->next_user = ctx->v.get_next_user;
-	ctx->v.get_next_user = progress_next_user;
 	return progress;
 }
 

@@ -9,8 +9,9 @@
 #include "registration.h"
 #include "list.h"
 #include "message-number.h"
+#include "uidl-box.h"
 #include "uidl-plain.h"
-#include "uidl-storage.h"
+#include "uidl-show.h"
 
 /* A listing is sent in pieces of this size. */
 #define LISTING_PIECE_BYTES (32 * 1024)
@@ -189,14 +190,15 @@ static void find_uidl_plain(struct popinjay_session *session)
 
 	session->uidl_plain_known = TRUE;
 	session->uidl_plain = client->set->pop3_save_uidl ? NULL :
-		popinjay_uidl_storage_get_plain(client->mailbox);
+		popinjay_uidl_box_get_plain(popinjay_uidl_box(client->mailbox));
 }
 
 bool popinjay_listing_uidl(struct popinjay_session *session,
 			   unsigned int msgnum,
 			   char dest[POPINJAY_UIDL_MAX_LEN + 1])
 {
-	struct mailbox *box = session->client->mailbox;
+	struct popinjay_uidl_box *ubox =
+		popinjay_uidl_box(session->client->mailbox);
 	struct listing listing = { .session = session };
 
 	if (!session->uidl_plain_known)
@@ -204,7 +206,7 @@ bool popinjay_listing_uidl(struct popinjay_session *session,
 	listing.plain = session->uidl_plain;
 	if (listing.plain == NULL &&
 	    (!session->uidls_listed ||
-	     popinjay_uidl_storage_get(box, &listing.set) <= 0))
+	     popinjay_uidl_box_get(ubox, &listing.set) < 0))
 		return FALSE;
 	return write_uidl(&listing, msgnum, dest) > 0;
 }
@@ -247,7 +249,7 @@ static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 {
 	struct popinjay_session *session = request->session;
 	struct client *client = session->client;
-	struct mailbox *box = client->mailbox;
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(client->mailbox);
 	struct listing *listing;
 	enum popinjay_outcome outcome;
 	unsigned int msgnum = 0;
@@ -262,7 +264,7 @@ static enum popinjay_outcome command_uidl(struct popinjay_request *request)
 	find_uidl_plain(session);
 	listing->plain = session->uidl_plain;
 	if (listing->plain == NULL &&
-	    popinjay_uidl_storage_show(box, &listing->set) <= 0) {
+	    popinjay_uidl_show(ubox, &listing->set) < 0) {
 		return popinjay_reply_err(request, "SYS/TEMP",
 			"The UIDLs can't be listed now.");
 	}

@@ -125,8 +125,12 @@ retrieve_is_whole(struct popinjay_request *request, struct retrieve *retrieve,
 		  const char **error_r)
 {
 	struct popinjay_session *session = retrieve->session;
-	/* the size that STAT and LIST have told */
-	uoff_t told = session->client->message_sizes[retrieve->msgnum];
+	const struct popinjay_read_sizes sizes = {
+		.read_bytes = retrieve->wire.consumed_bytes,
+		.virtual_bytes = retrieve->wire.virtual_bytes,
+		/* by STAT and LIST */
+		.told_bytes = session->client->message_sizes[retrieve->msgnum]
+	};
 
 	if (retrieve->stream->stream_errno != 0) {
 		popinjay_holder_failed(&retrieve->holder);
@@ -135,8 +139,7 @@ retrieve_is_whole(struct popinjay_request *request, struct retrieve *retrieve,
 			i_stream_get_error(retrieve->stream));
 		return FALSE;
 	}
-	switch (popinjay_holder_check(&retrieve->holder, &retrieve->wire, told,
-				      error_r)) {
+	switch (popinjay_holder_check(&retrieve->holder, &sizes, error_r)) {
 	case POPINJAY_WHOLE:
 		break;
 	case POPINJAY_WHOLE_OTHER_SIZE:

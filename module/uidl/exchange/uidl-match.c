@@ -5,8 +5,8 @@
 #include "lib.h"
 #include "array.h"
 #include "hash.h"
-#include "uidl.h"
 #include "uidl-match.h"
+#include "uidl.h"
 
 /* Rows and messages with one key, matched or not. */
 struct key_group {

@@ -12,13 +12,13 @@
 #include "str.h"
 #include "seq-range-array.h"
 #include "mail-storage-private.h"
-#include "uidl.h"
+#include "saved-file.h"
+#include "uidl-box.h"
 #include "uidl-incoming.h"
+#include "uidl-mbox-leftover.h"
 #include "uidl-mbox.h"
-#include "uidl-mbox-left.h"
 #include "uidl-saved.h"
-#include "uidl-store.h"
-#include "uidl-storage.h"
+#include "uidl.h"
 
 #define INCOMING_BOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, incoming_storage_module)
@@ -96,21 +96,21 @@ static int
 incoming_save_ahead(struct mailbox *box, const struct incoming_mail *mail,
 		    const char **error_r)
 {
-	struct popinjay_uidl_store *store =
-		popinjay_uidl_storage_get_store(box);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
+	struct popinjay_saved_file *file = popinjay_uidl_box_get_file(ubox);
 	string_t *line = t_str_new(128);
 	int ret;
 
-	if (popinjay_uidl_store_lock_create(store, error_r) < 0)
+	if (popinjay_saved_file_lock_create(file, error_r) < 0)
 		return -1;
 	popinjay_uidl_saved_append(line, mail->uid, mail->key, mail->uidl, 0);
-	ret = popinjay_uidl_store_append(store, line, FALSE, error_r);
+	ret = popinjay_saved_file_append(file, line, FALSE, error_r);
 	if (ret == 0) {
-		popinjay_uidl_saved_set(popinjay_uidl_store_get(store),
+		popinjay_uidl_saved_set(popinjay_saved_file_get(file),
 					mail->uid, mail->key, mail->uidl);
 	}
-	popinjay_uidl_store_unlock(store);
-	popinjay_uidl_storage_forget(box);
+	popinjay_saved_file_unlock(file);
+	popinjay_uidl_box_forget(ubox);
 	return ret;
 }
 
@@ -257,12 +257,12 @@ static bool incoming_has_rest(const struct incoming_trans *itrans)
 
 /* Save what could not be saved before the commit. */
 static int
-incoming_save_rest(struct popinjay_uidl_store *store,
+incoming_save_rest(struct popinjay_saved_file *file,
 		   const struct incoming_trans *itrans,
 		   const struct mail_transaction_commit_changes *changes,
 		   const char **error_r)
 {
-	struct popinjay_uidl_saved *saved = popinjay_uidl_store_get(store);
+	struct popinjay_uidl_saved *saved = popinjay_saved_file_get(file);
 	struct seq_range_iter iter;
 	const struct incoming_mail *mail;
 	string_t *lines = t_str_new(1024), *key = t_str_new(32);
@@ -293,7 +293,7 @@ incoming_save_rest(struct popinjay_uidl_store *store,
 					   0);
 		popinjay_uidl_saved_set(saved, uid, str_c(key), mail->uidl);
 	}
-	return popinjay_uidl_store_append(store, lines, TRUE, error_r);
+	return popinjay_saved_file_append(file, lines, TRUE, error_r);
 }
 
 static int
@@ -303,8 +303,8 @@ incoming_commit(struct mailbox_transaction_context *trans,
 {
 	struct mailbox *box = trans->box;
 	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
-	struct popinjay_uidl_store *store =
-		popinjay_uidl_storage_get_store(box);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
+	struct popinjay_saved_file *file = popinjay_uidl_box_get_file(ubox);
 	string_t *uids;
 	const char *error = itrans->error;
 	int ret;
@@ -312,19 +312,19 @@ incoming_commit(struct mailbox_transaction_context *trans,
 	/* A message that is there is not brought again: where its UIDL can't
 	   be saved, it must not be there either. */
 	if (error != NULL ||
-	    popinjay_uidl_store_lock_create(store, &error) < 0 ||
-	    popinjay_uidl_store_append(store, t_str_new(1), TRUE,
+	    popinjay_saved_file_lock_create(file, &error) < 0 ||
+	    popinjay_saved_file_append(file, t_str_new(1), TRUE,
 				       &error) < 0 ||
 	    incoming_end_last(box, itrans, &error) < 0) {
-		popinjay_uidl_store_unlock(store);
+		popinjay_saved_file_unlock(file);
 		ibox->super.transaction_rollback(trans);
 		set_error_unsaved(box, error);
 		return -1;
 	}
 	ret = ibox->super.transaction_commit(trans, changes_r);
 	if (ret == 0) {
-		popinjay_uidl_storage_forget(box);
-		ret = incoming_save_rest(store, itrans, changes_r, &error);
+		popinjay_uidl_box_forget(ubox);
+		ret = incoming_save_rest(file, itrans, changes_r, &error);
 		if (ret < 0) {
 			uids = t_str_new(64);
 			imap_write_seq_range(uids, &changes_r->saved_uids);
@@ -336,7 +336,7 @@ incoming_commit(struct mailbox_transaction_context *trans,
 				str_c(uids), error);
 		}
 	}
-	popinjay_uidl_store_unlock(store);
+	popinjay_saved_file_unlock(file);
 	return ret;
 }
 
@@ -376,8 +376,8 @@ incoming_sync_init(struct mailbox *box, enum mailbox_sync_flags flags)
 	union mailbox_module_context *ibox = INCOMING_BOX_CONTEXT_REQUIRE(box);
 
 	if (!box->deleting) T_BEGIN {
-		popinjay_uidl_mbox_take_left(box,
-			popinjay_uidl_storage_get_store(box));
+		popinjay_uidl_mbox_take_leftover(box,
+			popinjay_uidl_box_get_file(popinjay_uidl_box(box)));
 	} T_END;
 	return ibox->super.sync_init(box, flags);
 }
@@ -387,7 +387,7 @@ void popinjay_uidl_incoming_mailbox_allocated(struct mailbox *box)
 	struct mailbox_vfuncs *v = box->vlast;
 	union mailbox_module_context *ibox;
 
-	if (!popinjay_uidl_storage_is_ours(box))
+	if (popinjay_uidl_box(box) == NULL)
 		return;
 	ibox = p_new(box->pool, union mailbox_module_context, 1);
 	ibox->super = *v;

@@ -24,16 +24,16 @@
 #include "str.h"
 #include "mail-storage-private.h"
 #include "popinjay-settings.h"
-#include "uidl.h"
-#include "uidl-keep.h"
+#include "saved-file.h"
+#include "uidl-box.h"
 #include "uidl-make.h"
 #include "uidl-mbox.h"
 #include "uidl-plain.h"
 #include "uidl-replica.h"
 #include "uidl-saved.h"
+#include "uidl-show.h"
 #include "uidl-sources.h"
-#include "uidl-storage.h"
-#include "uidl-store.h"
+#include "uidl.h"
 #include "user.h"
 
 #define REPLICA_BOX_CONTEXT_REQUIRE(obj) \
@@ -87,16 +87,18 @@ static uint32_t get_uidvalidity(struct mailbox *box)
 static const struct popinjay_uidl_plain *
 parse_uidl(struct mailbox *box, const char *uidl, uint32_t *uid_r)
 {
-	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
+	const struct popinjay_user *user = popinjay_uidl_box(box)->user;
 
-	return puser->error != NULL ? NULL :
-		popinjay_uidl_sources_parse(puser->uidl_sources,
+	return user->error != NULL ? NULL :
+		popinjay_uidl_sources_parse(user->uidl_sources,
 					    get_uidvalidity(box), uidl, uid_r);
 }
 
-bool popinjay_uidl_replica_leaves_out(struct mailbox *box, uint32_t uid,
-				      const char *uidl)
+/* doveadm sync is not told a UIDL that both sides make of the same uid. */
+static bool replica_hides(struct popinjay_uidl_box *ubox, uint32_t uid,
+			  const char *uidl)
 {
+	struct mailbox *box = ubox->box;
 	uint32_t of_uid;
 
 	/* who only sends has opened it so */
@@ -145,8 +147,8 @@ static void
 known_add_all(struct mailbox *box, const struct popinjay_uidl_set *set)
 {
 	struct replica_box *rbox = REPLICA_BOX_CONTEXT_REQUIRE(box);
-	const struct popinjay_uidl_saved *saved = popinjay_uidl_store_get(
-		popinjay_uidl_storage_get_store(box));
+	const struct popinjay_uidl_saved *saved = popinjay_saved_file_get(
+		popinjay_uidl_box_get_file(popinjay_uidl_box(box)));
 	struct popinjay_uidl_entry *const *entryp;
 	const struct popinjay_uidl *messages;
 	unsigned int i, count;
@@ -172,6 +174,7 @@ known_add_all(struct mailbox *box, const struct popinjay_uidl_set *set)
 static int known_init(struct mailbox *box)
 {
 	struct replica_box *rbox = REPLICA_BOX_CONTEXT_REQUIRE(box);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
 	const struct popinjay_uidl_set *set;
 	struct mailbox_status status;
 
@@ -179,8 +182,8 @@ static int known_init(struct mailbox *box)
 		return rbox->has_known ? 0 : -1;
 	mailbox_get_open_status(box, STATUS_UIDNEXT, &status);
 	/* where all are made of their uids, nobody has to be asked */
-	if (popinjay_uidl_storage_get_plain(box) == NULL) {
-		if (popinjay_uidl_storage_get(box, &set) < 0) {
+	if (popinjay_uidl_box_get_plain(ubox) == NULL) {
+		if (popinjay_uidl_box_get(ubox, &set) < 0) {
 			e_error(box->event, "popinjay: Looking up the UIDLs "
 				"failed, so those that doveadm sync or backup "
 				"brings can't be compared with them: %s",
@@ -225,7 +228,7 @@ is_of_another(struct mailbox *box, const char *uidl, uint32_t uid,
 	      const char *key, const struct known **known_r)
 {
 	struct replica_box *rbox = REPLICA_BOX_CONTEXT_REQUIRE(box);
-	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
+	const struct popinjay_settings *set = popinjay_uidl_box(box)->user->set;
 	const struct known *known;
 	uint32_t of_uid = 0;
 
@@ -248,17 +251,17 @@ is_of_another(struct mailbox *box, const char *uidl, uint32_t uid,
 	if (of_uid == 0 || of_uid >= rbox->next_uid)
 		return FALSE;
 	/* whatever was shown would be saved */
-	return !puser->set->popinjay_uidl_save && !has_key(box, of_uid, key);
+	return !set->popinjay_uidl_save && !has_key(box, of_uid, key);
 }
 
 /* Give both messages that have a UIDL one of their own, and let nobody have
    that. */
 static int
-part_locked(struct popinjay_uidl_store *store, const char *uidl,
+part_locked(struct popinjay_saved_file *file, const char *uidl,
 	    uint32_t uid1, const char *key1, uint32_t uid2, const char *key2,
 	    const char **error_r)
 {
-	struct popinjay_uidl_saved *saved = popinjay_uidl_store_get(store);
+	struct popinjay_uidl_saved *saved = popinjay_saved_file_get(file);
 	string_t *lines = t_str_new(256);
 	string_t *uidl1 = t_str_new(64), *uidl2 = t_str_new(64);
 	const char *lost = t_strconcat(LOST_PREFIX, uidl, NULL);
@@ -269,15 +272,15 @@ part_locked(struct popinjay_uidl_store *store, const char *uidl,
 	append_changed(saved, lines, uid2, key2, uidl, str_c(uidl2));
 	popinjay_uidl_saved_append(lines, 0, lost, uidl, ioloop_time);
 	popinjay_uidl_saved_set(saved, 0, lost, uidl)->gone = ioloop_time;
-	return popinjay_uidl_store_append(store, lines, TRUE, error_r);
+	return popinjay_saved_file_append(file, lines, TRUE, error_r);
 }
 
 static void
 part(struct mailbox *box, const char *uidl, uint32_t known_uid, uint32_t uid,
      const char *key)
 {
-	struct popinjay_uidl_store *store =
-		popinjay_uidl_storage_get_store(box);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
+	struct popinjay_saved_file *file = popinjay_uidl_box_get_file(ubox);
 	string_t *known_key = t_str_new(64);
 	const char *error;
 	int ret;
@@ -285,13 +288,13 @@ part(struct mailbox *box, const char *uidl, uint32_t known_uid, uint32_t uid,
 	get_key(box, known_uid, known_key);
 	if (str_len(known_key) == 0 || *key == '\0')
 		return;
-	ret = popinjay_uidl_store_lock_create(store, &error);
+	ret = popinjay_saved_file_lock_create(file, &error);
 	if (ret == 0) {
-		ret = part_locked(store, uidl, known_uid, str_c(known_key),
+		ret = part_locked(file, uidl, known_uid, str_c(known_key),
 				  uid, key, &error);
-		popinjay_uidl_store_unlock(store);
+		popinjay_saved_file_unlock(file);
 	}
-	popinjay_uidl_storage_forget(box);
+	popinjay_uidl_box_forget(ubox);
 	if (ret < 0) {
 		e_error(box->event, "popinjay: The messages with the UIDs %u "
 			"and %u have the same UIDL, but no others could be "
@@ -348,6 +351,7 @@ static void
 note_renumbered(struct mailbox *box, struct mail *mail, uint32_t new_uid)
 {
 	struct replica_box *rbox = REPLICA_BOX_CONTEXT_REQUIRE(box);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
 	const struct popinjay_uidl_set *set;
 	const struct popinjay_uidl *message;
 	const struct popinjay_uidl_plain *plain;
@@ -355,8 +359,8 @@ note_renumbered(struct mailbox *box, struct mail *mail, uint32_t new_uid)
 	string_t *key = t_str_new(64);
 	uint32_t of_uid;
 
-	if (popinjay_uidl_storage_get_plain(box) != NULL ||
-	    popinjay_uidl_storage_get(box, &set) <= 0)
+	if (popinjay_uidl_box_get_plain(ubox) != NULL ||
+	    popinjay_uidl_box_get(ubox, &set) < 0)
 		return;
 	message = popinjay_uidl_set_find(set, mail->uid);
 	if (message == NULL || message->rank < POPINJAY_UIDL_STORED)
@@ -391,7 +395,7 @@ static int replica_copy(struct mail_save_context *ctx, struct mail *mail)
 }
 
 static int
-renumber_locked(struct mailbox *box, struct popinjay_uidl_store *store,
+renumber_locked(struct mailbox *box, struct popinjay_saved_file *file,
 		uint32_t remote_next_uid, const char **error_r)
 {
 	struct replica_box *rbox = REPLICA_BOX_CONTEXT_REQUIRE(box);
@@ -409,28 +413,28 @@ renumber_locked(struct mailbox *box, struct popinjay_uidl_store *store,
 					  renumbered->old_uid, old_uidl);
 		popinjay_uidl_plain_write(renumbered->plain, uidvalidity,
 					  renumbered->new_uid, uidl);
-		append_changed(popinjay_uidl_store_get(store), lines,
+		append_changed(popinjay_saved_file_get(file), lines,
 			       renumbered->new_uid, renumbered->key, old_uidl,
 			       uidl);
 	}
-	return popinjay_uidl_store_append(store, lines, TRUE, error_r);
+	return popinjay_saved_file_append(file, lines, TRUE, error_r);
 }
 
 /* dsync has changed uids, and tells the next one that the other side had. */
 static void renumber(struct mailbox *box, uint32_t remote_next_uid)
 {
 	struct replica_box *rbox = REPLICA_BOX_CONTEXT_REQUIRE(box);
-	struct popinjay_uidl_store *store =
-		popinjay_uidl_storage_get_store(box);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
+	struct popinjay_saved_file *file = popinjay_uidl_box_get_file(ubox);
 	const char *error;
 	int ret;
 
-	ret = popinjay_uidl_store_lock_create(store, &error);
+	ret = popinjay_saved_file_lock_create(file, &error);
 	if (ret == 0) {
-		ret = renumber_locked(box, store, remote_next_uid, &error);
-		popinjay_uidl_store_unlock(store);
+		ret = renumber_locked(box, file, remote_next_uid, &error);
+		popinjay_saved_file_unlock(file);
 	}
-	popinjay_uidl_storage_forget(box);
+	popinjay_uidl_box_forget(ubox);
 	array_clear(&rbox->renumbered);
 	if (ret < 0) {
 		e_error(box->event, "popinjay: Messages keep UIDLs that the "
@@ -457,25 +461,25 @@ replica_update(struct mailbox *box, const struct mailbox_update *update)
 /* What one side shows and saves is firm on that side: so it has to be on
    both, else one of them would change it with the settings, and with the uid
    of a message that leaves the mailbox and comes back. */
-static void save_all(struct mailbox *box)
+static void save_all(struct popinjay_uidl_box *ubox)
 {
 	unsigned int count;
 	const char *error;
 
-	if (popinjay_uidl_keep_all(box, &count, &error) < 0) {
-		e_error(box->event, "popinjay: The UIDLs couldn't be saved "
-			"after doveadm sync or backup: %s", error);
+	if (popinjay_uidl_save_all(ubox, &count, &error) < 0) {
+		e_error(ubox->box->event, "popinjay: The UIDLs couldn't be "
+			"saved after doveadm sync or backup: %s", error);
 	}
 }
 
 static void replica_close(struct mailbox *box)
 {
 	struct replica_box *rbox = REPLICA_BOX_CONTEXT_REQUIRE(box);
-	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
 
-	if (rbox->changed && puser->error == NULL &&
-	    puser->set->popinjay_uidl_save) T_BEGIN {
-		save_all(box);
+	if (rbox->changed && ubox->user->error == NULL &&
+	    ubox->user->set->popinjay_uidl_save) T_BEGIN {
+		save_all(ubox);
 	} T_END;
 	rbox->changed = FALSE;
 	rbox->module_ctx.super.close(box);
@@ -494,11 +498,12 @@ static void replica_free(struct mailbox *box)
 void popinjay_uidl_replica_mailbox_allocated(struct mailbox *box)
 {
 	struct mailbox_vfuncs *v = box->vlast;
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
 	struct replica_box *rbox;
 
-	if (!popinjay_uidl_storage_is_ours(box) ||
-	    !box->storage->user->dsyncing)
+	if (ubox == NULL || !box->storage->user->dsyncing)
 		return;
+	ubox->hides = replica_hides;
 	rbox = p_new(box->pool, struct replica_box, 1);
 	rbox->module_ctx.super = *v;
 	box->vlast = &rbox->module_ctx.super;

@@ -8,9 +8,4 @@ struct mailbox;
    that no message gets a UIDL that clients may know as another one's. */
 void popinjay_uidl_replica_mailbox_allocated(struct mailbox *box);
 
-/* Returns TRUE if doveadm sync is not to be told this UIDL of a message, since
-   both sides make the same one. */
-bool popinjay_uidl_replica_leaves_out(struct mailbox *box, uint32_t uid,
-				      const char *uidl);
-
 #endif

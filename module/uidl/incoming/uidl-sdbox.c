@@ -14,8 +14,8 @@
 #include "index-pop3-uidl.h"
 #include "dbox-save.h"
 #include "sdbox-storage.h"
+#include "uidl-box.h"
 #include "uidl-sdbox.h"
-#include "uidl-storage.h"
 
 #define SDBOX_BOX_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, sdbox_storage_module)
@@ -83,7 +83,7 @@ void popinjay_uidl_sdbox_mailbox_allocated(struct mailbox *box)
 	struct mailbox_vfuncs *v = box->vlast;
 	union mailbox_module_context *sbox;
 
-	if (!popinjay_uidl_storage_is_ours(box) ||
+	if (popinjay_uidl_box(box) == NULL ||
 	    strcmp(box->storage->name, SDBOX_STORAGE_NAME) != 0)
 		return;
 	sbox = p_new(box->pool, union mailbox_module_context, 1);

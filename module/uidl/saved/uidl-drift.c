@@ -8,8 +8,8 @@
 #include "crc32.h"
 #include "str.h"
 #include "strnum.h"
-#include "uidl.h"
 #include "uidl-drift.h"
+#include "uidl.h"
 
 #define FILE_MAGIC "popinjay-uidl-shown 1 "
 #define LINE_BYTES 18

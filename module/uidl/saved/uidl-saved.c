@@ -9,8 +9,8 @@
 #include "hex-dec.h"
 #include "str.h"
 #include "strnum.h"
-#include "uidl.h"
 #include "uidl-saved.h"
+#include "uidl.h"
 
 #define FILE_MAGIC "popinjay-uidl"
 #define FILE_VERSION 1

@@ -15,8 +15,8 @@
 #include "maildir-storage.h"
 #include "maildir-uidlist.h"
 #include "sdbox-storage.h"
-#include "uidlist.h"
 #include "stored.h"
+#include "uidlist.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>

@@ -10,7 +10,6 @@
 #include "iostream-lz4.h"
 #include "maildir-storage.h"
 #include "maildir-filename.h"
-#include "wire.h"
 #include "whole.h"
 
 #include <fcntl.h>
@@ -191,18 +190,17 @@ static bool maildir_has_end(const struct popinjay_holder *holder)
 
 static enum popinjay_whole
 maildir_compare(const struct popinjay_holder *holder,
-		const struct popinjay_wire *wire, uoff_t told_bytes,
-		const char **text_r)
+		const struct popinjay_read_sizes *sizes, const char **text_r)
 {
 	struct mail *mail = holder->mail;
 	const struct maildir_storage *storage =
 		MAILDIR_STORAGE(mail->box->storage);
-	uoff_t claimed = UOFF_T_MAX, size = wire->consumed_bytes;
+	uoff_t claimed = UOFF_T_MAX, size = sizes->read_bytes;
 	bool told_wrong = *text_r != NULL, claimed_wrong = FALSE, smaller;
 
 	if (!get_claimed_size(mail, &claimed)) {
 		/* the client was told what is claimed with CRLF */
-		smaller = wire->virtual_bytes < told_bytes &&
+		smaller = sizes->virtual_bytes < sizes->told_bytes &&
 			!storage->set->maildir_broken_filename_sizes;
 	} else {
 		claimed_wrong = claimed != size;
@@ -217,7 +215,7 @@ maildir_compare(const struct popinjay_holder *holder,
 			size, claimed);
 	}
 	if (!name_claims_size(mail, MAILDIR_EXTRA_VIRTUAL_SIZE) &&
-	    ((told_wrong && told_bytes != claimed) ||
+	    ((told_wrong && sizes->told_bytes != claimed) ||
 	     !name_claims_size(mail, MAILDIR_EXTRA_FILE_SIZE)))
 		forget_size(mail, MAIL_FETCH_VIRTUAL_SIZE);
 	if (smaller && !maildir_has_end(holder)) {
@@ -230,20 +228,20 @@ maildir_compare(const struct popinjay_holder *holder,
 
 static enum popinjay_whole
 claim_check(const struct popinjay_holder *holder,
-	    const struct popinjay_wire *wire, uoff_t told_bytes,
-	    const char **text_r)
+	    const struct popinjay_read_sizes *sizes, const char **text_r)
 {
-	if (wire->virtual_bytes >= told_bytes)
+	if (sizes->virtual_bytes >= sizes->told_bytes)
 		return POPINJAY_WHOLE;
 	forget_size(holder->mail, MAIL_FETCH_VIRTUAL_SIZE);
 	*text_r = t_strdup_printf("The message ends after %"PRIuUOFF_T" of "
-		"%"PRIuUOFF_T" bytes", wire->virtual_bytes, told_bytes);
+		"%"PRIuUOFF_T" bytes", sizes->virtual_bytes,
+		sizes->told_bytes);
 	return POPINJAY_WHOLE_NOT;
 }
 
 enum popinjay_whole
 popinjay_holder_check(const struct popinjay_holder *holder,
-		      const struct popinjay_wire *wire, uoff_t told_bytes,
+		      const struct popinjay_read_sizes *sizes,
 		      const char **text_r)
 {
 	struct mail *mail = holder->mail;
@@ -252,20 +250,20 @@ popinjay_holder_check(const struct popinjay_holder *holder,
 	/* where a Maildir's file is compressed or encrypted, most decoders have
 	   seen the end */
 	if (!holder->size_known && holder->kind != POPINJAY_STORAGE_MAILDIR)
-		return claim_check(holder, wire, told_bytes, text_r);
+		return claim_check(holder, sizes, text_r);
 	if (holder->size_known &&
-	    !holder_is_read(holder, wire->consumed_bytes, text_r))
+	    !holder_is_read(holder, sizes->read_bytes, text_r))
 		return POPINJAY_WHOLE_NOT;
 
 	/* with pop3_fast_size_lookups clients are told the size as stored */
-	if (told_bytes != wire->virtual_bytes &&
-	    told_bytes != wire->consumed_bytes) {
+	if (sizes->told_bytes != sizes->virtual_bytes &&
+	    sizes->told_bytes != sizes->read_bytes) {
 		*text_r = t_strdup_printf("%"PRIuUOFF_T" bytes with CRLF line "
 			"ends, not the %"PRIuUOFF_T" that was recorded",
-			wire->virtual_bytes, told_bytes);
+			sizes->virtual_bytes, sizes->told_bytes);
 	}
 	if (holder->kind == POPINJAY_STORAGE_MAILDIR)
-		return maildir_compare(holder, wire, told_bytes, text_r);
+		return maildir_compare(holder, sizes, text_r);
 	if (*text_r == NULL)
 		return POPINJAY_WHOLE;
 	forget_size(mail, MAIL_FETCH_VIRTUAL_SIZE);

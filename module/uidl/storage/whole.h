@@ -7,7 +7,6 @@
 struct istream;
 struct mail;
 struct mailbox_transaction_context;
-struct popinjay_wire;
 
 /* Whether a message that was read to the end of its stream is all there. What
    proves it is the size of that which holds the message: the file in a Maildir,
@@ -34,6 +33,14 @@ struct popinjay_holder {
 	bool size_known;
 };
 
+/* What is known of a message once it was read to its end. */
+struct popinjay_read_sizes {
+	/* what came from the stream, and the same with CRLF line ends */
+	uoff_t read_bytes, virtual_bytes;
+	/* the size with CRLF that the client was told */
+	uoff_t told_bytes;
+};
+
 /* Call it before the stream of a message is opened. Dovecot's own comparison
    with the claims is switched off where we know better. */
 void popinjay_holder_prepare(struct mailbox_transaction_context *trans);
@@ -43,14 +50,13 @@ void popinjay_holder_init(struct popinjay_holder *holder, struct mail *mail,
 			  struct istream *stream);
 
 /* Find out whether all of the message was read. The stream has ended without an
-   error, wire has taken all that came from it, and told_bytes is the size with
-   CRLF that the client was told. For all but POPINJAY_WHOLE, *text_r tells both
-   sizes. Wrong claims that are in no file name are forgotten, so that the next
-   session tells the right size. A file name stays: with another one, Dovecot
-   would give the message another uid. */
+   error. For all but POPINJAY_WHOLE, *text_r tells both sizes. Wrong
+   claims that are in no file name are forgotten, so that the next session tells
+   the right size. A file name stays: with another one, Dovecot would give the
+   message another uid. */
 enum popinjay_whole
 popinjay_holder_check(const struct popinjay_holder *holder,
-		      const struct popinjay_wire *wire, uoff_t told_bytes,
+		      const struct popinjay_read_sizes *sizes,
 		      const char **text_r);
 
 /* The stream has failed: if that is because of what the index says, let the

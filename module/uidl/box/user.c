@@ -8,13 +8,12 @@
 #include "restrict-access.h"
 #include "mail-storage-private.h"
 #include "mail-storage-hooks.h"
-#include "popinjay.h"
-#include "popinjay-settings.h"
-#include "check.h"
 #include "compat-pop3.h"
 #include "log-protocol.h"
 #include "log-service.h"
 #include "log-writer.h"
+#include "popinjay-settings.h"
+#include "popinjay.h"
 #include "uidl-sources.h"
 #include "user.h"
 
@@ -92,8 +91,6 @@ void popinjay_user_created(struct mail_user *user)
 			POPINJAY_USER_ERROR_PREFIX, error,
 			popinjay_user_root_note(), NULL);
 	}
-	if (popinjay_check_is_wanted())
-		popinjay_check_user(user, puser);
 	if (puser->error != NULL && !popinjay_is_pop3_process()) {
 		/* a POP3 setting must not stop the delivery of mail */
 		e_error(user->event, "%s", puser->error);

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#ifndef POPINJAY_UIDL_NATIVE_H
-#define POPINJAY_UIDL_NATIVE_H
+#ifndef POPINJAY_STORED_WRITER_H
+#define POPINJAY_STORED_WRITER_H
 
 /* The UIDLs that the storage itself keeps with its messages, as Maildir can in
    dovecot-uidlist: Dovecot shows them without us. What is saved by us does not
    depend on them, so nothing of this can fail. */
 
 struct mailbox;
-struct popinjay_uidl_native;
+struct popinjay_stored_writer;
 
 /* Returns NULL if the storage of the mailbox cannot keep any later than when a
    message is saved. The other functions do nothing then. */
-struct popinjay_uidl_native *popinjay_uidl_native_begin(struct mailbox *box);
+struct popinjay_stored_writer *
+popinjay_stored_writer_begin(struct mailbox *box);
 /* Give a message a UIDL. */
-void popinjay_uidl_native_set(struct popinjay_uidl_native *native,
-			      uint32_t uid, const char *uidl);
-/* End it and set *native to NULL. The storage writes them when it next writes,
+void popinjay_stored_writer_set(struct popinjay_stored_writer *writer,
+				uint32_t uid, const char *uidl);
+/* End it and set *writer to NULL. The storage writes them when it next writes,
    at the latest when the mailbox is closed. */
-void popinjay_uidl_native_end(struct popinjay_uidl_native **native);
+void popinjay_stored_writer_end(struct popinjay_stored_writer **writer);
 
 #endif

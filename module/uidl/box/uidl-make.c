@@ -7,10 +7,11 @@
 #include "array.h"
 #include "str.h"
 #include "mail-storage-private.h"
-#include "uidl.h"
 #include "uidl-make.h"
+#include "uidl-policy.h"
 #include "uidl-saved.h"
 #include "uidl-sources.h"
+#include "uidl.h"
 
 /* What is known of a message before its UIDL is made. */
 struct found {

@@ -8,16 +8,16 @@
 #include "hash.h"
 #include "str.h"
 #include "mail-storage-private.h"
-#include "popinjay.h"
 #include "popinjay-settings.h"
+#include "popinjay.h"
+#include "saved-file.h"
+#include "stored-writer.h"
 #include "uidl-api.h"
-#include "uidl-keep.h"
+#include "uidl-box.h"
 #include "uidl-make.h"
-#include "uidl-native.h"
 #include "uidl-saved.h"
+#include "uidl-show.h"
 #include "uidl-sources.h"
-#include "uidl-storage.h"
-#include "uidl-store.h"
 #include "user.h"
 #include "whole.h"
 
@@ -27,11 +27,15 @@ static int api_get(struct mailbox *box,
 		   const struct popinjay_uidl_set **set_r,
 		   const char **error_r)
 {
-	int ret = popinjay_uidl_storage_get(box, set_r);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
 
-	if (ret < 0)
+	if (ubox == NULL)
+		return 0;
+	if (popinjay_uidl_box_get(ubox, set_r) < 0) {
 		*error_r = mailbox_get_last_internal_error(box, NULL);
-	return ret;
+		return -1;
+	}
+	return 1;
 }
 
 /* Returns 1 with the settings of the mailbox's user, 0 if it is none of ours,
@@ -40,15 +44,15 @@ static int
 api_get_settings(struct mailbox *box, struct popinjay_settings *set_r,
 		 const char **error_r)
 {
-	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
+	const struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
 
-	if (!popinjay_uidl_storage_is_ours(box))
+	if (ubox == NULL)
 		return 0;
-	if (puser->error != NULL) {
-		*error_r = puser->error;
+	if (ubox->user->error != NULL) {
+		*error_r = ubox->user->error;
 		return -1;
 	}
-	*set_r = *puser->set;
+	*set_r = *ubox->user->set;
 	return 1;
 }
 
@@ -56,7 +60,8 @@ api_get_settings(struct mailbox *box, struct popinjay_settings *set_r,
 static int api_make(struct mailbox *box, struct popinjay_uidl_sources *sources,
 		    struct popinjay_uidl_set **set_r, const char **error_r)
 {
-	int ret = popinjay_uidl_storage_make(box, sources, FALSE, set_r);
+	int ret = popinjay_uidl_box_make(popinjay_uidl_box(box), sources, FALSE,
+					 set_r);
 
 	popinjay_uidl_sources_free(&sources);
 	if (ret < 0) {
@@ -117,47 +122,49 @@ api_get_other(struct mailbox *box, const struct popinjay_uidl_other *other,
 
 /* Returns NULL with the reason in error_r if the mailbox is none of ours, or
    nobody can tell its UIDLs. */
-static struct popinjay_uidl_store *
-api_get_store(struct mailbox *box, const char **error_r)
+static struct popinjay_uidl_box *
+api_get_box(struct mailbox *box, const char **error_r)
 {
-	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
+	struct popinjay_uidl_box *ubox = popinjay_uidl_box(box);
 
-	if (!popinjay_uidl_storage_is_ours(box)) {
+	if (ubox == NULL) {
 		*error_r = "The mailbox has no UIDLs of Popinjay";
 		return NULL;
 	}
-	if (puser->error != NULL) {
-		*error_r = puser->error;
+	if (ubox->user->error != NULL) {
+		*error_r = ubox->user->error;
 		return NULL;
 	}
-	return popinjay_uidl_storage_get_store(box);
+	return ubox;
 }
 
 static int
 api_drift_get(struct mailbox *box, struct popinjay_uidl_drift_result *result_r,
 	      const char **error_r)
 {
+	struct popinjay_uidl_box *ubox = api_get_box(box, error_r);
+
 	i_zero(result_r);
-	if (api_get_store(box, error_r) == NULL)
-		return -1;
-	return popinjay_uidl_keep_get_drift(box, result_r, error_r);
+	return ubox == NULL ? -1 :
+		popinjay_uidl_shown_compare(ubox, result_r, error_r);
 }
 
 static int api_drift_accept(struct mailbox *box, const char **error_r)
 {
-	if (api_get_store(box, error_r) == NULL)
-		return -1;
-	return popinjay_uidl_keep_accept_drift(box, error_r);
+	struct popinjay_uidl_box *ubox = api_get_box(box, error_r);
+
+	return ubox == NULL ? -1 : popinjay_uidl_shown_accept(ubox, error_r);
 }
 
 static int
 api_save_shown(struct mailbox *box, unsigned int *count_r,
 	       const char **error_r)
 {
+	struct popinjay_uidl_box *ubox = api_get_box(box, error_r);
+
 	*count_r = 0;
-	if (api_get_store(box, error_r) == NULL)
-		return -1;
-	return popinjay_uidl_keep_all(box, count_r, error_r);
+	return ubox == NULL ? -1 :
+		popinjay_uidl_save_all(ubox, count_r, error_r);
 }
 
 /* --- Writing the saved UIDLs anew --- */
@@ -209,16 +216,17 @@ rewrite_add_saved(struct rewrite *rewrite,
 	}
 }
 
-/* Write it to the locked store, and free it. */
+/* Write it to the locked file, and free it. */
 static int
-rewrite_finish(struct rewrite *rewrite, struct mailbox *box,
-	       struct popinjay_uidl_store *store, const char **error_r)
+rewrite_finish(struct rewrite *rewrite, struct popinjay_uidl_box *ubox,
+	       const char **error_r)
 {
 	int ret;
 
 	hash_table_destroy(&rewrite->by_uidl);
-	ret = popinjay_uidl_store_write(store, rewrite->saved, error_r);
-	popinjay_uidl_storage_forget(box);
+	ret = popinjay_saved_file_write(popinjay_uidl_box_get_file(ubox),
+					rewrite->saved, error_r);
+	popinjay_uidl_box_forget(ubox);
 	return ret;
 }
 
@@ -317,24 +325,24 @@ rewrite_add_given(struct rewrite *rewrite, struct mailbox *box,
 }
 
 static int
-save_locked(struct mailbox *box, struct popinjay_uidl_store *store,
+save_locked(struct popinjay_uidl_box *ubox,
 	    ARRAY_TYPE(popinjay_uidl_given) *given_all,
 	    const char **error_r)
 {
-	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
+	const struct popinjay_uidl_saved *saved;
 	struct popinjay_uidl_set *uidls;
 	struct rewrite rewrite;
 	int ret;
 
-	if (popinjay_uidl_storage_make(box, puser->uidl_sources, TRUE,
-				       &uidls) < 0) {
-		*error_r = mailbox_get_last_internal_error(box, NULL);
+	if (popinjay_uidl_box_make(ubox, ubox->user->uidl_sources, TRUE,
+				   &uidls) < 0) {
+		*error_r = mailbox_get_last_internal_error(ubox->box, NULL);
 		return -1;
 	}
 	ret = given_check(uidls, given_all, error_r);
 	rewrite_init(&rewrite);
 	if (ret == 0) {
-		ret = rewrite_add_given(&rewrite, box, uidls, given_all,
+		ret = rewrite_add_given(&rewrite, ubox->box, uidls, given_all,
 					error_r);
 	}
 	popinjay_uidl_set_free(&uidls);
@@ -342,46 +350,47 @@ save_locked(struct mailbox *box, struct popinjay_uidl_store *store,
 		rewrite_cancel(&rewrite);
 		return -1;
 	}
-	if (popinjay_uidl_store_get(store) != NULL) {
-		rewrite_add_saved(&rewrite, popinjay_uidl_store_get(store),
-				  FALSE);
-	}
-	return rewrite_finish(&rewrite, box, store, error_r);
+	saved = popinjay_saved_file_get(popinjay_uidl_box_get_file(ubox));
+	if (saved != NULL)
+		rewrite_add_saved(&rewrite, saved, FALSE);
+	return rewrite_finish(&rewrite, ubox, error_r);
 }
 
+/* Give them to the storage as well. */
 static void
-save_natively(struct mailbox *box,
+save_stored(struct mailbox *box,
 	      ARRAY_TYPE(popinjay_uidl_given) *given_all)
 {
 	const struct popinjay_uidl_given *given;
-	struct popinjay_uidl_native *native;
+	struct popinjay_stored_writer *writer;
 
-	native = popinjay_uidl_native_begin(box);
+	writer = popinjay_stored_writer_begin(box);
 	array_foreach(given_all, given)
-		popinjay_uidl_native_set(native, given->uid, given->uidl);
-	popinjay_uidl_native_end(&native);
+		popinjay_stored_writer_set(writer, given->uid, given->uidl);
+	popinjay_stored_writer_end(&writer);
 }
 
 static int
 api_save(struct mailbox *box, const struct popinjay_uidl_given *given,
 	 unsigned int count, const char **error_r)
 {
-	struct popinjay_uidl_store *store;
+	struct popinjay_uidl_box *ubox = api_get_box(box, error_r);
+	struct popinjay_saved_file *file;
 	ARRAY_TYPE(popinjay_uidl_given) given_all;
 	int ret = -1;
 
-	store = api_get_store(box, error_r);
-	if (store == NULL)
+	if (ubox == NULL)
 		return -1;
+	file = popinjay_uidl_box_get_file(ubox);
 	i_array_init(&given_all, count + 1);
 	array_append(&given_all, given, count);
 	array_sort(&given_all, given_cmp);
-	if (popinjay_uidl_store_lock(store, error_r) >= 0) {
-		ret = save_locked(box, store, &given_all, error_r);
-		popinjay_uidl_store_unlock(store);
+	if (popinjay_saved_file_lock(file, error_r) >= 0) {
+		ret = save_locked(ubox, &given_all, error_r);
+		popinjay_saved_file_unlock(file);
 	}
 	if (ret == 0)
-		save_natively(box, &given_all);
+		save_stored(box, &given_all);
 	array_free(&given_all);
 	return ret;
 }
@@ -392,20 +401,21 @@ static int
 api_saved_read(struct mailbox *box, struct popinjay_uidl_saved **saved_r,
 	       const char **path_r, const char **error_r)
 {
-	struct popinjay_uidl_store *store = api_get_store(box, error_r);
+	struct popinjay_uidl_box *ubox = api_get_box(box, error_r);
+	struct popinjay_saved_file *file;
 
-	if (store == NULL)
+	if (ubox == NULL)
 		return -1;
-	*path_r = popinjay_uidl_store_path(store);
-	return popinjay_uidl_store_read_raw(store, saved_r, error_r);
+	file = popinjay_uidl_box_get_file(ubox);
+	*path_r = popinjay_saved_file_path(file);
+	return popinjay_saved_file_read_raw(file, saved_r, error_r);
 }
 
 static int
-repair_locked(struct mailbox *box, struct popinjay_uidl_store *store,
-	      const char **error_r)
+repair_locked(struct popinjay_uidl_box *ubox, const char **error_r)
 {
-	struct popinjay_user *puser = popinjay_user_get(box->storage->user);
-	struct popinjay_uidl_saved *saved = popinjay_uidl_store_get(store);
+	struct popinjay_saved_file *file = popinjay_uidl_box_get_file(ubox);
+	struct popinjay_uidl_saved *saved = popinjay_saved_file_get(file);
 	struct popinjay_uidl_set *uidls;
 	struct rewrite rewrite;
 	const char *fault;
@@ -413,31 +423,34 @@ repair_locked(struct mailbox *box, struct popinjay_uidl_store *store,
 	if (saved == NULL)
 		return 0;
 	if (popinjay_uidl_saved_faults(saved, &fault) > 0 &&
-	    popinjay_uidl_store_keep_broken(store, error_r) < 0)
+	    popinjay_saved_file_keep_broken(file, error_r) < 0)
 		return -1;
 	/* finds out which of the messages there are */
-	if (popinjay_uidl_storage_make_with(box, puser->uidl_sources, saved,
-					    FALSE, &uidls) < 0) {
-		*error_r = mailbox_get_last_internal_error(box, NULL);
+	if (popinjay_uidl_box_make_with(ubox, ubox->user->uidl_sources, saved,
+					FALSE, &uidls) < 0) {
+		*error_r = mailbox_get_last_internal_error(ubox->box, NULL);
 		return -1;
 	}
 	popinjay_uidl_set_free(&uidls);
 	rewrite_init(&rewrite);
 	rewrite_add_saved(&rewrite, saved, TRUE);
 	rewrite_add_saved(&rewrite, saved, FALSE);
-	return rewrite_finish(&rewrite, box, store, error_r);
+	return rewrite_finish(&rewrite, ubox, error_r);
 }
 
 static int api_saved_repair(struct mailbox *box, const char **error_r)
 {
-	struct popinjay_uidl_store *store = api_get_store(box, error_r);
+	struct popinjay_uidl_box *ubox = api_get_box(box, error_r);
+	struct popinjay_saved_file *file;
 	int ret;
 
-	if (store == NULL ||
-	    popinjay_uidl_store_lock_damaged(store, error_r) < 0)
+	if (ubox == NULL)
 		return -1;
-	ret = repair_locked(box, store, error_r);
-	popinjay_uidl_store_unlock(store);
+	file = popinjay_uidl_box_get_file(ubox);
+	if (popinjay_saved_file_lock_damaged(file, error_r) < 0)
+		return -1;
+	ret = repair_locked(ubox, error_r);
+	popinjay_saved_file_unlock(file);
 	return ret;
 }
 

@@ -10,12 +10,6 @@ struct popinjay_settings;
 struct popinjay_uidl_plain;
 struct popinjay_uidl_sources;
 
-/* Names that a UIDL's source can have besides those of policies. */
-#define POPINJAY_UIDL_SOURCE_SAVED "saved"
-#define POPINJAY_UIDL_SOURCE_STORED "stored"
-#define POPINJAY_UIDL_SOURCE_XUIDL "xuidl"
-#define POPINJAY_UIDL_SOURCE_OLD "old"
-
 /* A UIDL that a source gave. */
 struct popinjay_uidl_given_by {
 	const char *uidl;

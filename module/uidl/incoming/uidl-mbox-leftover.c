@@ -14,10 +14,10 @@
 #include "mbox-file.h"
 #include "mbox-lock.h"
 #include "mbox-sync-private.h"
+#include "saved-file.h"
+#include "uidl-mbox-leftover.h"
 #include "uidl-mbox.h"
-#include "uidl-mbox-left.h"
 #include "uidl-saved.h"
-#include "uidl-store.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -59,16 +59,16 @@ struct left {
 
 /* Returns TRUE if any message may have been left. */
 static bool
-left_get_uids(struct left *left, struct popinjay_uidl_store *store)
+left_get_uids(struct left *left, struct popinjay_saved_file *file)
 {
 	struct mail_index_view *view;
 	const struct mail_index_header *hdr;
 	const char *error;
 
 	array_clear(&left->uids);
-	if (popinjay_uidl_store_refresh(store, &error) < 0)
+	if (popinjay_saved_file_refresh(file, &error) < 0)
 		return FALSE;
-	left->saved = popinjay_uidl_store_get(store);
+	left->saved = popinjay_saved_file_get(file);
 	if (left->saved == NULL)
 		return FALSE;
 	/* the mailbox's own view is as old as its last sync */
@@ -241,13 +241,13 @@ static int left_end(const struct left *left)
 }
 
 static void
-left_take(struct left *left, struct popinjay_uidl_store *store)
+left_take(struct left *left, struct popinjay_saved_file *file)
 {
 	struct mbox_mailbox *mbox = left->mbox;
 	struct mailbox_update update;
 
 	if ((mbox->mbox_fd == -1 && mbox_file_open(mbox) < 0) ||
-	    mbox_sync_header_refresh(mbox) < 0 || !left_get_uids(left, store))
+	    mbox_sync_header_refresh(mbox) < 0 || !left_get_uids(left, file))
 		return;
 	left_find(left);
 	if (left_end(left) < 0 || left->highest_uid == 0)
@@ -259,8 +259,8 @@ left_take(struct left *left, struct popinjay_uidl_store *store)
 	(void)mailbox_update(&mbox->box, &update);
 }
 
-void popinjay_uidl_mbox_take_left(struct mailbox *box,
-				  struct popinjay_uidl_store *store)
+void popinjay_uidl_mbox_take_leftover(struct mailbox *box,
+				  struct popinjay_saved_file *file)
 {
 	struct mbox_mailbox *mbox = MBOX_MAILBOX(box);
 	struct left left;
@@ -270,12 +270,12 @@ void popinjay_uidl_mbox_take_left(struct mailbox *box,
 	left.mbox = mbox;
 	t_array_init(&left.uids, 16);
 	if (mbox->mbox_lock_type == F_RDLCK || mbox_is_backend_readonly(mbox) ||
-	    !left_get_uids(&left, store) ||
+	    !left_get_uids(&left, file) ||
 	    mbox_sync_has_changed(mbox, TRUE) <= 0)
 		return;
 	/* without the lock, they may be those of a process that lives */
 	if (mbox_lock(mbox, F_WRLCK, &lock_id) <= 0)
 		return;
-	left_take(&left, store);
+	left_take(&left, file);
 	mbox_unlock(mbox, lock_id);
 }

@@ -8,7 +8,6 @@
 #include "popinjay.h"
 #include "registry.h"
 #include "uidl-policy.h"
-#include "uidl-sources.h"
 
 static ARRAY_TYPE(popinjay_registry) uidl_policies;
 
