@@ -23,8 +23,6 @@
 #define RETRIEVE_PIECE_BYTES (32 * 1024)
 /* Reading begins with this much, for messages that are smaller. */
 #define RETRIEVE_MIN_READ_BYTES (4 * 1024)
-/* no header of an mbox is larger */
-#define MBOX_HEADER_MAX_BYTES (1024 * 1024)
 
 struct retrieve {
 	struct popinjay_session *session;
@@ -68,8 +66,8 @@ static const char *get_known_guid(const struct retrieve *retrieve)
 	enum mail_lookup_abort lookup_abort = mail->lookup_abort;
 	const char *guid;
 
-	/* mbox may read all of the file, with a stream that has failed */
-	if (popinjay_storage_kind(mail->box) == POPINJAY_STORAGE_MBOX &&
+	/* it may read all of the file, with a stream that has failed */
+	if (popinjay_storage_kind(mail->box)->one_file &&
 	    (retrieve->stream == NULL || retrieve->stream->stream_errno != 0))
 		return NULL;
 	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
@@ -266,32 +264,6 @@ static void set_read_size(struct istream *stream, uoff_t message_size)
 		i_stream_set_init_buffer_size(stream, init_size);
 }
 
-/* Dovecot's mbox stream panics if it fails while the header is being parsed: a
-   message that moved in the file. So it is read once with nothing in between,
-   as far as a header reaches. Returns FALSE if it fails. */
-static bool mbox_is_readable(struct retrieve *retrieve)
-{
-	struct istream *stream = retrieve->stream->real_stream->parent;
-	const unsigned char *data;
-	size_t size;
-
-	/* a plugin may have put one around it */
-	if (stream == NULL)
-		return TRUE;
-	while (i_stream_read_more(stream, &data, &size) > 0 &&
-	       stream->v_offset < MBOX_HEADER_MAX_BYTES)
-		i_stream_skip(stream, size);
-	if (stream->stream_errno != 0) {
-		mail_set_critical(retrieve->mail, "read(%s) failed: %s",
-				  i_stream_get_name(stream),
-				  i_stream_get_error(stream));
-		retrieve->stream = NULL;
-		return FALSE;
-	}
-	i_stream_seek(stream, 0);
-	return TRUE;
-}
-
 static enum popinjay_outcome
 retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 	       uoff_t body_lines)
@@ -324,8 +296,8 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 	set_read_size(retrieve->stream, client->message_sizes[msgnum]);
 	popinjay_holder_init(&retrieve->holder, retrieve->mail,
 			     retrieve->stream);
-	if (retrieve->holder.kind == POPINJAY_STORAGE_MBOX &&
-	    !mbox_is_readable(retrieve)) {
+	if (!popinjay_holder_is_readable(&retrieve->holder)) {
+		retrieve->stream = NULL;
 		outcome = retrieve_open_failed(request, retrieve);
 		mail_free(&retrieve->mail);
 		return outcome;

@@ -159,9 +159,9 @@ static const char *message_cached_id(struct mail *mail)
 }
 
 /* A transaction that has read an mbox keeps it locked. */
-static bool is_mbox(const struct popinjay_session *session)
+static bool reading_locks(const struct popinjay_session *session)
 {
-	return strcmp(session->client->mailbox->storage->name, "mbox") == 0;
+	return popinjay_storage_kind(session->client->mailbox)->one_file;
 }
 
 /* The client deletes a message that it has not fetched in this session. */
@@ -174,12 +174,12 @@ static void message_open_headers(struct popinjay_session *session,
 
 	if (message->headers_read || (!config->message_id && !config->subject))
 		return;
-	if (!config->subject || is_mbox(session))
+	if (!config->subject || reading_locks(session))
 		id = message_cached_id(mail);
 	popinjay_holder_prepare(mail->transaction);
 	if (id != NULL)
 		message->message_id = p_strdup(session->message_log->pool, id);
-	else if (!is_mbox(session) &&
+	else if (!reading_locks(session) &&
 		 mail_get_stream_because(mail, NULL, NULL, "access log",
 					 &stream) == 0)
 		message_read_headers(session, message, stream);

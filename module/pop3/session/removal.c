@@ -16,13 +16,9 @@
 #include "mail-index-private.h"
 #include "mail-index-transaction-private.h"
 #include "mail-transaction-log.h"
-#include "maildir-storage.h"
-#include "mbox-storage.h"
 #include "message-log.h"
 #include "removal.h"
 #include "stored.h"
-
-#include <sys/stat.h>
 
 #define REMOVAL_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, removal_index_module)
@@ -74,48 +70,6 @@ static MODULE_CONTEXT_DEFINE_INIT(removal_index_module,
 
 /* --- before --- */
 
-static int maildir_file_exists(struct maildir_mailbox *mbox ATTR_UNUSED,
-			       const char *path, void *context ATTR_UNUSED)
-{
-	struct stat st;
-
-	if (stat(path, &st) == 0)
-		return 1;
-	return errno == ENOENT ? 0 : -1;
-}
-
-/* A program that knows nothing of Dovecot's index may have removed the file,
-   and nobody may have noticed yet. */
-static bool is_in_storage(struct mailbox *box, uint32_t uid)
-{
-	struct maildir_mailbox *mbox;
-
-	if (popinjay_storage_kind(box) != POPINJAY_STORAGE_MAILDIR)
-		return TRUE;
-	mbox = MAILDIR_MAILBOX(box);
-	return maildir_file_do(mbox, uid, maildir_file_exists, NULL) != 0;
-}
-
-/* In an mbox any message may be gone once it was changed by such a program. */
-static bool storage_is_known(struct mailbox *box, struct mail_index_view *view)
-{
-	const struct mbox_mailbox *mbox;
-	const struct mbox_index_header *header;
-	const void *data;
-	struct stat st;
-	size_t size;
-
-	if (popinjay_storage_kind(box) != POPINJAY_STORAGE_MBOX)
-		return TRUE;
-	mbox = MBOX_MAILBOX(box);
-	mail_index_get_header_ext(view, mbox->mbox_ext_idx, &data, &size);
-	header = data;
-	return size >= offsetof(struct mbox_index_header, dirty_flag) &&
-		stat(mailbox_get_path(box), &st) == 0 &&
-		header->sync_size == (uint64_t)st.st_size &&
-		header->sync_mtime == (uint32_t)st.st_mtime;
-}
-
 static void removal_add(struct popinjay_removal *removal,
 			struct mail_index_view *view, unsigned int msgnum)
 {
@@ -126,7 +80,7 @@ static void removal_add(struct popinjay_removal *removal,
 			      popinjay_session_seq(removal->session, msgnum),
 			      &uid);
 	if (!mail_index_lookup_seq(view, uid, &seq) ||
-	    !is_in_storage(removal->box, uid))
+	    !popinjay_stored_has_message(removal->box, uid))
 		return;
 	message = p_new(removal->pool, struct removal_message, 1);
 	message->uid = uid;
@@ -147,7 +101,8 @@ static void removal_prepare(struct popinjay_removal *removal)
 	header = mail_index_get_header(view);
 	removal->log_seq = header->log_file_seq;
 	removal->log_offset = header->log_file_tail_offset;
-	removal->storage_known = storage_is_known(removal->box, view);
+	removal->storage_known =
+		popinjay_stored_is_as_indexed(removal->box, view);
 	for (msgnum = 0; msgnum < client->messages_count; msgnum++) {
 		if (popinjay_session_is_deleted(removal->session, msgnum))
 			removal_add(removal, view, msgnum);

@@ -12,6 +12,7 @@
 #include "str.h"
 #include "seq-range-array.h"
 #include "mail-storage-private.h"
+#include "kind.h"
 #include "saved-file.h"
 #include "uidl-box.h"
 #include "uidl-incoming.h"
@@ -54,15 +55,6 @@ static MODULE_CONTEXT_DEFINE_INIT(incoming_storage_module,
 				  &mail_storage_module_register);
 static MODULE_CONTEXT_DEFINE_INIT(incoming_transaction_module,
 				  &mail_storage_module_register);
-
-static bool storage_keeps_uidls(const struct mail_storage *storage)
-{
-	static const char *const names[] = {
-		"maildir", "sdbox", "mdbox", NULL
-	};
-
-	return str_array_find(names, storage->name);
-}
 
 static struct incoming_trans *
 incoming_trans_get(struct mailbox_transaction_context *trans)
@@ -393,7 +385,7 @@ void popinjay_uidl_incoming_mailbox_allocated(struct mailbox *box)
 	ibox->super = *v;
 	box->vlast = &ibox->super;
 	v->copy = incoming_copy;
-	if (!storage_keeps_uidls(box->storage)) {
+	if (!popinjay_storage_kind(box)->stores_uidls) {
 		if (popinjay_uidl_mbox_is(box))
 			v->sync_init = incoming_sync_init;
 		v->save_begin = incoming_save_begin;

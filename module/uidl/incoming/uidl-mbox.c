@@ -17,6 +17,7 @@
 #include "index-storage.h"
 #include "mbox-md5.h"
 #include "mbox-storage.h"
+#include "kind.h"
 #include "uidl-mbox.h"
 #include "uidl-saved.h"
 
@@ -31,7 +32,7 @@ struct foretold_header {
 
 bool popinjay_uidl_mbox_is(struct mailbox *box)
 {
-	return strcmp(box->storage->name, MBOX_STORAGE_NAME) == 0;
+	return popinjay_storage_kind(box) == &popinjay_storage_mbox;
 }
 
 static void

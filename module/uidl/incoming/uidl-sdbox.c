@@ -14,6 +14,7 @@
 #include "index-pop3-uidl.h"
 #include "dbox-save.h"
 #include "sdbox-storage.h"
+#include "kind.h"
 #include "uidl-box.h"
 #include "uidl-sdbox.h"
 
@@ -84,7 +85,7 @@ void popinjay_uidl_sdbox_mailbox_allocated(struct mailbox *box)
 	union mailbox_module_context *sbox;
 
 	if (popinjay_uidl_box(box) == NULL ||
-	    strcmp(box->storage->name, SDBOX_STORAGE_NAME) != 0)
+	    popinjay_storage_kind(box) != &popinjay_storage_sdbox)
 		return;
 	sbox = p_new(box->pool, union mailbox_module_context, 1);
 	sbox->super = *v;

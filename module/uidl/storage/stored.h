@@ -3,26 +3,14 @@
 #define POPINJAY_STORED_H
 
 struct mail;
+struct mail_index_view;
 struct mailbox;
 struct mailbox_transaction_context;
 struct popinjay_stored;
 
 /* What is stored of the messages of a mailbox, found without asking each of
-   them, on Maildir, sdbox and mdbox. Elsewhere, and where anything is in doubt,
-   nothing is known, and Dovecot has to be asked. */
-
-enum popinjay_storage_kind {
-	/* what it keeps is not known here */
-	POPINJAY_STORAGE_UNKNOWN,
-	POPINJAY_STORAGE_MAILDIR,
-	/* sdbox, mdbox */
-	POPINJAY_STORAGE_DBOX,
-	/* keeps no UIDLs */
-	POPINJAY_STORAGE_MBOX
-};
-
-/* Returns how the messages of the mailbox are stored. */
-enum popinjay_storage_kind popinjay_storage_kind(const struct mailbox *box);
+   them, as far as their kind of storage lets us; see kind.h. Where anything is
+   in doubt, nothing is known, and Dovecot has to be asked. */
 
 /* Returns FALSE if surely no message of the mailbox has a UIDL stored, by the
    storage or by another plugin. Remembered until messages came or went. */
@@ -44,5 +32,13 @@ bool popinjay_stored_get_size(struct popinjay_stored *stored, uint32_t seq,
 /* Find the size of the file that has just this message. It need not be possible
    to read it. Returns TRUE if it is known. */
 bool popinjay_stored_get_file_size(struct mail *mail, uoff_t *size_r);
+
+/* Returns FALSE if the storage does not have this message of the index any
+   more: nobody may have noticed yet. */
+bool popinjay_stored_has_message(struct mailbox *box, uint32_t uid);
+
+/* Returns FALSE if any message of the index may be gone from the storage. */
+bool popinjay_stored_is_as_indexed(struct mailbox *box,
+				   struct mail_index_view *view);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef POPINJAY_WHOLE_H
 #define POPINJAY_WHOLE_H
 
-#include "stored.h"
+#include "kind.h"
 
 struct istream;
 struct mail;
@@ -13,34 +13,6 @@ struct mailbox_transaction_context;
    the size in front of each message in sdbox and mdbox. File names, index and
    cache only claim a size. Elsewhere there is nothing better than a claim. */
 
-enum popinjay_whole {
-	POPINJAY_WHOLE,
-	/* a claim was wrong */
-	POPINJAY_WHOLE_OTHER_SIZE,
-	/* A claim was larger, and no session has noticed before: the file may
-	   have lost its end, or may not be seen as it is. */
-	POPINJAY_WHOLE_SMALLER,
-	/* a part of it */
-	POPINJAY_WHOLE_NOT
-};
-
-struct popinjay_holder {
-	enum popinjay_storage_kind kind;
-	struct mail *mail;
-	struct istream *stream;
-	/* of what holds the message, if the stream gives just that */
-	uoff_t size_bytes;
-	bool size_known;
-};
-
-/* What is known of a message once it was read to its end. */
-struct popinjay_read_sizes {
-	/* what came from the stream, and the same with CRLF line ends */
-	uoff_t read_bytes, virtual_bytes;
-	/* the size with CRLF that the client was told */
-	uoff_t told_bytes;
-};
-
 /* Call it before the stream of a message is opened. Dovecot's own comparison
    with the claims is switched off where we know better. */
 void popinjay_holder_prepare(struct mailbox_transaction_context *trans);
@@ -49,15 +21,23 @@ void popinjay_holder_prepare(struct mailbox_transaction_context *trans);
 void popinjay_holder_init(struct popinjay_holder *holder, struct mail *mail,
 			  struct istream *stream);
 
+/* Call it before anything is read. Returns FALSE with the mailbox's error set
+   if the stream is sure to fail. */
+bool popinjay_holder_is_readable(const struct popinjay_holder *holder);
+
 /* Find out whether all of the message was read. The stream has ended without an
-   error. For all but POPINJAY_WHOLE, *text_r tells both sizes. Wrong
-   claims that are in no file name are forgotten, so that the next session tells
-   the right size. A file name stays: with another one, Dovecot would give the
+   error. For all but POPINJAY_WHOLE, *text_r tells both sizes. Wrong claims
+   that are in no file name are forgotten, so that the next session tells the
+   right size. A file name stays: with another one, Dovecot would give the
    message another uid. */
 enum popinjay_whole
 popinjay_holder_check(const struct popinjay_holder *holder,
 		      const struct popinjay_read_sizes *sizes,
 		      const char **text_r);
+
+/* Forget what index and cache claim: next time Dovecot finds the size out. */
+void popinjay_holder_forget_size(const struct popinjay_holder *holder,
+				 enum mail_fetch_field field);
 
 /* The stream has failed: if that is because of what the index says, let the
    next session not rely on that. */
