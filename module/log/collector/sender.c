@@ -10,9 +10,10 @@
 
 #include "lib.h"
 #include "net.h"
+#include "str.h"
 #include "sender.h"
+#include "small-file.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -24,42 +25,32 @@
 #  define SO_PEERPIDFD 77
 #endif
 
-/* Parent and session of a process. Returns 1, 0 if there is no such process, or
-   -1 with the reason in error_r. */
+#define STAT_MAX_BYTES 1024
+
+/* Get the parent and the session of a process. Returns 1, 0 if there is no such
+   process, or -1 with the reason in error_r. */
 static int
 read_stat(pid_t pid, int *parent_r, int *session_r, const char **error_r)
 {
 	const char *path = t_strdup_printf("/proc/%ld/stat", (long)pid);
-	char buf[1024];
-	const char *p;
-	ssize_t ret;
-	int fd, group;
+	string_t *stat = t_str_new(STAT_MAX_BYTES);
+	const char *error, *p;
+	int group;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd == -1) {
-		if (errno == ENOENT && access("/proc/self/stat", R_OK) == 0)
+	if (popinjay_small_file_read(path, STAT_MAX_BYTES, stat, &error) < 0) {
+		/* it ended before it was opened, or before it was read */
+		if (errno == ESRCH ||
+		    (errno == ENOENT && access("/proc/self/stat", R_OK) == 0))
 			return 0;
-		*error_r = t_strdup_printf("open(%s) failed: %m", path);
+		*error_r = t_strdup_printf("%s: %s", path, error);
 		return -1;
 	}
-	ret = read(fd, buf, sizeof(buf) - 1);
-	if (ret < 0) {
-		if (errno == ESRCH) {
-			i_close_fd(&fd);
-			return 0;
-		}
-		*error_r = t_strdup_printf("read(%s) failed: %m", path);
-		i_close_fd(&fd);
-		return -1;
-	}
-	i_close_fd(&fd);
-	buf[ret] = '\0';
 	/* the name of the program stands in parentheses and may have any
 	   characters, these too */
-	p = strrchr(buf, ')');
+	p = strrchr(str_c(stat), ')');
 	if (p == NULL || sscanf(p, ") %*c %d %d %d", parent_r, &group,
 				session_r) != 3) {
-		*error_r = t_strdup_printf("%s cannot be understood", path);
+		*error_r = t_strdup_printf("%s has an unknown format", path);
 		return -1;
 	}
 	return 1;

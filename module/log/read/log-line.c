@@ -491,27 +491,15 @@ popinjay_log_line_read(const unsigned char *line, size_t size,
 
 /* --- fields --- */
 
+/* Append what the escape at *p stands for, and leave *p at its last byte. */
 static void append_escape(string_t *dest, const unsigned char **p)
 {
+	static const char names[] = "bfnrt", controls[] = "\b\f\n\r\t";
+	const char *name;
 	unichar_t chr;
 
-	switch (*++*p) {
-	case 'b':
-		str_append_c(dest, '\b');
-		return;
-	case 'f':
-		str_append_c(dest, '\f');
-		return;
-	case 'n':
-		str_append_c(dest, '\n');
-		return;
-	case 'r':
-		str_append_c(dest, '\r');
-		return;
-	case 't':
-		str_append_c(dest, '\t');
-		return;
-	case 'u':
+	++*p;
+	if (**p == 'u') {
 		chr = hex2dec(*p + 1, 4);
 		*p += 4;
 		/* record.h writes characters above U+FFFF as they are; NUL
@@ -520,9 +508,10 @@ static void append_escape(string_t *dest, const unsigned char **p)
 		    UTF16_VALID_LOW_SURROGATE(chr))
 			chr = UNICODE_REPLACEMENT_CHAR;
 		uni_ucs4_to_utf8_c(chr, dest);
-		return;
-	default:
-		str_append_c(dest, **p);
+	} else {
+		name = strchr(names, **p);
+		str_append_c(dest, name == NULL ? **p :
+			     controls[name - names]);
 	}
 }
 

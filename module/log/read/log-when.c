@@ -19,8 +19,6 @@ struct when {
 	bool day_seen, year_seen, time_seen, ago_seen, zone_seen;
 	/* "last monday" */
 	bool last_seen;
-	/* -1 is none */
-	int wday;
 	int year, month, mday;
 	int hour, minute, sec;
 	int zone_offset_secs;
@@ -248,12 +246,11 @@ parse_ago(struct when *when, const char *p, const char *next)
 	return when->ago_secs > AGO_MAX_SECS ? 0 : words;
 }
 
-/* Returns how many words it took, 0 if the first is none of ours. */
-static unsigned int parse_words(struct when *when, const char *const *words)
+/* A word that stands for itself. Returns 1, 0 if it cannot stand here, or -1 if
+   it is none of these. */
+static int parse_keyword(struct when *when, const char *word, const char *next)
 {
-	const char *word = words[0], *next = words[1];
-	unsigned int count;
-	int month, mday, year = 0;
+	int wday, days;
 
 	if (strcmp(word, "ago") == 0)
 		return when->ago_seen ? 1 : 0;
@@ -275,39 +272,54 @@ static unsigned int parse_words(struct when *when, const char *const *words)
 		return set_time(when, 0, 0, 0) ? 1 : 0;
 	if (strcmp(word, "noon") == 0)
 		return set_time(when, 12, 0, 0) ? 1 : 0;
-	when->wday = find_name(weekdays, 7, word);
-	if (when->wday >= 0) {
-		int days = (when->now.tm_wday - when->wday + 7) % 7;
+	wday = find_name(weekdays, 7, word);
+	if (wday < 0)
+		return -1;
+	days = (when->now.tm_wday - wday + 7) % 7;
+	if (days == 0 && when->last_seen)
+		days = 7;
+	return set_day_ago(when, days) ? 1 : 0;
+}
 
-		if (days == 0 && when->last_seen)
-			days = 7;
-		return set_day_ago(when, days) ? 1 : 0;
-	}
-	/* "29 feb 2024" or "feb 29 2024" */
-	month = find_name(months, 12, word) + 1;
-	if (month > 0 && next != NULL && parse_mday(next, &mday))
-		count = 2;
-	else if (next != NULL && parse_mday(word, &mday) &&
-		 (month = find_name(months, 12, next) + 1) > 0)
-		count = 2;
-	else
-		count = 0;
-	if (count > 0) {
-		const char *p = words[count];
+/* "29 feb", "29 feb 2024" or "feb 29 2024". Returns the number of words it
+   took, 0 if the day cannot stand here, or -1 if it is something else. */
+static int parse_named_day(struct when *when, const char *const *words)
+{
+	const char *p;
+	int month, mday, year = 0;
 
-		if (p != NULL && get_num(&p, 4, 4, &year) && *p == '\0')
-			count++;
-		else
-			year = 0;
-		return set_day(when, year, month, mday) ? count : 0;
+	if (words[1] == NULL)
+		return -1;
+	month = find_name(months, 12, words[0]) + 1;
+	if (month == 0 || !parse_mday(words[1], &mday)) {
+		month = find_name(months, 12, words[1]) + 1;
+		if (month == 0 || !parse_mday(words[0], &mday))
+			return -1;
 	}
+	p = words[2];
+	if (p != NULL && get_num(&p, 4, 4, &year) && *p == '\0')
+		return set_day(when, year, month, mday) ? 3 : 0;
+	return set_day(when, 0, month, mday) ? 2 : 0;
+}
+
+/* Returns the number of words it took, 0 if the first is not part of a time. */
+static unsigned int parse_words(struct when *when, const char *const *words)
+{
+	const char *word = words[0];
+	int count;
+
+	count = parse_keyword(when, word, words[1]);
+	if (count < 0)
+		count = parse_named_day(when, words);
+	if (count >= 0)
+		return count;
 	if (strchr(word, '-') == word + 4)
 		return parse_iso_day(when, word) ? 1 : 0;
 	if (strchr(word, ':') != NULL)
 		return parse_time(when, word) ? 1 : 0;
 	if (strchr(word, '.') != NULL)
 		return parse_dotted_day(when, word) ? 1 : 0;
-	count = parse_ago(when, *word == '-' ? word + 1 : word, next);
+	count = parse_ago(when, *word == '-' ? word + 1 : word, words[1]);
 	if (count > 0)
 		return count;
 	return parse_time(when, word) ? 1 : 0;

@@ -9,23 +9,33 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int popinjay_log_service_probe(const char *socket_path)
+int popinjay_log_datagram_connect(const char *socket_path, int flags)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd, ret;
+	int fd, old_errno;
 
 	if (i_strocpy(addr.sun_path, socket_path, sizeof(addr.sun_path)) < 0) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | flags, 0);
+	if (fd != -1 &&
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		old_errno = errno;
+		i_close_fd(&fd);
+		errno = old_errno;
+	}
+	return fd;
+}
+
+int popinjay_log_service_probe(const char *socket_path)
+{
+	int fd = popinjay_log_datagram_connect(socket_path, 0);
+
+	/* The service's socket is of another type. The kernel looks at that
+	   last. */
 	if (fd == -1)
-		return -1;
-	/* the service's is no socket of this type, which is found out after all
-	   else */
-	ret = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
-	if (ret < 0 && errno == EPROTOTYPE)
-		ret = 0;
+		return errno == EPROTOTYPE ? 0 : -1;
 	i_close_fd(&fd);
-	return ret;
+	return 0;
 }

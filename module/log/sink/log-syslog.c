@@ -9,10 +9,10 @@
 #include "hostpid.h"
 #include "ioloop.h"
 #include "str.h"
+#include "log-probe.h"
 #include "log-syslog.h"
 
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -44,23 +44,11 @@ static struct syslog_socket *socket_get(const char *path)
 
 static int socket_open(struct syslog_socket *sock)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-
-	if (sock->fd != -1)
-		return 0;
-	if (i_strocpy(addr.sun_path, sock->path, sizeof(addr.sun_path)) < 0) {
-		errno = ENAMETOOLONG;
-		return -1;
+	if (sock->fd == -1) {
+		sock->fd = popinjay_log_datagram_connect(sock->path,
+							 SOCK_NONBLOCK);
 	}
-	sock->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-			  0);
-	if (sock->fd == -1)
-		return -1;
-	if (connect(sock->fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
-		i_close_fd(&sock->fd);
-		return -1;
-	}
-	return 0;
+	return sock->fd == -1 ? -1 : 0;
 }
 
 int popinjay_log_syslog_open(const char *socket_path)
