@@ -20,6 +20,7 @@ enum field {
 	FIELD_FLOOR,
 	FIELD_SHOWN,
 	FIELD_USED,
+	FIELD_LATEST,
 	FIELD_DOUBTED,
 	FIELD_WINDOW,
 	FIELD_KEEP,
@@ -29,7 +30,8 @@ enum field {
 			 (1 << FIELD_SHOWN))
 
 static const char *const field_names[FIELD_COUNT] = {
-	"uidvalidity", "floor", "shown", "used", "doubted", "window", "keep"
+	"uidvalidity", "floor", "shown", "used", "latest",
+	"doubted", "window", "keep"
 };
 
 static const char *t_time(time_t time)
@@ -86,6 +88,8 @@ parse_field(struct popinjay_view *view, enum field field, const char *value)
 		return parse_uid(value, TRUE, &view->shown_uid);
 	case FIELD_USED:
 		return parse_time(value, &view->used);
+	case FIELD_LATEST:
+		return parse_time(value, &view->latest);
 	case FIELD_DOUBTED:
 		return parse_time(value, &view->doubted);
 	case FIELD_WINDOW:
@@ -252,14 +256,15 @@ void popinjay_views_write(const struct popinjay_views *views, string_t *dest)
 
 	str_printfa(dest, FILE_MAGIC" %d %u\n", FILE_VERSION,
 		    array_count(&views->views));
-	array_foreach_elem(&views->views, view) T_BEGIN {
+	array_foreach_elem(&views->views, view) {
 		str_printfa(dest, "%s uidvalidity=%u floor=%u shown=%u",
 			    view->id, view->uidvalidity, view->floor,
 			    view->shown_uid);
 		write_time(dest, FIELD_USED, view->used);
+		write_time(dest, FIELD_LATEST, view->latest);
 		write_time(dest, FIELD_DOUBTED, view->doubted);
 		write_ranges(dest, FIELD_WINDOW, &view->window);
 		write_ranges(dest, FIELD_KEEP, &view->keep);
 		str_printfa(dest, "%s\n", view->unknown);
-	} T_END;
+	}
 }

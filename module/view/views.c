@@ -148,6 +148,7 @@ bool popinjay_views_take_over(struct popinjay_views *views,
 	to->floor = I_MAX(to->floor, from->floor);
 	to->shown_uid = I_MAX(to->shown_uid, from->shown_uid);
 	to->used = I_MAX(to->used, from->used);
+	to->latest = I_MAX(to->latest, from->latest);
 	seq_range_array_merge(&to->window, &from->window);
 	seq_range_array_merge(&to->keep, &from->keep);
 	return popinjay_views_remove(views, from_id);
@@ -155,7 +156,7 @@ bool popinjay_views_take_over(struct popinjay_views *views,
 
 static time_t view_last_use(const struct popinjay_view *view)
 {
-	return I_MAX(view->used, view->doubted);
+	return I_MAX(view->used, I_MAX(view->latest, view->doubted));
 }
 
 /* Returns TRUE if a session of another view that is long enough ago would have
@@ -169,7 +170,7 @@ views_agree_unused(const struct popinjay_views *views,
 
 	array_foreach_elem(&views->views, view) {
 		then = view->used;
-		if (then <= now - POPINJAY_VIEW_AGREE_SECS &&
+		if (then <= now - POPINJAY_VIEW_UNUSED_AGREE_SECS &&
 		    then - view_last_use(unused) > POPINJAY_VIEW_UNUSED_SECS)
 			return TRUE;
 	}
@@ -220,14 +221,21 @@ bool popinjay_view_raise(struct popinjay_view *view, uint32_t floor)
 	return TRUE;
 }
 
-bool popinjay_view_use(struct popinjay_view *view, time_t now,
-		       uint32_t shown_uid)
+bool popinjay_views_use(const struct popinjay_views *views,
+			struct popinjay_view *view, time_t now,
+			uint32_t shown_uid)
 {
+	struct popinjay_view *other;
+
 	/* a clock that went back is followed, or nothing would be doubted
 	   until it is where it was */
 	if (view->doubted != 0 ||
 	    (now >= view->used && now - view->used < POPINJAY_VIEW_USED_SECS))
 		return FALSE;
+	array_foreach_elem(&views->views, other)
+		view->latest = I_MAX(view->latest, view_last_use(other));
+	if (view->latest <= now)
+		view->latest = 0;
 	view->used = now;
 	view->shown_uid = I_MAX(view->shown_uid, shown_uid);
 	return TRUE;
@@ -256,12 +264,21 @@ static uint32_t ranges_max(const ARRAY_TYPE(seq_range) *ranges)
 	return count == 0 ? 0 : all[count - 1].seq2;
 }
 
-uint32_t popinjay_view_known_uid(const struct popinjay_view *view)
+/* Returns the highest uid that is known to have been there. */
+static uint32_t view_known_uid(const struct popinjay_view *view)
 {
 	uint32_t uid = I_MAX(view->shown_uid, view->floor - 1);
 
 	uid = I_MAX(uid, ranges_max(&view->window));
 	return I_MAX(uid, ranges_max(&view->keep));
+}
+
+uint32_t popinjay_view_map_from(const struct popinjay_view *view,
+				uint32_t uidvalidity, uint32_t uidnext)
+{
+	if (view->uidvalidity != uidvalidity)
+		return 1;
+	return view_known_uid(view) >= uidnext ? uidnext : 0;
 }
 
 void popinjay_view_map(struct popinjay_view *view, uint32_t uidvalidity,

@@ -3,6 +3,7 @@
 #define POPINJAY_VIEWS_H
 
 #include "seq-range-array.h"
+#include "time-units.h"
 
 /* What each view hides of the INBOX, as the text of its file and in memory. A
    view is what one login sees: an app secret, by its id, or all devices that
@@ -22,6 +23,9 @@
        shown        the highest uid that was shown, as far as known; 0: none
        used         when it was last used, or up to a day before that; absent
                     if it never was
+       latest       if the clock had gone back when it was used: the latest time
+                    at which any view had been used before that, so that this
+                    one does not seem unused; else absent
        doubted      when a rise of the floor was first doubted, see window.h;
                     absent unless one is
        window       other uids that the window hides: those that the floor hid
@@ -45,11 +49,14 @@
 #define POPINJAY_VIEW_ACCOUNT "account"
 
 /* A view goes when it was not used for so long. */
-#define POPINJAY_VIEW_UNUSED_SECS (400 * 24 * 60 * 60)
+#define POPINJAY_VIEW_UNUSED_SECS (400 * SECS_IN_DAY)
+/* ... and two sessions at least so far apart agree. */
+#define POPINJAY_VIEW_UNUSED_AGREE_SECS (30 * SECS_IN_DAY)
 /* A view that is used is written for that alone once in so long. */
-#define POPINJAY_VIEW_USED_SECS (24 * 60 * 60)
-/* The clock is believed if two sessions at least so far apart agree. */
-#define POPINJAY_VIEW_AGREE_SECS (24 * 60 * 60)
+#define POPINJAY_VIEW_USED_SECS SECS_IN_DAY
+/* For a window, the clock is believed if two sessions at least so far apart
+   agree. */
+#define POPINJAY_VIEW_AGREE_SECS SECS_IN_DAY
 
 struct popinjay_views;
 
@@ -64,8 +71,8 @@ struct popinjay_view {
 	uint32_t uidvalidity;
 	uint32_t floor;
 	uint32_t shown_uid;
-	/* 0 if it was never used, or nothing is in doubt */
-	time_t used, doubted;
+	/* 0: never, or not in doubt */
+	time_t used, latest, doubted;
 	ARRAY_TYPE(seq_range) window, keep;
 	/* unknown fields with a space before each, "" if there are none */
 	const char *unknown;
@@ -122,8 +129,10 @@ bool popinjay_views_take_over(struct popinjay_views *views,
 			      const char *from_id, const char *to_id);
 
 /* Remove views that were not used for POPINJAY_VIEW_UNUSED_SECS, as far as
-   another view, used POPINJAY_VIEW_AGREE_SECS before now or earlier, agrees:
-   one session under a wrong clock must remove nothing. Returns how many. */
+   another view, used POPINJAY_VIEW_UNUSED_AGREE_SECS before now or earlier,
+   agrees: some days under a wrong clock must remove nothing. (The first use of
+   a mailbox's first view can not be compared with any other: if the clock was
+   400 days behind then, the view may be removed.) Returns how many. */
 unsigned int
 popinjay_views_drop_unused(struct popinjay_views *views, time_t now);
 
@@ -138,22 +147,25 @@ void popinjay_view_keep(struct popinjay_view *view, uint32_t uid);
 /* Hide all uids below floor. Returns TRUE if the floor was lower. */
 bool popinjay_view_raise(struct popinjay_view *view, uint32_t floor);
 
-/* The view was used now and showed no higher uid than shown_uid, 0 if none.
+/* A view was used now and showed no higher uid than shown_uid, 0 if none.
    Returns TRUE if that is worth writing. A rise in doubt leaves the last use
    as it was: the doubt is about the clock. */
-bool popinjay_view_use(struct popinjay_view *view, time_t now,
-		       uint32_t shown_uid);
+bool popinjay_views_use(const struct popinjay_views *views,
+			struct popinjay_view *view, time_t now,
+			uint32_t shown_uid);
 
 /* Show again what the window hides from uid on; what a client has deleted stays
    hidden. A rise in doubt is forgotten. Returns TRUE if anything changed. */
 bool popinjay_view_reset(struct popinjay_view *view, uint32_t uid);
 
-/* Returns the highest uid that the view knows to have been there. If it is not
-   below the mailbox's uidnext, which was read after the view was, the index is
-   older than the view (restored from a backup, say), and its uids from there on
-   may be those of other messages: popinjay_view_map() with first_uid =
-   uidnext. */
-uint32_t popinjay_view_known_uid(const struct popinjay_view *view);
+/* Returns 0 if the view knows this mailbox, or the first uid that may be of
+   another message than the view knows: popinjay_view_map() has to come first.
+   At another uidvalidity that is 1. It is uidnext, which has to be read later
+   than the view was, if the view knows of a higher uid: then the mailbox is
+   older than the view, as when it was restored from a backup. That can only be
+   seen until as many messages have come again. */
+uint32_t popinjay_view_map_from(const struct popinjay_view *view,
+				uint32_t uidvalidity, uint32_t uidnext);
 
 /* Uids from first_uid on are of other messages now; moved tells where those
    that were found again are, in any order. These are hidden if they were, by

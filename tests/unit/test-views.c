@@ -10,7 +10,7 @@
 #include <glib.h>
 
 #define HEADER "popinjay-views 1 "
-#define DAY (24 * 60 * 60)
+#define DAY SECS_IN_DAY
 /* 2026-11-29T20:15:00Z */
 #define NOW 1795983300
 
@@ -42,7 +42,8 @@ static const struct text_test {
 	{ "none", HEADER"0\n", NULL },
 	{ "least", HEADER"1\na uidvalidity=5 floor=1 shown=0\n", NULL },
 	{ "all", HEADER"1\naccount uidvalidity=4294967295 floor=70 shown=90 "
-	  "used=2026-11-29T20:15:00Z doubted=2027-01-01T00:00:00Z "
+	  "used=2026-11-29T20:15:00Z "
+	  "latest=2027-11-29T20:15:00Z doubted=2027-01-01T00:00:00Z "
 	  "window=75,77:78 keep=3:5,9:100000\n", NULL },
 	{ "two", HEADER"2\n0 uidvalidity=5 floor=1 shown=0\n"
 	  "0123abcd uidvalidity=5 floor=1 shown=0\n", NULL },
@@ -243,7 +244,6 @@ static void view_reset(struct popinjay_views *views)
 
 	g_assert_true(popinjay_view_reset(view, 15));
 	g_assert_false(popinjay_view_reset(view, 15));
-	g_assert_cmpuint(popinjay_view_known_uid(view), ==, 30);
 }
 
 static void view_reset_all(struct popinjay_views *views)
@@ -381,26 +381,62 @@ static void test_change(gconstpointer data)
 	popinjay_views_free(&views);
 }
 
+static void test_map_from(void)
+{
+	static const struct {
+		const char *view;
+		uint32_t uidvalidity, uidnext, first_uid;
+	} tests[] = {
+		{ "floor=5 shown=9", 5, 10, 0 },
+		{ "floor=5 shown=9", 6, 10, 1 },
+		{ "floor=5 shown=9", 5, 9, 9 },
+		{ "floor=11 shown=0", 5, 11, 0 },
+		{ "floor=11 shown=0", 5, 10, 10 },
+		{ "floor=1 shown=0 keep=3:8", 5, 9, 0 },
+		{ "floor=1 shown=0 keep=3:8", 5, 7, 7 },
+		{ "floor=1 shown=0 window=8", 5, 8, 8 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(tests); i++) {
+		struct popinjay_views *views = parse(t_file(t_strdup_printf(
+			"a uidvalidity=5 %s\n", tests[i].view)));
+
+		g_assert_cmpuint(popinjay_view_map_from(
+			popinjay_views_find(views, "a"), tests[i].uidvalidity,
+			tests[i].uidnext), ==, tests[i].first_uid);
+		popinjay_views_free(&views);
+	}
+}
+
 /* --- Time --- */
 
 static void test_use(void)
 {
 	struct popinjay_views *views = popinjay_views_create();
-	struct popinjay_view *view = popinjay_views_add(views, "a", 5);
+	struct popinjay_view *view = popinjay_views_add(views, "a", 5), *other;
 
-	g_assert_true(popinjay_view_use(view, NOW, 7));
+	g_assert_true(popinjay_views_use(views, view, NOW, 7));
 	g_assert_cmpuint(view->shown_uid, ==, 7);
-	g_assert_false(popinjay_view_use(view, NOW, 8));
-	g_assert_false(popinjay_view_use(view, NOW + DAY - 1, 8));
+	g_assert_false(popinjay_views_use(views, view, NOW, 8));
+	g_assert_false(popinjay_views_use(views, view, NOW + DAY - 1, 8));
 	g_assert_cmpuint(view->shown_uid, ==, 7);
-	g_assert_true(popinjay_view_use(view, NOW + DAY, 8));
+	g_assert_true(popinjay_views_use(views, view, NOW + DAY, 8));
 	g_assert_cmpuint(view->shown_uid, ==, 8);
-	/* the clock went back */
-	g_assert_true(popinjay_view_use(view, NOW, 0));
+	g_assert_cmpint(view->latest, ==, 0);
+	/* the clock went back, and another view comes */
+	g_assert_true(popinjay_views_use(views, view, NOW, 0));
 	g_assert_cmpuint(view->shown_uid, ==, 8);
 	g_assert_cmpint(view->used, ==, NOW);
+	g_assert_cmpint(view->latest, ==, NOW + DAY);
+	other = popinjay_views_add(views, "b", 5);
+	g_assert_true(popinjay_views_use(views, other, NOW - DAY, 0));
+	g_assert_cmpint(other->latest, ==, NOW + DAY);
+	/* it is where it was */
+	g_assert_true(popinjay_views_use(views, other, NOW + DAY, 0));
+	g_assert_cmpint(other->latest, ==, 0);
 	view->doubted = NOW + 300 * DAY;
-	g_assert_false(popinjay_view_use(view, NOW + 300 * DAY, 9));
+	g_assert_false(popinjay_views_use(views, view, NOW + 300 * DAY, 9));
 	g_assert_cmpint(view->used, ==, NOW);
 	popinjay_views_free(&views);
 }
@@ -416,18 +452,20 @@ static void test_drop_unused(void)
 	new->used = NOW + 100 * DAY;
 	/* nobody agrees yet */
 	g_assert_cmpuint(popinjay_views_drop_unused(views, now), ==, 0);
-	g_assert_true(popinjay_view_use(new, now, 0));
+	g_assert_true(popinjay_views_use(views, new, now, 0));
 	g_assert_cmpuint(popinjay_views_drop_unused(views, now), ==, 0);
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now + DAY - 1),
+	g_assert_cmpuint(popinjay_views_drop_unused(views, now + 30 * DAY - 1),
 			 ==, 0);
 	/* the clock was wrong and is right again */
 	g_assert_cmpuint(popinjay_views_drop_unused(views, NOW + 100 * DAY),
 			 ==, 0);
 	/* somebody came, and doubted the clock */
 	old->doubted = NOW + DAY;
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now + DAY), ==, 0);
+	g_assert_cmpuint(popinjay_views_drop_unused(views, now + 30 * DAY),
+			 ==, 0);
 	old->doubted = 0;
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now + DAY), ==, 1);
+	g_assert_cmpuint(popinjay_views_drop_unused(views, now + 30 * DAY),
+			 ==, 1);
 	g_assert_null(popinjay_views_find(views, "old"));
 	g_assert_nonnull(popinjay_views_find(views, "new"));
 	popinjay_views_free(&views);
@@ -456,6 +494,7 @@ int main(int argc, char *argv[])
 					change_tests[i].name),
 			&change_tests[i], test_change);
 	}
+	g_test_add_func("/view/map-from", test_map_from);
 	g_test_add_func("/view/use", test_use);
 	g_test_add_func("/view/drop-unused", test_drop_unused);
 	ret = g_test_run();
