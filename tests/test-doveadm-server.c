@@ -158,6 +158,21 @@ static void test_check(void)
 				"good"));
 }
 
+/* Where workers do all the work, that is no other than with -S. */
+static void test_check_workers(void)
+{
+	struct fixture *own = fixture_new(NULL);
+	g_autofree char *user = fixture_user(own, "maildir");
+	g_autoptr(GString) out = NULL;
+
+	fixture_reload(own, "doveadm_worker_count = 2\n");
+	g_assert_cmpint(fixture_doveadm(own, NULL, &out, NULL, "popinjay",
+					"check", "-u", user, NULL), ==, 0);
+	g_assert_nonnull(strstr(out->str, "settings, key files and sinks are "
+				"good"));
+	fixture_free(own);
+}
+
 /* A server of 2.4 goes on with what it has where what is on disk is wrong, and
    check says nothing of users then. */
 static void test_check_broken(void)
@@ -197,6 +212,7 @@ int main(int argc, char *argv[])
 			     test_input);
 	g_test_add_data_func("/doveadm-server/input/uidl", "uidl", test_input);
 	g_test_add_func("/doveadm-server/check", test_check);
+	g_test_add_func("/doveadm-server/check-workers", test_check_workers);
 	if (!fixture_is_2_3()) {
 		g_test_add_func("/doveadm-server/check-broken",
 				test_check_broken);

@@ -13,20 +13,19 @@
 #include <sysexits.h>
 
 /* Returns TRUE if a doveadm server gets the command, once for each user. */
-static bool is_sent(const struct doveadm_mail_cmd_context *ctx)
+static bool is_sent(const struct doveadm_cmd_context *cctx)
 {
 	const char *socket_path;
 
-	return ctx->cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI &&
-		(ctx->set->doveadm_worker_count > 0 ||
-		 doveadm_cmd_param_str(ctx->cctx, "socket-path",
-				       &socket_path));
+	return cctx->conn_type == DOVEADM_CONNECTION_TYPE_CLI &&
+		(doveadm_settings->doveadm_worker_count > 0 ||
+		 doveadm_cmd_param_str(cctx, "socket-path", &socket_path));
 }
 
-bool popinjay_may_be_sent(const struct doveadm_mail_cmd_context *ctx)
+bool popinjay_may_be_sent(const struct doveadm_cmd_context *cctx)
 {
 	/* with a port the passdb says of each user where to */
-	return ctx->set->doveadm_port != 0 || is_sent(ctx);
+	return doveadm_settings->doveadm_port != 0 || is_sent(cctx);
 }
 
 int popinjay_input_get(struct doveadm_mail_cmd_context *ctx,
@@ -34,7 +33,7 @@ int popinjay_input_get(struct doveadm_mail_cmd_context *ctx,
 {
 	/* Dovecot closes the input when it has sent it for the first user: 2.3
 	   waits for ever then, and 2.4 sends nothing for the others. */
-	if (!ctx->iterate_single_user && is_sent(ctx)) {
+	if (!ctx->iterate_single_user && is_sent(ctx->cctx)) {
 		*error_r = "A doveadm server can take standard input for one "
 			"user only: give each user with -u, or leave out -S "
 			"(and doveadm_worker_count)";

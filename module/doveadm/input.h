@@ -2,10 +2,11 @@
 #ifndef POPINJAY_DOVEADM_INPUT_H
 #define POPINJAY_DOVEADM_INPUT_H
 
+struct doveadm_cmd_context;
 struct doveadm_mail_cmd_context;
 
 /* Returns TRUE if the command may go to a doveadm server, which sends rows. */
-bool popinjay_may_be_sent(const struct doveadm_mail_cmd_context *ctx);
+bool popinjay_may_be_sent(const struct doveadm_cmd_context *cctx);
 
 /* Get the command's standard input into ctx->cmd_input, in its init. Returns 0,
    or -1 with the reason in error_r if no user would get all of it. */

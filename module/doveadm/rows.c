@@ -40,6 +40,6 @@ void popinjay_rows_end(struct popinjay_rows *rows, bool failed)
 	if (!rows->table || !ctx->iterate_single_user ||
 	    (ctx->exit_code == 0 && doveadm_exit_code == 0))
 		return;
-	if (popinjay_may_be_sent(ctx) ? failed : !rows->any)
+	if (popinjay_may_be_sent(ctx->cctx) ? failed : !rows->any)
 		doveadm_print_hide_titles = TRUE;
 }

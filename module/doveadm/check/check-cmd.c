@@ -10,9 +10,14 @@
 #include "doveadm-print.h"
 #include "compat-doveadm.h"
 #include "check.h"
+#include "input.h"
 
+#include <pwd.h>
 #include <stdio.h>
 #include <sysexits.h>
+
+/* what Linux takes for users that it cannot map, too */
+#define NOBODY_UID 65534
 
 static const char *const result_names[] = { "ok", "warning", "error" };
 
@@ -197,7 +202,7 @@ void popinjay_check_cmd(struct doveadm_cmd_context *cctx)
 	if (has_param(cctx, "user") || has_param(cctx, "all-users") ||
 	    has_param(cctx, "user-file")) {
 		/* what a doveadm server answers are rows */
-		if (has_param(cctx, "socket-path"))
+		if (popinjay_may_be_sent(cctx))
 			doveadm_print_init(DOVEADM_PRINT_TYPE_TABLE);
 		doveadm_cmd_ver2_to_mail_cmd_wrapper(cctx);
 		return;
@@ -263,12 +268,25 @@ static void check_uid(struct check *check, const struct mail_user *user)
 		dec2str(user->uid));
 }
 
+/* The system's user "nobody" has no mail, but -A gets it from a userdb passwd
+   unless last_valid_uid forbids it. */
+static bool is_nobody(const struct mail_user *user)
+{
+	const struct passwd *pw;
+
+	if (user->uid != NOBODY_UID)
+		return FALSE;
+	pw = getpwuid(user->uid);
+	return pw != NULL && strcmp(pw->pw_name, user->username) == 0;
+}
+
 static int
 cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 {
 	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
 
-	if (array_is_empty(&cmd->check.pop3))
+	if (array_is_empty(&cmd->check.pop3) ||
+	    (has_param(ctx->cctx, "all-users") && is_nobody(user)))
 		return 0;
 	check_uid(&cmd->check, user);
 	check_user(&cmd->check, user);
