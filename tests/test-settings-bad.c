@@ -99,8 +99,8 @@ static const struct bad bad_settings[] = {
 	  "popinjay_access_log_headers=from: Invalid value: use message-id, "
 	  "subject or both, or none" },
 	{ "format", TRUE, { "popinjay_access_log_format", "xml" },
-	  "popinjay_access_log_format=xml: Invalid value: use json or "
-	  "logfmt" },
+	  "plugin \\{ popinjay_access_log_format=xml \\}: Invalid value: use "
+	  "json or logfmt" },
 	{ "anonymize", FALSE, { "popinjay_access_log_anonymize", "user" },
 	  "popinjay_access_log_anonymize=user: Invalid value: use one or both "
 	  "of user=hash or user=cut and ip=hash or ip=cut, or none" },
@@ -161,9 +161,9 @@ static const struct bad bad_settings[] = {
 	  "bytes" KEY_FILE },
 	{ "unknown", TRUE, { "popinjay_acess_log", "none" },
 	  "plugin \\{ popinjay_acess_log=none \\}: There is no such setting; "
-	  "there are: popinjay_uidl_format, popinjay_uidl_policy, "
-	  "popinjay_uidl_key_file, popinjay_reuse_xuidl, .*, "
-	  "popinjay_sasl_mechanisms, popinjay_disable_plaintext_auth" },
+	  "there are: popinjay_access_log, popinjay_access_log_anonymize, .*, "
+	  "popinjay_reuse_xuidl, popinjay_sasl_mechanisms, .*, "
+	  "popinjay_uidl_sources, popinjay_uidl_strict" },
 	{ "bool", TRUE, { "popinjay_capability_implementation", "2" },
 	  "plugin \\{ popinjay_capability_implementation=2 \\}: "
 	  "Invalid value: use yes or no" },

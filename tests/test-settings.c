@@ -94,19 +94,14 @@ static const struct {
 };
 
 static const char *const list_defaults[][2] = {
-	{ "popinjay_access_log", "log" },
-	{ "popinjay_access_log_anonymize", "" },
-	{ "popinjay_access_log_events", "session expunge" },
-	{ "popinjay_access_log_format", "json" },
-	{ "popinjay_access_log_headers", "message-id" },
-	{ "popinjay_access_log_key_file", "" },
-	{ "popinjay_capability_implementation", "no" },
-	{ "popinjay_disable_plaintext_auth", "" },
-	{ "popinjay_idle_timeout", "10 mins" },
-	{ "popinjay_sasl_mechanisms", "" },
-	{ "popinjay_uidl_format", "" },
-	{ "popinjay_uidl_key_file", "" },
-	{ "popinjay_uidl_policy", "format" }
+#define STR(name, default_value) { #name, default_value },
+#define TEMPLATE STR
+#define ENUM(name, default_value, others) { #name, default_value },
+#define BOOL(name, default_value) { #name, default_value ? "yes" : "no" },
+#define MAYBE_BOOL(name) { #name, "" },
+#define UINT(name, default_value, max, unit) { #name, #default_value },
+#include "settings-table.h"
+	{ "popinjay_idle_timeout", "10 mins" }
 };
 
 static struct fixture *the_fixture;

@@ -36,15 +36,16 @@ void popinjay_login_settings_free(const struct popinjay_settings **set)
 
 #else
 
-/* The environment is written as a list with spaces in dovecot.conf: so commas
-   stand between the words of a value. */
-static const char *
-env_get(pool_t pool, const char *name, const char *default_value)
+/* Replace a value by that of the environment, which is written as a list with
+   spaces in dovecot.conf: so commas stand between the words of a value. */
+static void env_get(pool_t pool, const char *name, const char **value)
 {
-	const char *value = getenv(name);
+	const char *text = getenv(name);
 
-	return p_strdup(pool, value == NULL ? default_value :
-			t_strarray_join(t_strsplit_spaces(value, ","), " "));
+	if (text != NULL) {
+		*value = p_strdup(pool, t_strarray_join(
+			t_strsplit_spaces(text, ","), " "));
+	}
 }
 
 int popinjay_login_settings_get(const struct popinjay_settings **set_r,
@@ -54,18 +55,15 @@ int popinjay_login_settings_get(const struct popinjay_settings **set_r,
 	pool_t pool;
 
 	pool = pool_alloconly_create("popinjay settings", 512);
-	set = p_new(pool, struct popinjay_settings, 1);
+	set = p_memdup(pool, &popinjay_settings_default, sizeof(*set));
 	set->pool = pool;
-	set->popinjay_access_log = env_get(pool, "POPINJAY_ACCESS_LOG", "log");
-	set->popinjay_access_log_format =
-		env_get(pool, "POPINJAY_ACCESS_LOG_FORMAT", "json");
-	/* of no use here */
-	set->popinjay_access_log_events = "none";
-	set->popinjay_access_log_headers = "none";
-	set->popinjay_access_log_anonymize =
-		env_get(pool, "POPINJAY_ACCESS_LOG_ANONYMIZE", "");
-	set->popinjay_access_log_key_file =
-		env_get(pool, "POPINJAY_ACCESS_LOG_KEY_FILE", "");
+	env_get(pool, "POPINJAY_ACCESS_LOG", &set->popinjay_access_log);
+	env_get(pool, "POPINJAY_ACCESS_LOG_FORMAT",
+		&set->popinjay_access_log_format);
+	env_get(pool, "POPINJAY_ACCESS_LOG_ANONYMIZE",
+		&set->popinjay_access_log_anonymize);
+	env_get(pool, "POPINJAY_ACCESS_LOG_KEY_FILE",
+		&set->popinjay_access_log_key_file);
 	*set_r = set;
 	return 0;
 }

@@ -10,90 +10,73 @@
 #include "array.h"
 #include "settings-parser.h"
 #include "popinjay-settings.h"
-#include "settings-bool.h"
 #include "settings-info.h"
+#include "settings-value.h"
 
 /* What we read: our settings, and some of Dovecot's that it has for other
    processes only. Those have to keep Dovecot's type and default, or the config
    process refuses to run. */
 struct settings {
 	struct popinjay_settings set;
-	/* as they are written; set has what they mean */
-	const char *uidl_strict, *uidl_save, *capability_implementation;
+	/* as it is written; set has what it means */
+	struct {
+#define BOOL(name, default_value) const char *name;
+#include "settings-table.h"
+	} written;
 
 	ARRAY_TYPE(const_string) auth_mechanisms;
 	bool auth_allow_cleartext;
 };
 
-#undef DEF
-#define DEF(_type, _name) \
-	SETTING_DEFINE_STRUCT_##_type(#_name, set._name, struct settings)
+#define DEFINE(type, key, member) \
+	SETTING_DEFINE_STRUCT_##type(key, member, struct settings),
 
 static const struct setting_define popinjay_setting_defines[] = {
-	/* its variables are a message's, not the user's */
-	DEF(STR_NOVARS, popinjay_uidl_format),
-	DEF(STR, popinjay_uidl_policy),
-	DEF(STR, popinjay_uidl_key_file),
-	DEF(STR, popinjay_reuse_xuidl),
-	DEF(STR, popinjay_uidl_sources),
-	DEF(STR_NOVARS, popinjay_uidl_old_format),
-	DEF(STR, popinjay_uidl_old_until),
-	SETTING_DEFINE_STRUCT_STR("popinjay_uidl_strict", uidl_strict,
-				  struct settings),
-	SETTING_DEFINE_STRUCT_STR("popinjay_uidl_save", uidl_save,
-				  struct settings),
-	DEF(UINT, popinjay_uidl_drift_limit),
-	DEF(STR, popinjay_access_log),
-	DEF(ENUM, popinjay_access_log_format),
-	DEF(STR, popinjay_access_log_events),
-	DEF(STR, popinjay_access_log_headers),
-	DEF(STR, popinjay_access_log_anonymize),
-	DEF(STR, popinjay_access_log_key_file),
-	SETTING_DEFINE_STRUCT_STR("popinjay_capability_implementation",
-				  capability_implementation, struct settings),
-	SETTING_DEFINE_STRUCT_TIME("popinjay_idle_timeout",
-				   set.popinjay_idle_timeout_secs,
-				   struct settings),
-	DEF(STR, popinjay_sasl_mechanisms),
-	DEF(STR, popinjay_disable_plaintext_auth),
+#define STR(name, default_value) DEFINE(STR, #name, set.name)
+#define TEMPLATE(name, default_value) DEFINE(STR_NOVARS, #name, set.name)
+#define ENUM(name, default_value, others) DEFINE(ENUM, #name, set.name)
+#define BOOL(name, default_value) DEFINE(STR, #name, written.name)
+#define MAYBE_BOOL(name) DEFINE(STR, #name, set.name)
+#define TIME(name, default_secs, min_secs, max_secs) \
+	DEFINE(TIME, #name, set.name##_secs)
+#define UINT(name, default_value, max, unit) DEFINE(UINT, #name, set.name)
+#include "settings-table.h"
 
-	SETTING_DEFINE_STRUCT_BOOLLIST("auth_mechanisms", auth_mechanisms,
-				       struct settings),
-	SETTING_DEFINE_STRUCT_BOOL("auth_allow_cleartext",
-				   auth_allow_cleartext, struct settings),
-	SETTING_DEFINE_STRUCT_BOOL("pop3_reuse_xuidl", set.pop3_reuse_xuidl,
-				   struct settings),
+	DEFINE(BOOLLIST, "auth_mechanisms", auth_mechanisms)
+	DEFINE(BOOL, "auth_allow_cleartext", auth_allow_cleartext)
+	DEFINE(BOOL, "pop3_reuse_xuidl", set.pop3_reuse_xuidl)
 
 	SETTING_DEFINE_LIST_END
 };
 
 static const struct settings popinjay_default_settings = {
 	.set = {
-		.popinjay_uidl_format = "",
-		.popinjay_uidl_policy = "format",
-		.popinjay_uidl_key_file = "",
-		.popinjay_reuse_xuidl = "",
-		.popinjay_uidl_sources = "",
-		.popinjay_uidl_old_format = "",
-		.popinjay_uidl_old_until = "",
-		.popinjay_uidl_drift_limit = 0,
-		.popinjay_access_log = "log",
-		.popinjay_access_log_format = "json:logfmt",
-		.popinjay_access_log_events = "session expunge",
-		.popinjay_access_log_headers = "message-id",
-		.popinjay_access_log_anonymize = "",
-		.popinjay_access_log_key_file = "",
-		.popinjay_idle_timeout_secs = 10 * 60,
-		.popinjay_sasl_mechanisms = "",
-		.popinjay_disable_plaintext_auth = "",
+#define STR(name, default_value) .name = default_value,
+#define TEMPLATE(name, default_value) .name = default_value,
+#define ENUM(name, default_value, others) .name = default_value ":" others,
+#define MAYBE_BOOL(name) .name = "",
+#define TIME(name, default_secs, min_secs, max_secs) \
+		.name##_secs = default_secs,
+#define UINT(name, default_value, max, unit) .name = default_value,
+#include "settings-table.h"
 		.pop3_reuse_xuidl = FALSE
 	},
-	.uidl_strict = "no",
-	.uidl_save = "no",
-	.capability_implementation = "no",
+	.written = {
+#define BOOL(name, default_value) .name = default_value ? "yes" : "no",
+#include "settings-table.h"
+	},
 	.auth_mechanisms = ARRAY_INIT,
 	.auth_allow_cleartext = FALSE
 };
+
+static bool
+invalid(const char *name, const char *value, const char *help,
+	const char **error_r)
+{
+	*error_r = t_strdup_printf("%s=%s: Invalid value: %s", name, value,
+				   help);
+	return FALSE;
+}
 
 static bool
 check_bool(const char *name, const char *value, bool *value_r,
@@ -102,45 +85,62 @@ check_bool(const char *name, const char *value, bool *value_r,
 	*value_r = FALSE;
 	/* not known before the user is */
 	if (value == set_value_unknown ||
-	    popinjay_settings_bool_parse(value, value_r) == 0)
+	    popinjay_setting_parse_bool(value, value_r) == 0)
 		return TRUE;
-	*error_r = t_strdup_printf("%s=%s: Invalid value: "
-				   POPINJAY_SETTINGS_BOOL_HELP, name, value);
-	return FALSE;
+	return invalid(name, value, POPINJAY_SETTING_BOOL_HELP, error_r);
 }
 
 /* "" is what Dovecot's own setting says. */
 static bool
-check_maybe_bool(const char *name, const char **value, bool if_empty,
-		 const char **error_r)
+check_maybe_bool(const char *name, const char **value, const char **error_r)
 {
-	bool yes = if_empty;
+	bool yes;
 
-	if (**value != '\0' && !check_bool(name, *value, &yes, error_r))
+	if (**value == '\0')
+		return TRUE;
+	if (!check_bool(name, *value, &yes, error_r))
 		return FALSE;
 	*value = yes ? "yes" : "no";
 	return TRUE;
 }
 
 static bool
-check_bools(struct settings *full, const char **error_r)
+check_time(const char *name, unsigned int secs, unsigned int min_secs,
+	   unsigned int max_secs, const char **error_r)
+{
+	if (secs >= min_secs && secs <= max_secs)
+		return TRUE;
+	return invalid(name, t_strdup_printf("%u secs", secs),
+		       popinjay_setting_time_help(min_secs, max_secs), error_r);
+}
+
+static bool
+check_uint(const char *name, unsigned int value, unsigned int max,
+	   const char *unit, const char **error_r)
+{
+	if (value <= max)
+		return TRUE;
+	return invalid(name, dec2str(value),
+		       popinjay_setting_uint_help(max, unit), error_r);
+}
+
+static bool check_values(struct settings *full, const char **error_r)
 {
 	struct popinjay_settings *set = &full->set;
 
-	return check_bool("popinjay_uidl_strict", full->uidl_strict,
-			  &set->popinjay_uidl_strict, error_r) &&
-		check_bool("popinjay_uidl_save", full->uidl_save,
-			   &set->popinjay_uidl_save, error_r) &&
-		check_bool("popinjay_capability_implementation",
-			   full->capability_implementation,
-			   &set->popinjay_capability_implementation,
-			   error_r) &&
-		check_maybe_bool("popinjay_disable_plaintext_auth",
-				 &set->popinjay_disable_plaintext_auth,
-				 !full->auth_allow_cleartext, error_r) &&
-		check_maybe_bool("popinjay_reuse_xuidl",
-				 &set->popinjay_reuse_xuidl,
-				 set->pop3_reuse_xuidl, error_r);
+#define CHECK(check, ...) \
+	if (!check(__VA_ARGS__, error_r)) \
+		return FALSE;
+#define BOOL(name, default_value) \
+	CHECK(check_bool, #name, full->written.name, &set->name)
+#define MAYBE_BOOL(name) \
+	CHECK(check_maybe_bool, #name, &set->name)
+#define TIME(name, default_secs, min_secs, max_secs) \
+	CHECK(check_time, #name, set->name##_secs, min_secs, max_secs)
+#define UINT(name, default_value, max, unit) \
+	CHECK(check_uint, #name, set->name, max, unit)
+#include "settings-table.h"
+	return TRUE;
 }
 
 static bool
@@ -149,24 +149,21 @@ popinjay_settings_check(void *_set, pool_t pool, const char **error_r)
 	struct settings *full = _set;
 	struct popinjay_settings *set = &full->set;
 
-	if (set->popinjay_idle_timeout_secs == 0 ||
-	    set->popinjay_idle_timeout_secs > POPINJAY_IDLE_TIMEOUT_MAX_SECS) {
-		*error_r = t_strdup_printf("popinjay_idle_timeout=%u secs: "
-			"Invalid value: "POPINJAY_IDLE_TIMEOUT_HELP,
-			set->popinjay_idle_timeout_secs);
+	if (!check_values(full, error_r))
 		return FALSE;
-	}
-	if (set->popinjay_uidl_drift_limit > 100) {
-		*error_r = t_strdup_printf("popinjay_uidl_drift_limit=%u: "
-			"Invalid value: "POPINJAY_UIDL_DRIFT_LIMIT_HELP,
-			set->popinjay_uidl_drift_limit);
-		return FALSE;
-	}
 	if (*set->popinjay_sasl_mechanisms == '\0') {
 		set->popinjay_sasl_mechanisms = p_strdup(pool, t_strarray_join(
 			settings_boollist_get(&full->auth_mechanisms), " "));
 	}
-	return check_bools(full, error_r);
+	if (*set->popinjay_disable_plaintext_auth == '\0') {
+		set->popinjay_disable_plaintext_auth =
+			full->auth_allow_cleartext ? "no" : "yes";
+	}
+	if (*set->popinjay_reuse_xuidl == '\0') {
+		set->popinjay_reuse_xuidl =
+			set->pop3_reuse_xuidl ? "yes" : "no";
+	}
+	return TRUE;
 }
 
 const struct setting_parser_info popinjay_setting_parser_info = {

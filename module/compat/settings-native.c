@@ -13,21 +13,9 @@
 #include "mail-storage-settings.h"
 #include "popinjay-settings.h"
 #include "settings-info.h"
+#include "settings-value.h"
 
 #define SETTING_PREFIX "popinjay_"
-/* what the passdb says of a secret */
-#define SECRET_PREFIX "popinjay_secret_"
-
-static bool is_secret_field(const char *name)
-{
-	static const char *const fields[] = {
-		"id", "label", "read_only", NULL
-	};
-	size_t prefix_len = strlen(SECRET_PREFIX);
-
-	return strncmp(name, SECRET_PREFIX, prefix_len) == 0 &&
-		str_array_find(fields, name + prefix_len);
-}
 
 /* Dovecot lets a userdb return fields that nobody knows. With our prefix they
    can only be mistyped. */
@@ -44,7 +32,7 @@ static int userdb_fields_check(struct mail_user *user, const char **error_r)
 
 		if (strncmp(name, SETTING_PREFIX,
 			    strlen(SETTING_PREFIX)) == 0 &&
-		    !is_secret_field(name) &&
+		    !popinjay_setting_is_field(name) &&
 		    !setting_parser_info_find_key(&popinjay_setting_parser_info,
 						  name, &idx)) {
 			*error_r = t_strdup_printf(

@@ -15,108 +15,142 @@
 #include "mail-storage-service.h"
 #include "mail-storage-settings.h"
 #include "popinjay-settings.h"
-#include "settings-bool.h"
+#include "settings-value.h"
 
 #define SETTING_PREFIX "popinjay_"
-/* doveadm's setting, and what the passdb says of a secret, which Dovecot puts
-   among the settings as it does with all userdb fields */
-#define SECRET_PREFIX "popinjay_secret_"
 
 enum env_type {
-	SETTING_STR,
-	SETTING_BOOL,
+	TYPE_STR,
+	TYPE_ENUM,
+	TYPE_BOOL,
 	/* "yes", "no" or nothing */
-	SETTING_MAYBE_BOOL,
-	SETTING_TIME_SECS,
-	SETTING_PERCENT
+	TYPE_MAYBE_BOOL,
+	TYPE_TIME,
+	TYPE_UINT
 };
 
 struct env_setting {
 	const char *name;
 	enum env_type type;
 	size_t offset;
-	const char *default_value;
+	/* bounds of a time or a number */
+	unsigned int min, max;
+	/* the choices of an enum, the unit of a number */
+	const char *words;
 };
 
-#define SETTING(_type, _name, _member, _default) \
-	{ "popinjay_" _name, _type, \
-	  offsetof(struct popinjay_settings, popinjay_##_member), _default }
+#define MEMBER(name) offsetof(struct popinjay_settings, name)
 
 static const struct env_setting settings[] = {
-	SETTING(SETTING_STR, "uidl_format", uidl_format, ""),
-	SETTING(SETTING_STR, "uidl_policy", uidl_policy, "format"),
-	SETTING(SETTING_STR, "uidl_key_file", uidl_key_file, ""),
-	SETTING(SETTING_MAYBE_BOOL, "reuse_xuidl", reuse_xuidl, ""),
-	SETTING(SETTING_STR, "uidl_sources", uidl_sources, ""),
-	SETTING(SETTING_STR, "uidl_old_format", uidl_old_format, ""),
-	SETTING(SETTING_STR, "uidl_old_until", uidl_old_until, ""),
-	SETTING(SETTING_BOOL, "uidl_strict", uidl_strict, "no"),
-	SETTING(SETTING_BOOL, "uidl_save", uidl_save, "no"),
-	SETTING(SETTING_PERCENT, "uidl_drift_limit", uidl_drift_limit, "0"),
-	SETTING(SETTING_STR, "access_log", access_log, "log"),
-	SETTING(SETTING_STR, "access_log_format", access_log_format, "json"),
-	SETTING(SETTING_STR, "access_log_events", access_log_events,
-		"session expunge"),
-	SETTING(SETTING_STR, "access_log_headers", access_log_headers,
-		"message-id"),
-	SETTING(SETTING_STR, "access_log_anonymize", access_log_anonymize, ""),
-	SETTING(SETTING_STR, "access_log_key_file", access_log_key_file, ""),
-	SETTING(SETTING_BOOL, "capability_implementation",
-		capability_implementation, "no"),
-	SETTING(SETTING_TIME_SECS, "idle_timeout", idle_timeout_secs,
-		"10 mins"),
-	SETTING(SETTING_STR, "sasl_mechanisms", sasl_mechanisms, ""),
-	SETTING(SETTING_MAYBE_BOOL, "disable_plaintext_auth",
-		disable_plaintext_auth, "")
+#define STR(name, default_value) \
+	{ #name, TYPE_STR, MEMBER(name), 0, 0, NULL },
+#define TEMPLATE STR
+#define ENUM(name, default_value, others) \
+	{ #name, TYPE_ENUM, MEMBER(name), 0, 0, default_value ":" others },
+#define BOOL(name, default_value) \
+	{ #name, TYPE_BOOL, MEMBER(name), 0, 0, NULL },
+#define MAYBE_BOOL(name) \
+	{ #name, TYPE_MAYBE_BOOL, MEMBER(name), 0, 0, NULL },
+#define TIME(name, default_secs, min_secs, max_secs) \
+	{ #name, TYPE_TIME, MEMBER(name##_secs), min_secs, max_secs, NULL },
+#define UINT(name, default_value, max, unit) \
+	{ #name, TYPE_UINT, MEMBER(name), 0, max, unit },
+#include "settings-table.h"
 };
 
-static const char *const secret_fields[] = {
-	"config", "id", "label", "read_only", NULL
-};
-
-static int
-setting_parse_bool(const char *value, bool *value_r, const char **error_r)
+static const char *enum_help(const char *const *choices)
 {
-	*error_r = POPINJAY_SETTINGS_BOOL_HELP;
-	return popinjay_settings_bool_parse(value, value_r);
+	string_t *help = t_str_new(64);
+
+	for (; *choices != NULL; choices++) {
+		str_append(help, str_len(help) == 0 ? "use " :
+			   choices[1] == NULL ? " or " : ", ");
+		str_append(help, *choices);
+	}
+	return str_c(help);
 }
 
 static int
-setting_parse(struct popinjay_settings *set, const struct env_setting *setting,
-	      const char *value, const char **error_r)
+parse_enum(pool_t pool, const char *value, const char *words,
+	   const char **value_r, const char **help_r)
 {
-	void *member = PTR_OFFSET(set, setting->offset);
-	const char *time_error;
+	const char *const *choices = t_strsplit(words, ":");
+
+	if (!str_array_find(choices, value)) {
+		*help_r = enum_help(choices);
+		return -1;
+	}
+	*value_r = p_strdup(pool, value);
+	return 0;
+}
+
+static int
+parse_bool(const char *value, bool *value_r, const char **help_r)
+{
+	*help_r = POPINJAY_SETTING_BOOL_HELP;
+	return popinjay_setting_parse_bool(value, value_r);
+}
+
+static int
+parse_maybe_bool(const char *value, const char **value_r, const char **help_r)
+{
 	bool yes;
 
+	if (*value == '\0') {
+		*value_r = "";
+		return 0;
+	}
+	if (parse_bool(value, &yes, help_r) < 0)
+		return -1;
+	*value_r = yes ? "yes" : "no";
+	return 0;
+}
+
+static int
+parse_time(const struct env_setting *setting, const char *value,
+	   unsigned int *secs_r, const char **help_r)
+{
+	const char *error;
+
+	if (settings_get_time(value, secs_r, &error) == 0 &&
+	    *secs_r >= setting->min && *secs_r <= setting->max)
+		return 0;
+	*help_r = popinjay_setting_time_help(setting->min, setting->max);
+	return -1;
+}
+
+static int
+parse_uint(const struct env_setting *setting, const char *value,
+	   unsigned int *value_r, const char **help_r)
+{
+	if (str_to_uint(value, value_r) == 0 && *value_r <= setting->max)
+		return 0;
+	*help_r = popinjay_setting_uint_help(setting->max, setting->words);
+	return -1;
+}
+
+/* Returns 0, or -1 with what the setting accepts in help_r. */
+static int
+setting_parse(struct popinjay_settings *set, const struct env_setting *setting,
+	      const char *value, const char **help_r)
+{
+	void *member = PTR_OFFSET(set, setting->offset);
+
 	switch (setting->type) {
-	case SETTING_MAYBE_BOOL:
-		if (*value != '\0') {
-			if (setting_parse_bool(value, &yes, error_r) < 0)
-				return -1;
-			value = yes ? "yes" : "no";
-		}
-		/* fall through */
-	case SETTING_STR:
+	case TYPE_STR:
 		*(const char **)member = p_strdup(set->pool, value);
 		return 0;
-	case SETTING_BOOL:
-		return setting_parse_bool(value, member, error_r);
-	case SETTING_TIME_SECS:
-		if (settings_get_time(value, member, &time_error) < 0 ||
-		    *(unsigned int *)member == 0 ||
-		    *(unsigned int *)member > POPINJAY_IDLE_TIMEOUT_MAX_SECS) {
-			*error_r = POPINJAY_IDLE_TIMEOUT_HELP;
-			return -1;
-		}
-		return 0;
-	case SETTING_PERCENT:
-		if (str_to_uint(value, member) < 0 ||
-		    *(unsigned int *)member > 100) {
-			*error_r = POPINJAY_UIDL_DRIFT_LIMIT_HELP;
-			return -1;
-		}
-		return 0;
+	case TYPE_ENUM:
+		return parse_enum(set->pool, value, setting->words, member,
+				  help_r);
+	case TYPE_BOOL:
+		return parse_bool(value, member, help_r);
+	case TYPE_MAYBE_BOOL:
+		return parse_maybe_bool(value, member, help_r);
+	case TYPE_TIME:
+		return parse_time(setting, value, member, help_r);
+	case TYPE_UINT:
+		return parse_uint(setting, value, member, help_r);
 	}
 	i_unreached();
 }
@@ -130,12 +164,6 @@ static const struct env_setting *setting_find(const char *name)
 			return &settings[i];
 	}
 	return NULL;
-}
-
-static bool secret_field_find(const char *name)
-{
-	return strncmp(name, SECRET_PREFIX, strlen(SECRET_PREFIX)) == 0 &&
-		str_array_find(secret_fields, name + strlen(SECRET_PREFIX));
 }
 
 static const char *setting_names(void)
@@ -156,14 +184,8 @@ settings_parse(struct popinjay_settings *set, struct mail_user *user,
 	       const char **error_r)
 {
 	const struct env_setting *setting;
-	const char *const *envs, *error;
+	const char *const *envs, *help;
 	unsigned int i, count;
-
-	for (i = 0; i < N_ELEMENTS(settings); i++) {
-		if (setting_parse(set, &settings[i], settings[i].default_value,
-				  &error) < 0)
-			i_unreached();
-	}
 
 	if (!array_is_created(&user->set->plugin_envs))
 		return 0;
@@ -171,7 +193,7 @@ settings_parse(struct popinjay_settings *set, struct mail_user *user,
 	for (i = 0; i + 1 < count; i += 2) {
 		if (strncmp(envs[i], SETTING_PREFIX,
 			    strlen(SETTING_PREFIX)) != 0 ||
-		    secret_field_find(envs[i]))
+		    popinjay_setting_is_field(envs[i]))
 			continue;
 		setting = setting_find(envs[i]);
 		if (setting == NULL) {
@@ -181,10 +203,10 @@ settings_parse(struct popinjay_settings *set, struct mail_user *user,
 				setting_names());
 			return -1;
 		}
-		if (setting_parse(set, setting, envs[i + 1], &error) < 0) {
+		if (setting_parse(set, setting, envs[i + 1], &help) < 0) {
 			*error_r = t_strdup_printf("plugin { %s=%s }: "
 				"Invalid value: %s", envs[i], envs[i + 1],
-				error);
+				help);
 			return -1;
 		}
 	}
@@ -199,7 +221,7 @@ int popinjay_settings_get(struct mail_user *user,
 	pool_t pool;
 
 	pool = pool_alloconly_create("popinjay settings", 512);
-	set = p_new(pool, struct popinjay_settings, 1);
+	set = p_memdup(pool, &popinjay_settings_default, sizeof(*set));
 	set->pool = pool;
 	if (settings_parse(set, user, error_r) < 0) {
 		pool_unref(&pool);

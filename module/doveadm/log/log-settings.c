@@ -9,6 +9,7 @@
 #include "compat-doveadm.h"
 #include "doveconf.h"
 #include "log-settings.h"
+#include "popinjay-settings.h"
 
 int popinjay_log_settings_read(pool_t pool, struct popinjay_log_settings *set_r,
 			       const char **error_r)
@@ -26,7 +27,8 @@ int popinjay_log_settings_read(pool_t pool, struct popinjay_log_settings *set_r,
 		return -1;
 	set_r->access_log = doveconf_find(&settings, names[0]);
 	if (*set_r->access_log == '\0')
-		set_r->access_log = "log";
+		set_r->access_log =
+			popinjay_settings_default.popinjay_access_log;
 	set_r->key_file = doveconf_find(&settings, names[1]);
 	args = doveconf_log_service(&settings, &by_env);
 	set_r->service_file = args[0] == NULL ? NULL :

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+
+/* The manual and the example files have the settings that settings-table.h has,
+   no more and no less, and say of them what is true. */
+
+#include "fixture.h"
+
+#define MANUAL "doc/popinjay.7"
+
+struct row {
+	const char *name;
+	/* what the manual says after "default: "; "" for what is not set */
+	char *default_text;
+	/* words that the manual has to use, with colons between them */
+	char *words;
+};
+
+static char *time_text(unsigned int secs)
+{
+	return secs > 24 * 60 * 60 && secs % (24 * 60 * 60) == 0 ?
+		g_strdup_printf("%u days", secs / (24 * 60 * 60)) :
+		secs % (60 * 60) == 0 ?
+		g_strdup_printf("%u hours", secs / (60 * 60)) :
+		g_strdup_printf("%u mins", secs / 60);
+}
+
+static const struct row *get_rows(gsize *count_r)
+{
+	static struct row rows[100];
+	gsize count = 0;
+
+#define ROW(name, default_text, words) \
+	g_assert_cmpuint(count, <, G_N_ELEMENTS(rows)); \
+	rows[count++] = (struct row){ #name, default_text, words };
+#define STR(name, default_value) \
+	ROW(name, g_strdup(default_value), NULL)
+#define TEMPLATE STR
+#define ENUM(name, default_value, others) \
+	ROW(name, g_strdup(default_value), g_strdup(default_value ":" others))
+#define BOOL(name, default_value) \
+	ROW(name, g_strdup(default_value ? "yes" : "no"), NULL)
+#define MAYBE_BOOL(name) \
+	ROW(name, g_strdup(""), g_strdup("yes:no"))
+#define TIME(name, default_secs, min_secs, max_secs) \
+	ROW(name, time_text(default_secs), time_text(max_secs))
+#define UINT(name, default_value, max, unit) \
+	ROW(name, g_strdup_printf("%u", (unsigned int)(default_value)), \
+	    g_strdup_printf("%s:%u", unit, (unsigned int)(max)))
+#include "settings-table.h"
+	*count_r = count;
+	return rows;
+}
+
+/* What a man page says, without its markup. */
+static char *plain_text(const char *roff)
+{
+	g_autoptr(GRegex) macros = g_regex_new("^\\.[BI]R? |[\"]",
+					       G_REGEX_MULTILINE, 0, NULL);
+	g_autofree char *text = g_regex_replace_literal(macros, roff, -1, 0,
+							"", 0, NULL);
+	g_autoptr(GString) str = g_string_new(text);
+
+	g_string_replace(str, "\\-", "-", 0);
+	g_string_replace(str, "\\~", " ", 0);
+	g_string_replace(str, "\n", " ", 0);
+	return g_string_free(g_steal_pointer(&str), FALSE);
+}
+
+/* The settings that the manual describes. */
+static char **manual_items(void)
+{
+	g_autofree char *page = fixture_read_source(MANUAL);
+	char *start = strstr(page, "\n.SH SETTINGS\n"), *end;
+	char **items;
+
+	g_assert_nonnull(start);
+	end = strstr(start + 1, "\n.SH ");
+	g_assert_nonnull(end);
+	*end = '\0';
+	items = g_strsplit(start, "\n.TP\n", -1);
+	for (char **p = items; *p != NULL; p++) {
+		char *text = plain_text(*p);
+
+		g_free(*p);
+		*p = text;
+	}
+	return items;
+}
+
+static gboolean default_is(const char *said, const char *wanted)
+{
+	if (*wanted != '\0')
+		return g_str_equal(said, wanted);
+	return g_str_equal(said, "none") || g_str_equal(said, "not known") ||
+		g_str_has_prefix(said, "Dovecot's ") ||
+		g_str_has_prefix(said, "what ");
+}
+
+static gboolean has_word(const char *text, const char *word)
+{
+	g_autofree char *escaped = g_regex_escape_string(word, -1);
+	g_autofree char *regex = g_strdup_printf("\\b%s\\b", escaped);
+
+	return g_regex_match_simple(regex, text, 0, 0);
+}
+
+static void test_manual(void)
+{
+	g_auto(GStrv) items = manual_items();
+	gsize count;
+	const struct row *rows = get_rows(&count);
+
+	/* the first is what stands before them all */
+	for (gsize i = 0; i < count; i++) {
+		g_autoptr(GRegex) regex = g_regex_new(
+			"^(\\S+) +\\(default: ([^)]*)\\) ", 0, 0, NULL);
+		g_autoptr(GMatchInfo) match = NULL;
+		g_autofree char *name = NULL, *said = NULL;
+		g_auto(GStrv) words = NULL;
+
+		if (i + 1 >= g_strv_length(items))
+			break;
+		g_regex_match(regex, items[i + 1], 0, &match);
+		name = g_match_info_fetch(match, 1);
+		said = g_match_info_fetch(match, 2);
+		g_assert_cmpstr(name, ==, rows[i].name);
+		if (said == NULL)
+			continue;
+		if (!default_is(said, rows[i].default_text)) {
+			g_test_fail();
+			g_test_message(MANUAL": %s: the default is '%s', not '"
+				       "%s'", name, rows[i].default_text,
+				       said);
+		}
+		if (rows[i].words == NULL)
+			continue;
+		words = g_strsplit(rows[i].words, ":", -1);
+		for (char **p = words; *p != NULL; p++) {
+			if (has_word(items[i + 1], *p))
+				continue;
+			g_test_fail();
+			g_test_message(MANUAL": %s: no word of %s", name, *p);
+		}
+	}
+	g_assert_cmpuint(g_strv_length(items), ==, count + 1);
+}
+
+static gboolean is_known(const char *name)
+{
+	gsize count;
+	const struct row *rows = get_rows(&count);
+
+	for (gsize i = 0; i < count; i++) {
+		if (g_str_equal(rows[i].name, name))
+			return TRUE;
+	}
+	/* those of secrets, events, and our module for logins */
+	return g_str_has_prefix(name, "popinjay_secret") ||
+		g_str_has_prefix(name, "popinjay_auth_") ||
+		g_str_has_suffix(name, "_finished") ||
+		g_str_equal(name, "popinjay_uidl_refused") ||
+		g_str_equal(name, "popinjay_login");
+}
+
+/* Nobody is told of a setting that there is not. */
+static void test_names(void)
+{
+	static const char *const docs[] = {
+		"NEWS", "README.md", MANUAL, "doc/popinjay-log.7",
+		"doc/popinjay-secret.7", "doc/popinjay-uidl.7",
+		"doc/doveadm-popinjay-check.1", "doc/doveadm-popinjay-log.1",
+		"doc/dovecot-2.3.conf.ext", "doc/dovecot-2.4.conf.ext",
+		"doc/large-site-2.3.conf.ext", "doc/large-site-2.4.conf.ext"
+	};
+
+	for (gsize i = 0; i < G_N_ELEMENTS(docs); i++) {
+		g_autofree char *text = fixture_read_source(docs[i]);
+		g_autoptr(GRegex) regex = g_regex_new(
+			"\\b(popinjay_[a-z_]+)( ?(\\\\~)?=|[`),;]| \\(default)",
+			0, 0, NULL);
+		g_autoptr(GMatchInfo) match = NULL;
+
+		g_regex_match(regex, text, 0, &match);
+		while (g_match_info_matches(match)) {
+			g_autofree char *name = g_match_info_fetch(match, 1);
+
+			if (!is_known(name)) {
+				g_test_fail();
+				g_test_message("%s: there is no %s", docs[i],
+					       name);
+			}
+			g_match_info_next(match, NULL);
+		}
+	}
+}
+
+/* The example files have all settings. */
+static void test_examples(gconstpointer data)
+{
+	const char *path = data;
+	g_autofree char *text = fixture_read_source(path);
+	gsize count;
+	const struct row *rows = get_rows(&count);
+
+	for (gsize i = 0; i < count; i++) {
+		if (has_word(text, rows[i].name))
+			continue;
+		g_test_fail();
+		g_test_message("%s has no %s", path, rows[i].name);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	g_test_init(&argc, &argv, NULL);
+	g_test_set_nonfatal_assertions();
+	g_test_add_func("/settings-table/manual", test_manual);
+	g_test_add_func("/settings-table/names", test_names);
+	g_test_add_data_func("/settings-table/example-2.3",
+			     "doc/dovecot-2.3.conf.ext", test_examples);
+	g_test_add_data_func("/settings-table/example-2.4",
+			     "doc/dovecot-2.4.conf.ext", test_examples);
+	return g_test_run();
+}
