@@ -143,7 +143,9 @@ static const struct {
 		"module/pop3/session/client.c" },
 	{ "module/uidl/uidl.h", "#include \"pop3-common.h\"\n",
 	  "module/uidl/uidl.h:2: struct client is for "
-		"module/pop3/session/client.c" }
+		"module/pop3/session/client.c" },
+	{ "CONTRIBUTING.md", "`module/no-such`\n",
+	  "CONTRIBUTING.md:2: there is no module/no-such" }
 };
 
 static char *house_findings(void)
@@ -159,8 +161,9 @@ static void test_house(void)
 	g_autofree char *before = NULL;
 
 	g_free(shell_good("mkdir house && cd " POPINJAY_SRCDIR " && "
-			  "cp -r --parents README.md doc include m4 module "
-			  "tests/style tests/matrix $OLDPWD/house"));
+			  "cp -r --parents CONTRIBUTING.md README.md doc "
+			  "include m4 module tests/style tests/matrix "
+			  "$OLDPWD/house"));
 	before = house_findings();
 	for (unsigned int i = 0; i < G_N_ELEMENTS(house_cases); i++) {
 		g_autofree char *path = g_build_filename(dir, "house",

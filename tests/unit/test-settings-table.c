@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The manual and the example files have the settings that settings-table.h has,
-   no more and no less, and say of them what is true. */
+   no more and no less, and say of them what is true; so do those of secrets. */
 
+#include "lib.h"
 #include "fixture.h"
+#include "secret-config.h"
 
 #define MANUAL "doc/popinjay.7"
+#define SECRET_MANUAL "doc/popinjay-secret.7"
 
 struct row {
 	const char *name;
@@ -66,15 +69,15 @@ static char *plain_text(const char *roff)
 	return g_string_free(g_steal_pointer(&str), FALSE);
 }
 
-/* The settings that the manual describes. */
-static char **manual_items(void)
+/* The settings that a section of a manual describes, behind its other text. */
+static char **manual_items(const char *manual, const char *heading)
 {
-	g_autofree char *page = fixture_read_source(MANUAL);
-	char *start = strstr(page, "\n.SH SETTINGS\n"), *end;
+	g_autofree char *page = fixture_read_source(manual);
+	char *start = strstr(page, heading), *end;
 	char **items;
 
 	g_assert_nonnull(start);
-	end = strstr(start + 1, "\n.SH ");
+	end = strstr(start + 1, "\n.S");
 	g_assert_nonnull(end);
 	*end = '\0';
 	items = g_strsplit(start, "\n.TP\n", -1);
@@ -106,11 +109,10 @@ static gboolean has_word(const char *text, const char *word)
 
 static void test_manual(void)
 {
-	g_auto(GStrv) items = manual_items();
+	g_auto(GStrv) items = manual_items(MANUAL, "\n.SH SETTINGS\n");
 	gsize count;
 	const struct row *rows = get_rows(&count);
 
-	/* the first is what stands before them all */
 	for (gsize i = 0; i < count; i++) {
 		g_autoptr(GRegex) regex = g_regex_new(
 			"^(\\S+) +\\(default: ([^)]*)\\) ", 0, 0, NULL);
@@ -210,8 +212,49 @@ static void test_examples(gconstpointer data)
 	}
 }
 
+/* Those of secrets are few, and of another language in each version: so they
+   have no rows. The parser tells what it knows. */
+static void test_secrets(void)
+{
+	g_auto(GStrv) items = manual_items(SECRET_MANUAL, "\n.SS Settings\n");
+	pool_t pool = pool_alloconly_create("test", 1024);
+	struct popinjay_secret_config config;
+	const char *error;
+	g_autoptr(GString) names = g_string_new("");
+	g_autofree char *age = NULL, *age_secs = NULL;
+
+	g_assert_cmpint(popinjay_secret_config_parse("nosuch = 1", pool,
+						     &config, &error), <, 0);
+	g_assert_cmpuint(g_strv_length(items), >, 1);
+	for (char **p = items + 1; *p != NULL; p++) {
+		g_string_append_printf(names, "%s%.*s",
+				       names->len == 0 ? "" : ", ",
+				       (int)strcspn(*p, " "), *p);
+	}
+	g_assert_cmpstr(strstr(error, "there are: "), !=, NULL);
+	/* 2.4 has times with units */
+	g_string_append(names, "_secs");
+	g_assert_cmpstr(strstr(error, "there are: ") + strlen("there are: "),
+			==, names->str);
+
+	g_assert_cmpint(popinjay_secret_config_parse("dict = d\nkey_file = k",
+						     pool, &config, &error),
+			==, 0);
+	g_assert_cmpstr(config.separator, ==, "");
+	g_assert_true(g_str_has_prefix(items[3], "separator  (none) "));
+	age = g_strdup_printf("apop_max_age  (%u mins) ",
+			      config.apop_max_age_secs / 60);
+	age_secs = g_strdup_printf("apop_max_age_secs  (%u).",
+				   config.apop_max_age_secs);
+	g_assert_true(g_str_has_prefix(items[4], age));
+	g_assert_nonnull(strstr(items[4], age_secs));
+	pool_unref(&pool);
+}
+
 int main(int argc, char **argv)
 {
+	int ret;
+
 	g_test_init(&argc, &argv, NULL);
 	g_test_set_nonfatal_assertions();
 	g_test_add_func("/settings-table/manual", test_manual);
@@ -220,5 +263,9 @@ int main(int argc, char **argv)
 			     "doc/dovecot-2.3.conf.ext", test_examples);
 	g_test_add_data_func("/settings-table/example-2.4",
 			     "doc/dovecot-2.4.conf.ext", test_examples);
-	return g_test_run();
+	g_test_add_func("/settings-table/secrets", test_secrets);
+	lib_init();
+	ret = g_test_run();
+	lib_deinit();
+	return ret;
 }
