@@ -9,6 +9,7 @@
 #include <gio/gio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sysexits.h>
 
 #define ABI_ERROR "Module is for different ABI version "
 /* In a module's version, what makes it another one. */
@@ -191,22 +192,39 @@ static void expect_imap(const char *user)
 	g_assert_true(g_str_has_prefix(reply, "a OK "));
 }
 
-/* IMAP, delivery, and doveadm with the user's mail. */
-static void expect_rest_works(struct fixture *f, const char *user)
+/* Returns the status of dovecot-lda, which reads the configuration from config:
+   the file, or the socket that a running Dovecot answers on. */
+static int deliver(struct fixture *f, const char *user, const char *config)
 {
 	static const char mail[] = "Subject: hello\n\nworld\n";
 	g_autoptr(GBytes) input = g_bytes_new_static(mail, sizeof(mail) - 1);
-	g_autoptr(GString) out = NULL, err = NULL;
-	const char *const lda[] = {
-		"dovecot-lda", "-c", f->config_file, "-d", user, NULL
+	const char *const argv[] = {
+		"dovecot-lda", "-c", config, "-d", user, NULL
 	};
 
+	return fixture_run(f, argv, input, NULL, NULL);
+}
+
+/* IMAP, delivery, and doveadm with the user's mail; config as above. */
+static void expect_works_with(struct fixture *f, const char *user,
+			      const char *config)
+{
+	const char *const fetch[] = {
+		"doveadm", "-c", config, "fetch", "-u", user, "hdr.subject",
+		"mailbox", "INBOX", NULL
+	};
+	g_autoptr(GString) out = NULL, err = NULL;
+
 	expect_imap(user);
-	g_assert_cmpint(fixture_run(f, lda, input, NULL, NULL), ==, 0);
-	if (fixture_doveadm(f, NULL, &out, &err, "fetch", "-u", user,
-			    "hdr.subject", "mailbox", "INBOX", NULL) != 0)
+	g_assert_cmpint(deliver(f, user, config), ==, 0);
+	if (fixture_run(f, fetch, NULL, &out, &err) != 0)
 		g_error("%s", err->str);
 	g_assert_nonnull(strstr(out->str, "hello"));
+}
+
+static void expect_rest_works(struct fixture *f, const char *user)
+{
+	expect_works_with(f, user, f->config_file);
 }
 
 /* Returns what POP3 answers up to its end, "" if there is nothing. */
@@ -281,7 +299,7 @@ static void test_login_plugin_none(void)
 }
 
 /* Dovecot 2.4 takes a setting that no module explains for a mistake in the
-   whole configuration. README and popinjay(7) warn of it. What runs goes on. */
+   whole configuration. README and popinjay(7) warn of it. */
 static void test_setting_2_4(void)
 {
 	g_autofree char *config = with_imap(PLUGIN_2_4);
@@ -311,6 +329,55 @@ static void test_setting_2_4(void)
 	user = fixture_user(f, "maildir");
 	expect_rest_works(f, user);
 	free_mismatched(f, dir);
+}
+
+/* What runs goes on as it was when it is told to read such a setting, and says
+   so in its log only. What asks it for the configuration works; what reads the
+   files does not. dovecot-lda says "try again later" only from 2.4.3 on, unless
+   its environment asks for it. */
+static void test_reload_2_4(void)
+{
+	g_autofree char *config = with_imap(PLUGIN_2_4);
+	g_autofree char *user = NULL, *reply = NULL, *more = NULL;
+	g_autofree char *socket = NULL, *text = NULL;
+	const struct fixture_options options = { .config = config };
+	const char *reload[] = { "doveadm", "-c", NULL, "reload", NULL };
+	struct fixture *f;
+
+	if (fixture_is_2_3()) {
+		g_test_skip("2.3 has the settings of plugins in plugin {}");
+		return;
+	}
+	f = fixture_new(&options);
+	fixture_log_allow(f, "Unknown setting: popinjay_unknown");
+	user = fixture_user(f, "maildir");
+	socket = g_build_filename(f->dir, "run", "config", NULL);
+	g_assert_true(g_file_get_contents(f->config_file, &text, NULL, NULL));
+	more = g_strconcat(text, "popinjay_unknown = yes\n", NULL);
+	g_assert_true(g_file_set_contents(f->config_file, more, -1, NULL));
+
+	/* as root does without -c */
+	reload[2] = socket;
+	g_assert_cmpint(fixture_run(f, reload, NULL, NULL, NULL), ==, 0);
+	g_free(fixture_log_wait(f, 0, "master: Error: .*dovecot.conf.*: "
+				"Unknown setting: popinjay_unknown"));
+	reply = pop3_answers(f, user);
+	g_assert_true(g_str_has_prefix(reply,
+				       "+OK\r\n+OK Logged in.\r\n+OK 0 0\r\n"));
+	expect_works_with(f, user, socket);
+
+	reload[2] = f->config_file;
+	g_assert_cmpint(fixture_run(f, reload, NULL, NULL, NULL), ==,
+			STATUS_CONFIG);
+	g_assert_cmpint(deliver(f, user, f->config_file), ==,
+			f->version < 20403 ? STATUS_CONFIG : EX_TEMPFAIL);
+	g_setenv("USE_SYSEXITS", "1", TRUE);
+	g_assert_cmpint(deliver(f, user, f->config_file), ==, EX_TEMPFAIL);
+	g_unsetenv("USE_SYSEXITS");
+
+	fixture_reload(f, config);
+	expect_rest_works(f, user);
+	fixture_free(f);
 }
 
 /* The service that keeps the access log is not there: popinjay-log(7) has it
@@ -352,6 +419,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/mismatch/login-plugin", test_login_plugin);
 	g_test_add_func("/mismatch/login-plugin/none", test_login_plugin_none);
 	g_test_add_func("/mismatch/setting", test_setting_2_4);
+	g_test_add_func("/mismatch/reload", test_reload_2_4);
 	g_test_add_func("/mismatch/collector", test_collector);
 	return g_test_run();
 }
