@@ -124,8 +124,8 @@ static const struct {
 	{ "template", "popinjay_uidl_format = mail\n",
 	  "popinjay_uidl_format=mail: Invalid template: ", TRUE },
 	{ "sink", "popinjay_access_log = printer\n",
-	  "popinjay_access_log=printer: Invalid value: 'printer' is no sink; "
-	  "use log,", TRUE },
+	  "popinjay_access_log=printer: Invalid value: 'printer' is not a "
+	  "sink; use log,", TRUE },
 	{ "events", "popinjay_access_log_events = login\n",
 	  "popinjay_access_log_events=login: Invalid value: use one or more "
 	  "of ", TRUE },

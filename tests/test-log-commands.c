@@ -146,7 +146,7 @@ static void test_file_of_service(void)
 					"log", "explain", "-u", user, NULL),
 			==, 0);
 	assert_has(out->str, " 1 message deleted by 127\\.0\\.0\\.1 "
-		   "\\(PLAIN\\); no POP3 client had downloaded it whole$");
+		   "\\(PLAIN\\); no POP3 client had completely downloaded it$");
 
 	no_service = g_strdup_printf("%spopinjay_access_log = service\n%s",
 				     is_2_3 ? "plugin {\n" : "",
@@ -155,9 +155,9 @@ static void test_file_of_service(void)
 	g_assert_cmpint(fixture_doveadm(f, NULL, NULL, &err, "popinjay",
 					"log", "explain", "-u", user, NULL),
 			==, EX_NOINPUT);
-	assert_has(err->str, "popinjay_access_log=service tells no file to "
-		   "read, and no service popinjay-log has one .*: name the "
-		   "log files$");
+	assert_has(err->str, "popinjay_access_log=service names no file to "
+		   "read; the service popinjay-log has none either .*: name "
+		   "the log files$");
 	fixture_free(f);
 }
 
@@ -405,9 +405,9 @@ static void test_errors(void)
 		  "missing.log" },
 		{ { "explain", "-u", "alice", empty }, EX_NOHOST, NULL },
 		{ { "report", "-s", "soon", empty }, EX_USAGE,
-		  "'soon' is no time: use a time such as 7d" },
+		  "'soon' is not a valid time: use a time such as 7d" },
 		{ { "report", "-e", "soon", empty }, EX_USAGE,
-		  "--until: 'soon' is no time" },
+		  "--until: 'soon' is not a valid time" },
 		{ { "report", "-s", "2099-01-01", empty }, EX_USAGE,
 		  "is in the future" },
 		{ { "report", "--top", "0", empty }, EX_USAGE, "--top" },
@@ -454,7 +454,7 @@ static void test_user_files(void)
 	g_assert_cmpint(fixture_doveadm(f, NULL, NULL, &mask, "popinjay", "log",
 					"explain", "-u", "*", NULL), ==,
 			EX_NOINPUT);
-	assert_has(mask->str, "cannot tell the file of user \\* \\(");
+	assert_has(mask->str, "cannot find out the file of user \\* \\(");
 	fixture_free(f);
 }
 

@@ -82,16 +82,17 @@ static const struct bad bad_settings[] = {
 	  "plugin \\{ popinjay_uidl_save=maybe \\}: Invalid value: use yes or "
 	  "no" },
 	{ "sink-word", FALSE, { "popinjay_access_log", "log printer" },
-	  "popinjay_access_log=log printer: Invalid value: 'printer' is no "
+	  "popinjay_access_log=log printer: Invalid value: 'printer' is not a "
 	  "sink; " SINKS },
 	{ "sink-relative", FALSE, { "popinjay_access_log", "file:log" },
-	  "popinjay_access_log=file:log: Invalid value: 'file:log' is no sink; "
-	  SINKS },
+	  "popinjay_access_log=file:log: Invalid value: 'file:log' is not a "
+	  "sink; " SINKS },
 	{ "sink-syslog", FALSE, { "popinjay_access_log", "log syslog:mail" },
 	  "popinjay_access_log=log syslog:mail: Invalid value: 'syslog:mail' "
-	  "is no sink; " SINKS },
+	  "is not a sink; " SINKS },
 	{ "sink-none", FALSE, { "popinjay_access_log", "none log" },
-	  "popinjay_access_log=none log: Invalid value: none stands alone" },
+	  "popinjay_access_log=none log: Invalid value: none excludes all "
+	  "others" },
 	{ "events", FALSE, { "popinjay_access_log_events", "session login" },
 	  "popinjay_access_log_events=session login: Invalid value: use one "
 	  "or more of session, message, expunge and command, or none" },

@@ -265,8 +265,8 @@ static void test_mbox_changed(void)
 	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay", "log",
 					"explain", "-u", user, NULL), ==, 0);
 	g_assert_nonnull(strstr(out->str, " 2 messages deleted by 127.0.0.1 "
-		"(PLAIN), or by another at that moment; 2 of them no POP3 "
-		"client had downloaded whole\n"));
+		"(PLAIN), or by another program at that moment; no POP3 client "
+		"had completely downloaded 2 of them\n"));
 }
 
 int main(int argc, char *argv[])

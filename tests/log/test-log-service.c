@@ -539,7 +539,7 @@ static void test_refused(void)
 	g_assert_cmpint(chmod(socket_path, 0666), ==, 0);
 	g_assert_cmpint(listen(refuser.fd, 10), ==, 0);
 	thread = g_thread_new("refuse", refuse, &refuser);
-	expect_service_error("it ends connections without an answer");
+	expect_service_error("it closes connections without answering");
 	since = fixture_log_size(f);
 	run_session(user);
 	records = records_of_session(f, since, user);

@@ -14,11 +14,11 @@ static const struct story_case cases[] = {
 	    R("10:00:01", "session", "a", 3, END(PHONE, "quit")
 	      ",\"retr_count\":2,\"refetch_count\":1,"
 	      "\"expunged_count\":2") },
-	  { "10:00 2 messages deleted by 198.51.100.7 (PLAIN); 1 of them no "
-	    "POP3 client had downloaded whole",
+	  { "10:00 2 messages deleted by 198.51.100.7 (PLAIN); no POP3 client "
+	    "had completely downloaded 1 of them",
 	    "- <m1@example.org>, 850 bytes", "- <m2@example.org>, 850 bytes",
 	    "10:00 2 messages downloaded by 198.51.100.7 (PLAIN), 1 of them "
-	    "once more" } },
+	    "again" } },
 	{ "mailbox", NULL, NULL,
 	  { R("09:00:00", "session", "p", 1, END(PHONE, "quit")),
 	    R("09:10:00", "session", "q", 1, END(PHONE, "quit")),
@@ -44,7 +44,8 @@ static const struct story_case cases[] = {
 	    R("14:02:01", "message", "a", 3, EXPUNGE(PHONE, MESSAGE(2))),
 	    R("14:02:01", "session", "a", 4, END(PHONE, "quit")) },
 	  { "14:02 2 messages deleted by 198.51.100.7 (PLAIN), 3 min after "
-	    "they were downloaded; of 1 the log shows no whole download",
+	    "they were downloaded; the log shows no complete download of 1 of "
+	    "them",
 	    "- <m1@example.org>, 850 bytes", "- message 2, 850 bytes",
 	    "13:59 1 message downloaded by 198.51.100.7 (PLAIN)" } },
 	/* DELE in a session of its own reads no header */
@@ -62,19 +63,18 @@ static const struct story_case cases[] = {
 	  { R("13:59:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
 	    R("13:59:01", "session", "a", 2,
 	      END(PHONE, "quit") ",\"refetch_count\":1") },
-	  { "13:59 1 message downloaded by 198.51.100.7 (PLAIN), all of it "
-	    "once more" } },
+	  { "13:59 1 message downloaded by 198.51.100.7 (PLAIN), again" } },
 	{ "mailbox-marked", NULL, NULL,
 	  { R("13:59:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
 	    R("13:59:01", "session", "a", 2, END(PHONE, "lost")) },
-	  { "13:59 1 message marked for deletion by 198.51.100.7 (PLAIN), "
-	    "but kept, for the connection was lost before QUIT" } },
+	  { "13:59 1 message marked for deletion by 198.51.100.7 (PLAIN), but "
+	    "kept, because the connection was lost before QUIT" } },
 	{ "mailbox-sessions-only", NULL, NULL,
 	  { R("13:59:01", "session", "a", 1, END(PHONE, "quit")
 	      ",\"retr_count\":5,\"expunged_count\":3,\"refetch_count\":2") },
 	  { "13:59 3 messages deleted by 198.51.100.7 (PLAIN)",
 	    "13:59 5 messages downloaded by 198.51.100.7 (PLAIN), 2 of them "
-	    "once more" } },
+	    "again" } },
 	{ "mailbox-sessions-only-marked", NULL, NULL,
 	  { R("11:59:01", "session", "a", 1, END(PHONE, "quit")
 	      ",\"dele_count\":8,\"expunged_count\":0"),
@@ -83,19 +83,19 @@ static const struct story_case cases[] = {
 	    R("13:59:01", "session", "c", 1, END(PHONE, "timeout")
 	      ",\"dele_count\":1,\"expunged_count\":0") },
 	  { "13:59 1 message marked for deletion by 198.51.100.7 (PLAIN), but "
-	    "kept, for the client fell silent before QUIT",
+	    "kept, because the client timed out before QUIT",
 	    "12:59 1 message marked for deletion by 198.51.100.7 (PLAIN), and "
-	    "the log does not say what became of that",
+	    "the log does not say what happened then",
 	    "12:59 7 messages deleted by 198.51.100.7 (PLAIN)",
-	    "11:59 8 messages marked for deletion by 198.51.100.7 (PLAIN), "
-	    "and the log does not say what became of that" } },
+	    "11:59 8 messages marked for deletion by 198.51.100.7 (PLAIN), and "
+	    "the log does not say what happened then" } },
 	{ "mailbox-deleted-and-marked", NULL, NULL,
 	  { R("12:59:01", "message", "a", 1,
 	      EXPUNGE(PHONE, "\"fetched\":true," NAMED(1))),
 	    R("12:59:01", "session", "a", 2, END(PHONE, "quit")
 	      ",\"dele_count\":2,\"expunged_count\":1") },
 	  { "12:59 1 message marked for deletion by 198.51.100.7 (PLAIN), and "
-	    "the log does not say what became of that",
+	    "the log does not say what happened then",
 	    "12:59 1 message deleted by 198.51.100.7 (PLAIN), after it was "
 	    "downloaded", "- <m1@example.org>, 850 bytes" } },
 	{ "mailbox-refused-logins", NULL, NULL,
@@ -113,8 +113,7 @@ static const struct story_case cases[] = {
 	    R("13:59:00", "session", "b", 9, END(PHONE, "quit")) },
 	  { "13:59 mail checked by 198.51.100.7 (PLAIN)",
 	    "12:59 1 message downloaded by 198.51.100.7 (PLAIN)", "--",
-	    "Of 1 session the log has no single messages, though there were "
-	    "some." } },
+	    "The records of messages are missing for 1 session." } },
 	/* what it did first may be in the file before this one */
 	{ "mailbox-began-before", NULL, NULL,
 	  { R("12:59:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
@@ -134,8 +133,8 @@ static const struct story_case cases[] = {
 	    R("13:59:00", "message", "a", 2, DELE(PHONE, NAMED(1))),
 	    R("13:59:01", "message", "a", 3, EXPUNGE(PHONE, NAMED(1))),
 	    R("13:59:01", "session", "a", 4, END(PHONE, "quit")) },
-	  { "13:59 1 message deleted by 198.51.100.7 (PLAIN); before that "
-	    "the log shows no whole download",
+	  { "13:59 1 message deleted by 198.51.100.7 (PLAIN); the log shows no "
+	    "complete download before that",
 	    "- <m1@example.org>, 850 bytes" } },
 	{ "mailbox-not-read", NULL, NULL,
 	  { R("12:59:00", "message", "a", 1, CUT(PHONE, "server", NAMED(1))),
@@ -147,23 +146,23 @@ static const struct story_case cases[] = {
 	    "server could not read them",
 	    "12:59 1 message downloaded only in part by 198.51.100.7 "
 	    "(PLAIN): the server ended the session", "--",
-	    "Of 1 session the log has not all records: the client did more "
-	    "than is logged of one session." } },
+	    "Some records are missing for 1 session: the client did more than "
+	    "is logged for one session." } },
 	/* what a session did behind its last record is not nothing */
 	{ "mailbox-left-out", NULL, NULL,
 	  { R("12:59:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
 	    R("12:59:01", "message", "a", 2, DELE(PHONE, NAMED(1))),
 	    R("13:59:00", "session", "a", 3, END(PHONE, "lost")
 	      ",\"retr_count\":8,\"dele_count\":1,\"skipped_records\":7") },
-	  { "13:59 7 messages downloaded by 198.51.100.7 (PLAIN), with no "
+	  { "13:59 7 messages downloaded by 198.51.100.7 (PLAIN), without a "
 	    "record of each",
 	    "12:59 1 message marked for deletion by 198.51.100.7 (PLAIN), but "
-	    "kept, for the connection was lost before QUIT",
+	    "kept, because the connection was lost before QUIT",
 	    "12:59 1 message downloaded by 198.51.100.7 (PLAIN)", "--",
-	    "Of 1 session the log has not all records: the client did more "
-	    "than is logged of one session." } },
+	    "Some records are missing for 1 session: the client did more than "
+	    "is logged for one session." } },
 	{ "mailbox-nothing", NULL, NULL, { NULL },
-	  { "--", "The log has nothing about this user." } },
+	  { "--", "The log has no records of this user." } },
 };
 
 int main(int argc, char *argv[])

@@ -6,16 +6,16 @@
 #include "cases.h"
 #include "log-story-cases.h"
 
-#define NOT_DELETED "No POP3 client deleted it. If it is gone, it was not by " \
-	"POP3: look at IMAP, webmail, filters and expiry."
+#define NOT_DELETED "No POP3 client deleted it. If it is gone, something " \
+	"else removed it: look at IMAP, webmail, filters and expiry."
 
-#define UNDECIDED(name) "Whether a POP3 client deleted " name ", the log " \
-	"does not say"
-#define NOT_NAMED ": there are sessions of which it does not name each " \
-	"message that was marked for deletion."
+#define UNDECIDED(name) "The log does not say whether a POP3 client deleted " \
+	name
+#define NOT_NAMED ": it does not name every message that was marked for " \
+	"deletion."
 
-#define NAMELESS(name, option) ": there are deleted messages whose " name \
-	" it does not have. Without " option " you see these, too."
+#define NAMELESS(name, option) ": it has deleted messages without their " \
+	name ". Leave out " option " to see these, too."
 
 static const struct story_case cases[] = {
 	{ "message", "u1", NULL,
@@ -53,16 +53,15 @@ static const struct story_case cases[] = {
 	    R("10:00:01", "message", "a", 2, TOP(PHONE, 1, NAMED(1))),
 	    R("10:01:00", "message", "a", 3, DELE(PHONE, NAMED(1))),
 	    R("10:02:00", "message", "a", 4, EXPUNGE(PHONE, NAMED(1))) },
-	  { "10:02 deleted by 198.51.100.7 (PLAIN); before that the log "
-	    "shows no whole download of it",
-	    "10:00 its header and up to 1 line looked at by 198.51.100.7 "
-	    "(PLAIN)",
-	    "10:00 its header looked at by 198.51.100.7 (PLAIN)" } },
+	  { "10:02 deleted by 198.51.100.7 (PLAIN); the log shows no complete "
+	    "download of it before that",
+	    "10:00 its header and up to 1 line viewed by 198.51.100.7 (PLAIN)",
+	    "10:00 its header viewed by 198.51.100.7 (PLAIN)" } },
 	{ "cut", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, CUT(PHONE, "client", NAMED(1))),
 	    R("10:01:00", "message", "b", 1,
 	      CUT(PHONE, "storage", NAMED(1))) },
-	  { "10:01 could not be read whole by the server for 198.51.100.7 "
+	  { "10:01 could not be read completely by the server for 198.51.100.7 "
 	    "(PLAIN): 400 bytes of 850 bytes were sent",
 	    "10:00 downloaded only in part by 198.51.100.7 (PLAIN): the "
 	    "connection ended after 400 bytes of 850 bytes", "--",
@@ -78,12 +77,13 @@ static const struct story_case cases[] = {
 	  { R("10:00:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
 	    R("10:01:00", "session", "a", 2, END(PHONE, "lost")) },
 	  { "10:00 marked for deletion by 198.51.100.7 (PLAIN), but kept, "
-	    "for the connection was lost before QUIT", "--", NOT_DELETED } },
+	    "because the connection was lost before "
+	    "QUIT", "--", NOT_DELETED } },
 	{ "kept-timeout", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
 	    R("10:01:00", "session", "a", 2, END(PHONE, "timeout")) },
 	  { "10:00 marked for deletion by 198.51.100.7 (PLAIN), but kept, "
-	    "for the client fell silent before QUIT", "--", NOT_DELETED } },
+	    "because the client timed out before QUIT", "--", NOT_DELETED } },
 	/* nothing is concluded from what the log does not have */
 	{ "marked-quit", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
@@ -92,22 +92,22 @@ static const struct story_case cases[] = {
 	    R("10:01:00", "session", "a", 4, END(PHONE, "quit")
 	      ",\"dele_count\":2,\"expunged_count\":1") },
 	  { "10:00 marked for deletion by 198.51.100.7 (PLAIN), and the log "
-	    "does not say what became of that", "--", UNDECIDED("it") "." } },
+	    "does not say what happened then", "--", UNDECIDED("it") "." } },
 	{ "marked-error", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
 	    R("10:01:00", "session", "a", 2, END(PHONE, "error")
 	      ",\"dele_count\":1,\"expunged_count\":0") },
 	  { "10:00 marked for deletion by 198.51.100.7 (PLAIN), and the log "
-	    "does not say what became of that: the session ended with an "
+	    "does not say what happened then: the session ended with an "
 	    "error", "--", UNDECIDED("it") "." } },
 	{ "marked-and-seen-again", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
 	    R("10:01:00", "session", "a", 2, END(PHONE, "quit")
 	      ",\"dele_count\":1,\"expunged_count\":0"),
 	    R("11:00:00", "message", "b", 1, TOP(PHONE, 0, NAMED(1))) },
-	  { "11:00 its header looked at by 198.51.100.7 (PLAIN)",
+	  { "11:00 its header viewed by 198.51.100.7 (PLAIN)",
 	    "10:00 marked for deletion by 198.51.100.7 (PLAIN), and the log "
-	    "does not say what became of that", "--", NOT_DELETED } },
+	    "does not say what happened then", "--", NOT_DELETED } },
 	{ "marked-again-and-again", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, DELE(PHONE, NAMED(1))),
 	    R("10:00:01", "message", "a", 2, DELE(PHONE, NAMED(1))),
@@ -115,7 +115,8 @@ static const struct story_case cases[] = {
 	    R("10:02:00", "session", "a", 4, END(PHONE, "lost")
 	      ",\"dele_count\":3") },
 	  { "10:01 marked for deletion by 198.51.100.7 (PLAIN), but kept, "
-	    "for the connection was lost before QUIT", "--", NOT_DELETED } },
+	    "because the connection was lost before "
+	    "QUIT", "--", NOT_DELETED } },
 	/* a log of sessions and downloads */
 	{ "deletions-not-named", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, RETR(PHONE, NAMED(1))),
@@ -140,8 +141,8 @@ static const struct story_case cases[] = {
 	    R("10:01:00", "session", "a", 2, END(PHONE, "quit")
 	      ",\"dele_count\":1,\"expunged_count\":0") },
 	  { "--", "No POP3 client downloaded or deleted this message while "
-	    "this log was written. If it is gone, it was not by POP3: look "
-	    "at IMAP, webmail, filters and expiry." } },
+	    "this log was written. If it is gone, something else removed it: "
+	    "look at IMAP, webmail, filters and expiry." } },
 	{ "two-of-a-name", NULL, "<same@example.org>",
 	  { R("10:00:00", "message", "a", 1, RETR(PHONE, MESSAGE(1)
 	      ",\"message_id\":\"<same@example.org>\"")),
@@ -152,25 +153,25 @@ static const struct story_case cases[] = {
 	    "was downloaded",
 	    "10:00 message 2 downloaded by 198.51.100.7 (PLAIN), 850 bytes",
 	    "10:00 message 1 downloaded by 198.51.100.7 (PLAIN), 850 bytes",
-	    "--", "2 messages are meant; each has its number (uid).",
-	    "No POP3 client deleted message 1. If message 1 is gone, it was "
-	    "not by POP3: look at IMAP, webmail, filters and expiry." } },
+	    "--", "2 messages match; each is named by its number (uid).",
+	    "No POP3 client deleted message 1. If message 1 is gone, something "
+	    "else removed it: look at IMAP, webmail, filters and expiry." } },
 	{ "unknown-message", "nosuch", NULL,
 	  { R("10:00:00", "message", "a", 1, RETR(PHONE, NAMED(1))) },
 	  { "--", "No POP3 client downloaded or deleted this message while "
-	    "this log was written. If it is gone, it was not by POP3: look "
-	    "at IMAP, webmail, filters and expiry." } },
+	    "this log was written. If it is gone, something else removed it: "
+	    "look at IMAP, webmail, filters and expiry." } },
 	/* a client can make a session log no more, and then download */
 	{ "unknown-message-left-out", "nosuch", NULL,
 	  { R("10:00:00", "message", "a", 1, TOP(PHONE, 0, NAMED(1))),
 	    R("10:01:00", "session", "a", 2, END(PHONE, "quit")
 	      ",\"retr_count\":1,\"skipped_records\":1") },
 	  { "--", "No POP3 client deleted this message while this log was "
-	    "written. If it is gone, it was not by POP3: look at IMAP, "
-	    "webmail, filters and expiry. Whether one downloaded it, the log "
-	    "does not say: some downloads may have no record.",
-	    "Of 1 session the log has not all records: the client did more "
-	    "than is logged of one session." } },
+	    "written. If it is gone, something else removed it: look at IMAP, "
+	    "webmail, filters and expiry. The log does not say whether one "
+	    "downloaded it: some downloads may have no record.",
+	    "Some records are missing for 1 session: the client did more than "
+	    "is logged for one session." } },
 	{ "deleted-fetched", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1,
 	      EXPUNGE(PHONE, "\"fetched\":true," NAMED(1))) },
@@ -180,17 +181,17 @@ static const struct story_case cases[] = {
 	  { R("10:00:00", "message", "a", 1,
 	      EXPUNGE(PHONE, "\"fetched\":false," NAMED(1))) },
 	  { "10:00 deleted by 198.51.100.7 (PLAIN); no POP3 client had "
-	    "downloaded it whole" } },
+	    "completely downloaded it" } },
 	{ "deleted-fetched-null", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1,
 	      EXPUNGE(PHONE, "\"fetched\":null," NAMED(1))) },
-	  { "10:00 deleted by 198.51.100.7 (PLAIN); before that the log "
-	    "shows no whole download of it" } },
+	  { "10:00 deleted by 198.51.100.7 (PLAIN); the log shows no complete "
+	    "download of it before that" } },
 	{ "deleted-uncertain", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE,
 	      "\"fetched\":true,\"certain\":false," NAMED(1))) },
-	  { "10:00 deleted by 198.51.100.7 (PLAIN), or by another at that "
-	    "moment, after it was downloaded" } },
+	  { "10:00 deleted by 198.51.100.7 (PLAIN), or by another program at "
+	    "that moment, after it was downloaded" } },
 	{ "mailbox-uncertain", NULL, NULL,
 	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE,
 	      "\"fetched\":true,\"certain\":false," NAMED(1))),
@@ -199,17 +200,18 @@ static const struct story_case cases[] = {
 	    R("10:01:00", "message", "b", 2, EXPUNGE(PHONE,
 	      "\"fetched\":true,\"certain\":true," NAMED(3))) },
 	  { "10:01 2 messages deleted by 198.51.100.7 (PLAIN) (1 of them "
-	    "perhaps by another at that moment), after they were downloaded",
+	    "perhaps by another program at that moment), after they were "
+	    "downloaded",
 	    "- <m2@example.org>, 850 bytes", "- <m3@example.org>, 850 bytes",
 	    "10:00 1 message deleted by 198.51.100.7 (PLAIN), or by another "
-	    "at that moment, after it was downloaded",
+	    "program at that moment, after it was downloaded",
 	    "- <m1@example.org>, 850 bytes" } },
 	{ "no-downloads-logged", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE, NAMED(2))) },
 	  { "--", "No POP3 client deleted this message while this log was "
-	    "written. If it is gone, it was not by POP3: look at IMAP, "
-	    "webmail, filters and expiry. The log does not tell what was "
-	    "downloaded (popinjay_access_log_events)." } },
+	    "written. If it is gone, something else removed it: look at IMAP, "
+	    "webmail, filters and expiry. The log does not record downloads "
+	    "(popinjay_access_log_events)." } },
 	/* as in an mbox, of a message that was not sent in that session */
 	{ "message-id-not-logged", NULL, "<m1@example.org>",
 	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE, MESSAGE(1))) },
@@ -230,12 +232,12 @@ static const struct story_case cases[] = {
 	  { R("10:00:00", "message", "a", 1, EXPUNGE(PHONE, MESSAGE(2))),
 	    R("09:00:00", "message", "b", 1, RETR(PHONE, NAMED(2))) },
 	  { "--", "No POP3 client downloaded or deleted this message while "
-	    "this log was written. If it is gone, it was not by POP3: look "
-	    "at IMAP, webmail, filters and expiry." } },
+	    "this log was written. If it is gone, something else removed it: "
+	    "look at IMAP, webmail, filters and expiry." } },
 	{ "no-messages-logged", "u1", NULL,
 	  { R("10:01:00", "session", "a", 1, END(PHONE, "quit")
 	      ",\"expunged_count\":1") },
-	  { "--", "The log has no records of single messages "
+	  { "--", "The log has no records of individual messages "
 	    "(popinjay_access_log_events)." } },
 	{ "hostile", "u1", NULL,
 	  { R("10:00:00", "message", "a", 1, "\"mechanism\":\"PLAIN\","
@@ -296,15 +298,15 @@ static void test_anonymized(void)
 		"\"2024-02-29T14:00:00Z\",\"user\":\"@example.org\"}", NULL
 	};
 	static const char *const told_hashed[] = {
-		"--", "The log has nothing about this user.",
+		"--", "The log has no records of this user.",
 		"This log names users by keyed hashes, and the key file "
 		"(popinjay_access_log_key_file) is not known here.", NULL
 	};
 	static const char *const told_cut[] = {
-		"--", "The log has nothing about this user.",
-		"This log names no users, only their domains "
-		"(popinjay_access_log_anonymize), so nobody can tell what is "
-		"about whom.", NULL
+		"--", "The log has no records of this user.",
+		"This log names only the domains of users "
+		"(popinjay_access_log_anonymize), so it cannot tell what "
+		"happened to whom.", NULL
 	};
 
 	tell(&set, hashed, told_hashed);

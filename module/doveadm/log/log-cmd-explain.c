@@ -146,7 +146,7 @@ void popinjay_log_cmd_explain(struct doveadm_cmd_context *cctx)
 
 	i_zero(&set);
 	if (!doveadm_cmd_param_str(cctx, "user", &set.user)) {
-		log_cmd_fail(EX_USAGE, "Whose mail? Give -u <user>");
+		log_cmd_fail(EX_USAGE, "No user is given: add -u <user>");
 		return;
 	}
 	(void)doveadm_cmd_param_str(cctx, "uidl", &set.uidl);

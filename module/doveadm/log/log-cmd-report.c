@@ -273,7 +273,7 @@ static int parse_params(struct report_cmd *rcmd,
 		return -1;
 	if (doveadm_cmd_param_str(cctx, "html", &rcmd->html) &&
 	    cctx->conn_type != DOVEADM_CONNECTION_TYPE_CLI) {
-		log_cmd_fail(EX_USAGE, "--html is for the command line");
+		log_cmd_fail(EX_USAGE, "--html works only on the command line");
 		return -1;
 	}
 	return 0;

@@ -81,9 +81,9 @@ static int find_path(struct log_cmd *cmd, const char **path_r,
 		if (*path_r != NULL)
 			return 0;
 	}
-	*error_r = t_strdup_printf("popinjay_access_log=%s tells no file to "
+	*error_r = t_strdup_printf("popinjay_access_log=%s names no file to "
 		"read%s: name the log files%s", cmd->set.access_log, !service ?
-		"" : ", and no service popinjay-log has one (executable = "
+		"" : "; the service popinjay-log has none either (executable = "
 		"popinjay-log /PATH)", !log && !syslog ? "" :
 		t_strdup_printf(", or pipe the journal in: "
 			"journalctl -t %s | doveadm popinjay log ... -",
@@ -131,7 +131,7 @@ expand_path(struct log_cmd *cmd, const char **path, const char **error_r)
 	if (str_len(errors) > 0)
 		error = t_strcut(t_str_trim(str_c(errors), "\n"), '\n');
 	*error_r = t_strdup_printf("popinjay_access_log=%s: Dovecot cannot "
-		"tell the file of user %s (%s): name the log files",
+		"find out the file of user %s (%s): name the log files",
 		cmd->set.access_log, user, error);
 	return -1;
 }
@@ -282,7 +282,7 @@ static const char *with_damage(const struct log_cmd *cmd, const char *text)
 					"damaged record"));
 }
 
-#define NO_RECORD "There is no record in this log."
+#define NO_RECORD "This log has no records."
 
 const char *log_cmd_coverage(const struct log_cmd *cmd)
 {
@@ -294,8 +294,8 @@ const char *log_cmd_coverage(const struct log_cmd *cmd)
 
 const char *log_cmd_span(const struct log_cmd *cmd)
 {
-	const char *made = t_strdup_printf(" This was made on %s; times are "
-		"those of the time zone %s.", t_strflocaltime(
+	const char *made = t_strdup_printf(" Created on %s. Times are in the "
+		"time zone %s.", t_strflocaltime(
 			"%a %e %b %Y at %H:%M", ioloop_time),
 		t_strflocaltime("%Z (UTC%z)", ioloop_time));
 

@@ -95,7 +95,7 @@ connection_handle_record(struct connection *conn, const char *line, bool resent)
 	record++;
 	size = strlen(record);
 	if (!record_is_clean(record, size)) {
-		connection_bad(conn, "what is no record");
+		connection_bad(conn, "something that is not a record");
 		return;
 	}
 	conn->last_number = number;
@@ -153,7 +153,7 @@ static void connection_parse(struct connection *conn)
 		start = lf + 1;
 	}
 	if (left > INPUT_LINE_MAX_BYTES && !conn->bad)
-		connection_bad(conn, "too long a line");
+		connection_bad(conn, "a line that is too long");
 	str_delete(conn->input, 0, start - data);
 }
 

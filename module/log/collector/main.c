@@ -42,8 +42,8 @@ int main(int argc, char *argv[])
 		i_fatal("%s", error);
 	master_service_init_log(master_service);
 	if (argc != 2 || argv[1][0] != '/') {
-		i_fatal("popinjay-log wants the path of its file: "
-			"executable = popinjay-log /PATH");
+		i_fatal("The path of the log file is missing: use executable = "
+			"popinjay-log /PATH");
 	}
 
 	restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);

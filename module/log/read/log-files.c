@@ -135,7 +135,8 @@ files_open(pool_t pool, const char *path, bool named, time_t since,
 	}
 	if (fstat(fd, &st) < 0 || S_ISDIR(st.st_mode) ||
 	    (!named && !S_ISREG(st.st_mode))) {
-		*error_r = t_strdup_printf("%s is no file", path);
+		*error_r = t_strdup_printf("%s is not a regular file or "
+					   "pipe", path);
 		i_close_fd(&fd);
 		return -1;
 	}

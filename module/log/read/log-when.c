@@ -410,7 +410,7 @@ int popinjay_log_when_parse(const char *str, time_t now, time_t *when_r,
 	i_zero(&when);
 	when.now = *localtime(&now);
 	if (when_parse(&when, str, now, when_r) < 0) {
-		*error_r = t_strdup_printf("'%s' is no time: "
+		*error_r = t_strdup_printf("'%s' is not a valid time: "
 					   POPINJAY_LOG_WHEN_HELP, str);
 		return -1;
 	}

@@ -64,7 +64,7 @@ parse_sinks(pool_t pool, const char *value,
 			array_push_back(&files, &path);
 		} else {
 			return invalid("", value, t_strdup_printf(
-				"'%s' is no sink; use log, syslog, "
+				"'%s' is not a sink; use log, syslog, "
 				"syslog:/SOCKET, service, file:/PATH or none",
 				words[i]), error_r);
 		}
@@ -72,7 +72,7 @@ parse_sinks(pool_t pool, const char *value,
 	if (i == 0 || (none && i > 1)) {
 		return invalid("", value, i == 0 ?
 			"It is empty; use none to log nothing" :
-			"none stands alone", error_r);
+			"none excludes all others", error_r);
 	}
 	array_append_zero(&files);
 	array_append_zero(&syslogs);

@@ -398,8 +398,8 @@ static void add_polls(struct builder *b)
 	};
 
 	polls.note = p_strdup_printf(b->pool, "Sessions that began less than "
-		"%u seconds after the one before, and after how many seconds "
-		"on average.", b->report->set.poll_secs);
+		"%u seconds after the previous one, and the average number of "
+		"seconds between them.", b->report->set.poll_secs);
 	add_ranked(b, &b->report->pairs, rank_polls, row_polls, &polls);
 }
 
@@ -407,8 +407,8 @@ static void add_faults(struct builder *b)
 {
 	static const struct popinjay_log_section again = {
 		.id = "again", .title = "Downloads the same mail again",
-		.note = "Messages that POP3 had fetched from this mailbox "
-			"before, and how often all UIDLs were others though "
+		.note = "Messages that POP3 had already fetched from this "
+			"mailbox, and how often the UIDLs had changed although "
 			"no mail had come or gone.",
 		.columns = {
 			COLUMN(NAME) = "user",
@@ -420,8 +420,8 @@ static void add_faults(struct builder *b)
 	};
 	static const struct popinjay_log_section no_tls = {
 		.id = "no-tls", .title = "No TLS",
-		.note = "Sessions without TLS, and those of them in which the "
-			"password itself was sent. APOP sends none.",
+		.note = "Sessions without TLS, and how many of them sent the "
+			"password itself. APOP does not send it.",
 		.columns = {
 			COLUMN(NAME) = "user",
 			COLUMN(ADDRESS) = "last address",
@@ -432,8 +432,8 @@ static void add_faults(struct builder *b)
 	};
 	static const struct popinjay_log_section failed = {
 		.id = "failed", .title = "Sessions not ended by QUIT",
-		.note = "Nothing is deleted in such a session, so the same "
-			"mail comes again.",
+		.note = "Such a session deletes nothing, so the client gets "
+			"the same mail again.",
 		.columns = {
 			COLUMN(NAME) = "user",
 			COLUMN(SESSIONS) = "sessions",
@@ -462,8 +462,8 @@ static void add_broken(struct builder *b)
 {
 	static const struct popinjay_log_section section = {
 		.id = "broken", .title = "Messages that could not be read",
-		.note = "The server could not read these whole. No client can "
-			"delete them before they are mended.",
+		.note = "The server could not read these completely. Clients "
+			"cannot delete them until they are repaired.",
 		.columns = {
 			COLUMN(NAME) = "user",
 			COLUMN(COUNT) = "times",

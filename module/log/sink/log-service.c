@@ -235,7 +235,7 @@ static bool service_pump(void)
 			return TRUE;
 		service_lost();
 	} while (++service.unanswered < UNANSWERED_MAX);
-	service_error("it ends connections without an answer");
+	service_error("it closes connections without answering");
 	service.unanswered = 0;
 	service.connect_failed_usecs = i_microseconds();
 	return FALSE;

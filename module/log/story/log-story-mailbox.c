@@ -137,12 +137,13 @@ static const char *deleted_after(const struct story_work *work)
 		return t_strdup_printf(", after %s downloaded", they);
 	if (work->fetched + work->unfetched == work->deletions) {
 		return work->deletions == 1 ?
-			"; no POP3 client had downloaded it whole" :
-			t_strdup_printf("; %"PRIu64" of them no POP3 client "
-				"had downloaded whole", work->unfetched);
+			"; no POP3 client had completely downloaded it" :
+			t_strdup_printf("; no POP3 client had completely "
+				"downloaded %"PRIu64" of "
+				"them", work->unfetched);
 	}
 	if (work->undownloaded == work->deletions)
-		return "; before that the log shows no whole download";
+		return "; the log shows no complete download before that";
 	min_text = popinjay_log_text_duration(work->after_min_usecs /
 					      USECS_IN_SEC);
 	max_text = popinjay_log_text_duration(work->after_max_usecs /
@@ -151,7 +152,8 @@ static const char *deleted_after(const struct story_work *work)
 		strcmp(min_text, max_text) == 0 ? "" : " to ",
 		strcmp(min_text, max_text) == 0 ? "" : max_text, they,
 		work->undownloaded == 0 ? "" : t_strdup_printf(
-			"; of %"PRIu64" the log shows no whole download",
+			"; the log shows no complete download of %"PRIu64" of "
+			"them",
 			work->undownloaded));
 }
 
@@ -172,15 +174,15 @@ tell_line(struct teller *t, const struct story_record *record,
 	}
 }
 
-/* ", or by another at that moment", to follow "deleted by ..." */
+/* ", or by another program at that moment", to follow "deleted by ..." */
 static const char *perhaps_by_other(const struct story_work *work)
 {
 	if (work->uncertain == 0)
 		return "";
 	if (work->uncertain == work->deletions)
-		return ", or by another at that moment";
-	return t_strdup_printf(" (%"PRIu64" of them perhaps by another at "
-			       "that moment)", work->uncertain);
+		return ", or by another program at that moment";
+	return t_strdup_printf(" (%"PRIu64" of them perhaps by another program "
+			       "at that moment)", work->uncertain);
 }
 
 static void tell_deleted(struct teller *t, struct story_work *work,
@@ -216,7 +218,7 @@ tell_download_count(struct teller *t, const struct story_record *record,
 		t_strdup_printf("%s downloaded by %s%s",
 		popinjay_log_text_count(record->downloaded, "message"),
 		client, record->again == 0 ? "" :
-		t_strdup_printf(", %"PRIu64" of them once more",
+		t_strdup_printf(", %"PRIu64" of them again",
 				record->again)));
 	line->count = record->downloaded;
 	line->usecs = usecs;
@@ -233,7 +235,7 @@ tell_left_out(struct teller *t, const struct story_record *record,
 		return;
 	count = record->downloaded - sent;
 	story_add_line(t->result, t->pool, record, "downloaded",
-		t_strdup_printf("%s downloaded by %s, with no record of each",
+		t_strdup_printf("%s downloaded by %s, without a record of each",
 		popinjay_log_text_count(count, "message"),
 		client))->count = count;
 }
@@ -251,8 +253,8 @@ static void tell_work(struct teller *t, struct story_work *work,
 			t_strdup_printf("%s downloaded by %s%s",
 			popinjay_log_text_count(work->downloads, "message"),
 			client, again == 0 ? "" :
-			again == work->downloads ? ", all of it once more" :
-			t_strdup_printf(", %"PRIu64" of them once more",
+			again == work->downloads ? ", again" :
+			t_strdup_printf(", %"PRIu64" of them again",
 					again)));
 	}
 	if (!t->story->download_seen && session_record != NULL) {
@@ -275,7 +277,7 @@ static void tell_work(struct teller *t, struct story_work *work,
 			t_strdup_printf("%s downloaded only in part by %s: %s",
 			popinjay_log_text_count(work->failures, "message"),
 			client, work->failed->broken ?
-			"the server could not read more" :
+			"the server could not read the rest" :
 			work->failed->by_server ?
 			"the server ended the session" :
 			"the connection ended"));
@@ -450,7 +452,7 @@ void story_tell_mailbox(struct popinjay_log_story *story, pool_t pool,
 	} T_END;
 	hash_table_destroy(&t.downloads);
 	if (array_count(&story->records) == 0) {
-		story_add_note(result, pool, "The log has nothing about this "
+		story_add_note(result, pool, "The log has no records of this "
 			       "user.");
 	}
 }

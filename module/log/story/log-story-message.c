@@ -124,8 +124,8 @@ static void tell_retr(struct teller *t, struct told_message *message,
 	}
 	if (!record->complete && record->broken) {
 		tell(t, record, "download-failed", t_strdup_printf(
-			"could not be read whole by the server for %s: "
-			"%s of %s were sent", client, sent,
+			"could not be read completely by the server for %s: %s "
+			"of %s were sent", client, sent,
 			popinjay_log_text_bytes(record->size)));
 		return;
 	}
@@ -167,8 +167,8 @@ tell_record(struct teller *t, struct told_message *message,
 		break;
 	case STORY_TOP:
 		tell(t, record, "looked-at", record->lines == 0 ?
-		     t_strdup_printf("its header looked at by %s", client) :
-		     t_strdup_printf("its header and up to %s looked at by %s",
+		     t_strdup_printf("its header viewed by %s", client) :
+		     t_strdup_printf("its header and up to %s viewed by %s",
 				     popinjay_log_text_count(record->lines,
 							     "line"), client));
 		break;
@@ -183,16 +183,18 @@ tell_record(struct teller *t, struct told_message *message,
 	case STORY_EXPUNGE:
 		message->deleted = TRUE;
 		tell(t, record, "deleted", t_strconcat("deleted by ", client,
-			record->uncertain ? ", or by another at that moment" :
+			record->uncertain ? ", or by another program at that "
+					    "moment" :
 			"",
 			message->last_download_usecs > 0 ?
 			t_strdup_printf(", %s after it was downloaded",
 				ago(message->last_download_usecs,
 				    record->usecs)) :
 			!record->fetched_known ?
-			"; before that the log shows no whole download of it" :
+			"; the log shows no complete download of it before "
+			"that" :
 			record->fetched ? ", after it was downloaded" :
-			"; no POP3 client had downloaded it whole", NULL));
+			"; no POP3 client had completely downloaded it", NULL));
 		break;
 	case STORY_SESSION:
 	case STORY_LOGIN_REFUSED:
@@ -220,11 +222,11 @@ static uint64_t last_undecided_usecs(struct popinjay_log_story *story)
 	return usecs;
 }
 
-#define UNDECIDED "Whether a POP3 client deleted %s, the log does not say"
-#define NOT_NAMED ": there are sessions of which it does not name each " \
-	"message that was marked for deletion."
-#define NAMELESS ": there are deleted messages whose %s it does not have. " \
-	"Without %s you see these, too."
+#define UNDECIDED "The log does not say whether a POP3 client deleted %s"
+#define NOT_NAMED ": it does not name every message that was marked for " \
+	"deletion."
+#define NAMELESS ": it has deleted messages without their %s. Leave out %s " \
+	"to see these, too."
 
 /* Returns TRUE if there was a download, and perhaps no record of it. */
 static bool downloads_are_left_out(const struct popinjay_log_story *story)
@@ -275,7 +277,7 @@ note_unknown(struct teller *t, uint64_t undecided_usecs)
 	const struct popinjay_log_story *story = t->story;
 
 	if (!story->message_seen && story->deletion_seen) {
-		return "The log has no records of single messages "
+		return "The log has no records of individual messages "
 			"(popinjay_access_log_events).";
 	}
 	if (undecided_usecs > 0)
@@ -287,22 +289,22 @@ note_unknown(struct teller *t, uint64_t undecided_usecs)
 			"--uidl");
 	}
 	if (!story->download_seen) {
-		return "No POP3 client deleted this message while this log "
-			"was written. If it is gone, it was not by POP3: look "
-			"at IMAP, webmail, filters and expiry. The log does "
-			"not tell what was downloaded "
+		return "No POP3 client deleted this message while this log was "
+			"written. If it is gone, something else removed it: "
+			"look at IMAP, webmail, filters and expiry. The log "
+			"does not record downloads "
 			"(popinjay_access_log_events).";
 	}
 	if (downloads_are_left_out(story)) {
-		return "No POP3 client deleted this message while this log "
-			"was written. If it is gone, it was not by POP3: look "
-			"at IMAP, webmail, filters and expiry. Whether one "
-			"downloaded it, the log does not say: some downloads "
-			"may have no record.";
+		return "No POP3 client deleted this message while this log was "
+			"written. If it is gone, something else removed it: "
+			"look at IMAP, webmail, filters and expiry. The log "
+			"does not say whether one downloaded it: some "
+			"downloads may have no record.";
 	}
 	return "No POP3 client downloaded or deleted this message while this "
-		"log was written. If it is gone, it was not by POP3: look at "
-		"IMAP, webmail, filters and expiry.";
+		"log was written. If it is gone, something else removed it: "
+		"look at IMAP, webmail, filters and expiry.";
 }
 
 static const char *
@@ -313,8 +315,9 @@ note_not_deleted(const struct told_message *message, const char *name,
 		return t_strdup_printf(UNDECIDED ".", name);
 	if (message->last_usecs < undecided_usecs)
 		return t_strdup_printf(UNDECIDED NOT_NAMED, name);
-	return t_strdup_printf("No POP3 client deleted %s. If %s is gone, it "
-		"was not by POP3: look at IMAP, webmail, filters and expiry.",
+	return t_strdup_printf("No POP3 client deleted %s. If %s is gone, "
+		"something else removed it: look at IMAP, webmail, filters and "
+		"expiry.",
 		name, name);
 }
 
@@ -332,7 +335,7 @@ static void tell_notes(struct teller *t)
 	}
 	if (count > 1) {
 		story_add_note(t->result, t->pool, t_strdup_printf(
-			"%u messages are meant; each has its number (uid).",
+			"%u messages match; each is named by its number (uid).",
 			count));
 	}
 	array_foreach_elem(&t->messages, message) T_BEGIN {

@@ -47,20 +47,20 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 	}
 	if (lost > 0 && story->message_seen) {
 		story_add_note(result, pool, t_strdup_printf(
-			"Of %s the log has no single messages, though there "
-			"were some.", popinjay_log_text_count(lost,
+			"The records of messages are missing for "
+			"%s.", popinjay_log_text_count(lost,
 							      "session")));
 	}
 	if (skipped > 0) {
 		story_add_note(result, pool, t_strdup_printf(
-			"Of %s the log has not all records: the client did "
-			"more than is logged of one session.",
+			"Some records are missing for %s: the client did more "
+			"than is logged for one session.",
 			popinjay_log_text_count(skipped, "session")));
 	}
 	if (array_count(&story->records) == 0 && story->cut_user_seen) {
-		story_add_note(result, pool, "This log names no users, only "
-			"their domains (popinjay_access_log_anonymize), so "
-			"nobody can tell what is about whom.");
+		story_add_note(result, pool, "This log names only the domains "
+			"of users (popinjay_access_log_anonymize), so it "
+			"cannot tell what happened to whom.");
 	}
 	if (array_count(&story->records) == 0 && story->hashed_user_seen &&
 	    story->set.user_hash == NULL) {

@@ -339,15 +339,15 @@ const char *story_not_deleted(const struct story_session *session)
 	if (session->end == NULL)
 		return "and the log does not say how that session ended";
 	if (end_is(session, "lost"))
-		return "but kept, for the connection was lost before QUIT";
+		return "but kept, because the connection was lost before QUIT";
 	if (end_is(session, "timeout"))
-		return "but kept, for the client fell silent before QUIT";
+		return "but kept, because the client timed out before QUIT";
 	if (end_is(session, "quit"))
-		return "and the log does not say what became of that";
+		return "and the log does not say what happened then";
 	if (end_is(session, "error"))
-		return "and the log does not say what became of that: the "
+		return "and the log does not say what happened then: the "
 			"session ended with an error";
-	return "but kept, for the server ended the session before QUIT";
+	return "but kept, because the server ended the session before QUIT";
 }
 
 bool story_same_message(const struct story_record *record1,
