@@ -33,6 +33,7 @@ void popinjay_views_clear(struct popinjay_views *views)
 	array_foreach_elem(&views->views, view)
 		view_free(view);
 	array_clear(&views->views);
+	views->uidls = 0;
 }
 
 void popinjay_views_free(struct popinjay_views **_views)
@@ -52,6 +53,17 @@ const ARRAY_TYPE(popinjay_view) *
 popinjay_views_get(const struct popinjay_views *views)
 {
 	return &views->views;
+}
+
+uint32_t popinjay_views_get_uidls(const struct popinjay_views *views)
+{
+	return views->uidls;
+}
+
+void popinjay_views_set_uidls(struct popinjay_views *views,
+			      uint32_t uidvalidity)
+{
+	views->uidls = uidvalidity;
 }
 
 bool popinjay_view_id_is_valid(const char *id)

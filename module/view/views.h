@@ -11,12 +11,14 @@
 
    The file is
 
-       popinjay-views 1 COUNT
+       popinjay-views 1 COUNT UIDLS
        ID FIELD=VALUE FIELD=VALUE ...
        ...
 
-   with a line for each of COUNT views, in the order of their ids, and a FIELD
-   at most once:
+   UIDLS is the UIDVALIDITY that the uids in popinjay-uidl belong to, as far as
+   views rely on them: at another one, messages are found again by that file,
+   see view-store.h. 0 means that nobody knows. COUNT is the number of views, a
+   line for each in the order of their ids, with a FIELD at most once:
 
        uidvalidity  the UIDVALIDITY that all uids of this line belong to
        floor        no lower uid is shown
@@ -98,6 +100,11 @@ int popinjay_views_parse(struct popinjay_views *views, const void *data,
 			 size_t size, const char **error_r);
 /* Append the text of the file to dest. */
 void popinjay_views_write(const struct popinjay_views *views, string_t *dest);
+
+/* Tell and set UIDLS. */
+uint32_t popinjay_views_get_uidls(const struct popinjay_views *views);
+void popinjay_views_set_uidls(struct popinjay_views *views,
+			      uint32_t uidvalidity);
 
 /* --- All views --- */
 
