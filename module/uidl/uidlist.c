@@ -6,6 +6,7 @@
 #include "lib.h"
 #include "uidlist.h"
 
+#define KEY_GUID 'G'
 #define KEY_POP3_UIDL 'P'
 #define KEY_POP3_ORDER 'O'
 #define KEY_VIRTUAL_SIZE 'W'
@@ -16,7 +17,7 @@
 void popinjay_uidlist_init(struct popinjay_uidlist *list, uint32_t uidvalidity)
 {
 	i_zero(list);
-	list->uidvalidity = uidvalidity;
+	list->wanted_uidvalidity = uidvalidity;
 }
 
 /* Returns FALSE if no digit stands at *p, or too many do. */
@@ -37,23 +38,29 @@ static bool parse_number(const unsigned char **p, const unsigned char *end,
 	return *p > start;
 }
 
-/* "3 V1700000123 N42 G..." */
-static bool parse_header(const struct popinjay_uidlist *list,
+/* "3 V1700000123 N42 G...", "1 1700000123 42" */
+static bool parse_header(struct popinjay_uidlist *list,
 			 const unsigned char *p, const unsigned char *end)
 {
 	uint64_t uidvalidity;
 
-	if (end - p < 2 || p[0] != '3' || p[1] != ' ')
+	if (p == end || (p[0] != '1' && p[0] != '3') ||
+	    (end - p > 1 && p[1] != ' '))
 		return FALSE;
-	for (p += 2; p < end; p++) {
-		if (*p == 'V' && p[-1] == ' ') {
+	list->version = p[0] - '0';
+	p += I_MIN(2, end - p);
+	if (list->version == 3) {
+		while (p < end && (*p != 'V' || p[-1] != ' '))
 			p++;
-			return parse_number(&p, end, UINT32_MAX,
-					    &uidvalidity) &&
-				uidvalidity == list->uidvalidity;
-		}
+		p += I_MIN(1, end - p);
 	}
-	return FALSE;
+	if (!parse_number(&p, end, UINT32_MAX, &uidvalidity) ||
+	    uidvalidity == 0 || (p < end && *p != ' '))
+		return FALSE;
+	list->uidvalidity = uidvalidity;
+	return list->wanted_uidvalidity == 0 ||
+		(list->version == 3 &&
+		 list->uidvalidity == list->wanted_uidvalidity);
 }
 
 /* Dovecot looks at the first ",W=" only, also if no size follows. */
@@ -75,14 +82,24 @@ static void parse_name(const unsigned char *p, const unsigned char *end,
 	}
 }
 
+static void set_text(struct popinjay_uidlist_text *text,
+		     const unsigned char *p, const unsigned char *end)
+{
+	text->data = p;
+	text->size = end - p;
+}
+
 static bool parse_field(const unsigned char *p, const unsigned char *end,
 			struct popinjay_uidlist_entry *entry)
 {
 	uint64_t size;
 
 	switch (*p++) {
+	case KEY_GUID:
+		set_text(&entry->guid, p, end);
+		break;
 	case KEY_POP3_UIDL:
-		entry->pop3_uidl = TRUE;
+		set_text(&entry->pop3_uidl, p, end);
 		break;
 	case KEY_POP3_ORDER:
 		entry->pop3_order = TRUE;
@@ -99,11 +116,33 @@ static bool parse_field(const unsigned char *p, const unsigned char *end,
 	return TRUE;
 }
 
+/* Move *p from the space before the fields to the colon behind them. */
+static bool parse_fields(const unsigned char **p, const unsigned char *end,
+			 struct popinjay_uidlist_entry *entry)
+{
+	const unsigned char *field;
+
+	for (;;) {
+		if (*p == end || **p != ' ')
+			return FALSE;
+		while (*p < end && **p == ' ')
+			(*p)++;
+		if (*p == end)
+			return FALSE;
+		if (**p == ':')
+			return TRUE;
+		field = *p;
+		while (*p < end && **p != ' ')
+			(*p)++;
+		if (!parse_field(field, *p, entry))
+			return FALSE;
+	}
+}
+
 static bool parse_entry(struct popinjay_uidlist *list, const unsigned char *p,
 			const unsigned char *end,
 			struct popinjay_uidlist_entry *entry)
 {
-	const unsigned char *field;
 	uint64_t uid;
 
 	i_zero(entry);
@@ -113,34 +152,34 @@ static bool parse_entry(struct popinjay_uidlist *list, const unsigned char *p,
 		return FALSE;
 	entry->uid = list->prev_uid = uid;
 
-	for (;;) {
-		if (p == end || *p != ' ')
-			return FALSE;
-		while (p < end && *p == ' ')
-			p++;
-		if (p == end)
-			return FALSE;
-		if (*p == ':')
-			break;
-		field = p;
-		while (p < end && *p != ' ')
-			p++;
-		if (!parse_field(field, p, entry))
-			return FALSE;
-	}
+	if (list->version == 1 ? p == end || *p != ' ' :
+	    !parse_fields(&p, end, entry))
+		return FALSE;
 	if (++p == end || memchr(p, '/', end - p) != NULL ||
 	    memchr(p, '\0', end - p) != NULL)
 		return FALSE;
+	set_text(&entry->filename, p, end);
 	/* what the file name says goes first */
 	parse_name(p, end, entry);
 	return TRUE;
+}
+
+int popinjay_uidlist_line(struct popinjay_uidlist *list,
+			  const unsigned char *line, size_t size,
+			  struct popinjay_uidlist_entry *entry_r)
+{
+	if (list->version == 0)
+		return parse_header(list, line, line + size) ? 0 : -1;
+	return parse_entry(list, line, line + size, entry_r) ? 1 : -1;
 }
 
 int popinjay_uidlist_next(struct popinjay_uidlist *list,
 			  const unsigned char **data, size_t *size,
 			  struct popinjay_uidlist_entry *entry_r)
 {
-	for (;;) {
+	int ret = 0;
+
+	while (ret == 0) {
 		const unsigned char *line = *data;
 		const unsigned char *lf = memchr(line, '\n', *size);
 
@@ -148,10 +187,7 @@ int popinjay_uidlist_next(struct popinjay_uidlist *list,
 			return 0;
 		*data = lf + 1;
 		*size -= lf + 1 - line;
-		if (list->header_seen)
-			return parse_entry(list, line, lf, entry_r) ? 1 : -1;
-		if (!parse_header(list, line, lf))
-			return -1;
-		list->header_seen = TRUE;
+		ret = popinjay_uidlist_line(list, line, lf - line, entry_r);
 	}
+	return ret;
 }

@@ -42,7 +42,8 @@ read_in_pieces(string_t *dest, const uint8_t *file, size_t size, size_t piece)
 		while ((ret = popinjay_uidlist_next(&list, &p, &left,
 						    &entry)) > 0) {
 			str_printfa(dest, "%u %"PRIuUOFF_T" %d%d\n", entry.uid,
-				    entry.virtual_size, entry.pop3_uidl,
+				    entry.virtual_size,
+				    entry.pop3_uidl.data != NULL,
 				    entry.pop3_order);
 		}
 		data = file + seen - left;

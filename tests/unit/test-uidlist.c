@@ -88,7 +88,7 @@ read_text(string_t *dest, const char *text, size_t size, size_t cut)
 					    entry.virtual_size);
 			}
 			str_printfa(dest, "%s%s ",
-				    entry.pop3_uidl ? "U" : "",
+				    entry.pop3_uidl.data != NULL ? "U" : "",
 				    entry.pop3_order ? "O" : "");
 		}
 		if (ret < 0) {

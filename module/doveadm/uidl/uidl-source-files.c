@@ -176,8 +176,6 @@ static void add_message(const struct popinjay_uidl_foreign *message,
 	struct files_reader *reader = context;
 	struct popinjay_uidl_row *row;
 	const char *path, *uidl = message->uidl, *guid = message->guid;
-	uoff_t size = message->size;
-	const char *p;
 
 	path = hash_table_lookup(reader->paths, message->filename);
 	if (path == NULL) {
@@ -188,15 +186,10 @@ static void add_message(const struct popinjay_uidl_foreign *message,
 		guid = message->filename;
 	if (uidl == NULL && make_uidl(reader, message, guid, &uidl) < 0)
 		return;
-	p = strstr(message->filename, ",W=");
-	if (size == UOFF_T_MAX && p != NULL &&
-	    str_parse_uoff(p + 3, &size, &p) < 0)
-		size = UOFF_T_MAX;
-
 	row = array_append_space(reader->rows);
 	row->uidl = p_strdup(reader->pool, uidl);
 	row->guid = p_strdup(reader->pool, guid);
-	row->size = size;
+	row->size = message->size;
 	row_read_header(row, t_strconcat(reader->dir, "/", path, NULL),
 			reader->pool);
 }

@@ -6,6 +6,7 @@
 #include "lib.h"
 #include "str.h"
 #include "uidl-foreign.h"
+#include "uidlist.h"
 
 #define LINE_MAX_BYTES 4096
 
@@ -43,17 +44,15 @@ static int reader_next(struct line_reader *reader, const char **line_r,
 	return 1;
 }
 
-typedef bool line_func_t(const char *line, unsigned int version,
-			 uint32_t uidvalidity,
+typedef bool line_func_t(const char *line, struct popinjay_uidlist *list,
 			 popinjay_uidl_foreign_func_t *func, void *context);
 
 /* Give all further lines to line_func(), which returns FALSE for one that makes
    no sense. */
 static int
 read_lines(struct line_reader *reader, line_func_t *line_func,
-	   unsigned int version, uint32_t uidvalidity,
-	   popinjay_uidl_foreign_func_t *func, void *context,
-	   const char **error_r)
+	   struct popinjay_uidlist *list, popinjay_uidl_foreign_func_t *func,
+	   void *context, const char **error_r)
 {
 	const char *line;
 	int ret;
@@ -61,8 +60,8 @@ read_lines(struct line_reader *reader, line_func_t *line_func,
 	do {
 		T_BEGIN {
 			ret = reader_next(reader, &line, error_r);
-			if (ret > 0 && !line_func(line, version, uidvalidity,
-						  func, context)) {
+			if (ret > 0 && !line_func(line, list, func,
+						  context)) {
 				*error_r = t_strdup_printf(
 					"Line %u: It is none of such a file",
 					reader->number);
@@ -99,8 +98,7 @@ static const char *courier_filename_uidl(const char *filename)
 
 /* FILENAME SIZE UID[:UIDVALIDITY[:UTF8]] */
 static bool
-courier_line(const char *line, unsigned int version ATTR_UNUSED,
-	     uint32_t uidvalidity ATTR_UNUSED,
+courier_line(const char *line, struct popinjay_uidlist *list ATTR_UNUSED,
 	     popinjay_uidl_foreign_func_t *func, void *context)
 {
 	struct popinjay_uidl_foreign message;
@@ -154,43 +152,33 @@ int popinjay_courier_parse(const void *data, size_t size,
 		*error_r = "It does not begin as a courierpop3dsizelist does";
 		return -1;
 	}
-	return read_lines(&reader, courier_line, line[1] - '0', 0, func,
-			  context, error_r);
+	return read_lines(&reader, courier_line, NULL, func, context, error_r);
 }
 
 /* --- Dovecot --- */
 
-/* UID [KEY VALUE...] :FILENAME, or in version 1 UID FILENAME */
+static const char *text_dup(const struct popinjay_uidlist_text *text)
+{
+	return text->data == NULL ? NULL : t_strndup(text->data, text->size);
+}
+
 static bool
-uidlist_line(const char *line, unsigned int version, uint32_t uidvalidity,
+uidlist_line(const char *line, struct popinjay_uidlist *list,
 	     popinjay_uidl_foreign_func_t *func, void *context)
 {
+	struct popinjay_uidlist_entry entry;
 	struct popinjay_uidl_foreign message;
-	const char *p, *key;
 
-	i_zero(&message);
-	message.uidvalidity = uidvalidity;
-	message.size = UOFF_T_MAX;
-	if (str_parse_uint32(line, &message.uid, &p) < 0 || *p != ' ' ||
-	    message.uid == 0)
+	if (popinjay_uidlist_line(list, (const unsigned char *)line,
+				  strlen(line), &entry) <= 0)
 		return FALSE;
-	p++;
-	while (version == 3 && *p != ':') {
-		key = p;
-		p = strchr(p, ' ');
-		if (p == NULL)
-			return FALSE;
-		if (*key == 'P')
-			message.uidl = t_strdup_until(key + 1, p);
-		else if (*key == 'G')
-			message.guid = t_strdup_until(key + 1, p);
-		else if (*key == 'W' &&
-			 str_to_uoff(t_strdup_until(key + 1, p),
-				     &message.size) < 0)
-			return FALSE;
-		p++;
-	}
-	message.filename = filename_without_flags(version == 3 ? p + 1 : p);
+	i_zero(&message);
+	message.uid = entry.uid;
+	message.uidvalidity = list->uidvalidity;
+	message.size = entry.virtual_size;
+	message.uidl = text_dup(&entry.pop3_uidl);
+	message.guid = text_dup(&entry.guid);
+	message.filename = filename_without_flags(text_dup(&entry.filename));
 	if (*message.filename == '\0')
 		return FALSE;
 	func(&message, context);
@@ -204,34 +192,22 @@ int popinjay_uidlist_parse(const void *data, size_t size,
 	struct line_reader reader = {
 		.data = data, .end = (const char *)data + size
 	};
-	const char *line, *const *fields;
-	uint32_t uidvalidity = 0;
-	unsigned int version;
-	int ret;
+	struct popinjay_uidlist list;
+	struct popinjay_uidlist_entry entry;
+	const char *line = "";
 
-	ret = reader_next(&reader, &line, error_r);
-	if (ret < 0)
+	popinjay_uidlist_init(&list, 0);
+	if (reader_next(&reader, &line, error_r) < 0)
 		return -1;
-	fields = ret == 0 ? NULL : t_strsplit(line, " ");
-	if (fields == NULL || fields[0] == NULL ||
-	    str_to_uint(fields[0], &version) < 0 ||
-	    (version != 1 && version != 3)) {
-		*error_r = "It does not begin as a dovecot-uidlist does";
-		return -1;
-	}
-	for (fields++; *fields != NULL; fields++) {
-		if (version == 1 || **fields == 'V') {
-			ret = str_to_uint32(*fields + (version == 3 ? 1 : 0),
-					    &uidvalidity);
-			break;
-		}
-	}
-	if (ret < 0 || uidvalidity == 0) {
-		*error_r = "Its first line has no UIDVALIDITY";
+	if (popinjay_uidlist_line(&list, (const unsigned char *)line,
+				  strlen(line), &entry) < 0) {
+		*error_r = list.version == 0 ?
+			"It does not begin as a dovecot-uidlist does" :
+			"Its first line has no UIDVALIDITY";
 		return -1;
 	}
-	return read_lines(&reader, uidlist_line, version, uidvalidity, func,
-			  context, error_r);
+	return read_lines(&reader, uidlist_line, &list, func, context,
+			  error_r);
 }
 
 /* --- Cyrus --- */

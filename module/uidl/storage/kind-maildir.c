@@ -46,7 +46,8 @@ uidlist_read(struct istream *input, uint32_t uidvalidity,
 		start = data = i_stream_get_data(input, &size);
 		while ((ret = popinjay_uidlist_next(&list, &data, &size,
 						    &entry)) > 0) {
-			facts_r->uidls = facts_r->uidls || entry.pop3_uidl;
+			facts_r->uidls = facts_r->uidls ||
+				entry.pop3_uidl.data != NULL;
 			facts_r->orders = facts_r->orders || entry.pop3_order;
 			if (stored == NULL)
 				continue;
@@ -64,7 +65,7 @@ uidlist_read(struct istream *input, uint32_t uidvalidity,
 		if (ret < 0)
 			return FALSE;
 	}
-	return input->stream_errno == 0 && input->eof && list.header_seen;
+	return input->stream_errno == 0 && input->eof && list.version != 0;
 }
 
 static bool
