@@ -13,6 +13,7 @@
 #include "hex-binary.h"
 #include "sha2.h"
 #include "str.h"
+#include "fnv.h"
 #include "uidl.h"
 
 #define FALLBACK_PREFIX "pj-"
@@ -107,20 +108,18 @@ void popinjay_uidl_fallback(string_t *dest, const char *guid,
 	binary_to_hex_append(dest, digest, FALLBACK_DIGEST_BYTES);
 }
 
-/* FNV-1a from a start that nobody outside knows: str_hash() makes it easy to
-   send many X-UIDLs with one hash, and each lookup would walk along all. It
+/* It starts with what nobody outside knows: str_hash() makes it easy to send
+   many X-UIDLs with one hash, and each look-up would walk along all of them. It
    also sees little more than the end of a text, which is the host's name in all
    GUIDs of a Maildir. */
-unsigned int popinjay_uidl_hash(const char *text)
+unsigned int popinjay_keyed_hash(const char *text)
 {
-	uint32_t hash;
+	uint64_t hash;
 
 	if (hash_seed == 0)
 		hash_seed = i_rand() | 1;
-	hash = hash_seed;
-	for (; *text != '\0'; text++)
-		hash = (hash ^ (unsigned char)*text) * 16777619U;
-	return hash;
+	hash = popinjay_fnv(POPINJAY_FNV_START ^ hash_seed, text, strlen(text));
+	return hash ^ (hash >> 32);
 }
 
 /* A pool takes memory by twice what it has: so many small ones, since
@@ -359,7 +358,7 @@ void popinjay_uidl_set_resolve(struct popinjay_uidl_set *set)
 
 	i_array_init(&set->claim_pools, 64);
 	hash_table_create(&set->claims, default_pool,
-			  array_count(&set->messages), popinjay_uidl_hash,
+			  array_count(&set->messages), popinjay_keyed_hash,
 			  strcmp);
 	i_array_init(&set->losers, 128);
 	i_array_init(&raised, 128);

@@ -81,9 +81,9 @@ bool popinjay_uidl_is_valid(const char *uidl);
 /* Returns TRUE if uidl is no longer than RFC 1939 allows. */
 bool popinjay_uidl_is_short(const char *uidl);
 
-/* Returns a hash of a UIDL or GUID for hash tables; it is another one in each
-   process. */
-unsigned int popinjay_uidl_hash(const char *text);
+/* Returns a hash for tables of texts that others choose, such as UIDLs and
+   keys. It differs from process to process. */
+unsigned int popinjay_keyed_hash(const char *text);
 
 /* Append the fallback of a level, 1 or above, to dest: 35 characters, always
    valid. Level 1 depends on the GUID alone, the others on GUID and uid. If guid

@@ -270,7 +270,7 @@ import_leave_out(struct import *import, const struct popinjay_uidl_set *set)
 	do {
 		left_out = 0;
 		hash_table_create(&owners, default_pool, 0,
-				  popinjay_uidl_hash, strcmp);
+				  popinjay_keyed_hash, strcmp);
 		import_find_owners(import, set, owners);
 		for (i = array_count(&import->given); i > 0; i--) {
 			given = array_idx(&import->given, i - 1);

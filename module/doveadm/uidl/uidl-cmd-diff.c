@@ -163,7 +163,7 @@ static int diff_copy(struct uidl_cmd *cmd, struct diff_context *diff)
 
 	uidls = popinjay_uidl_set_get(diff->before, &count);
 	hash_table_create(&diff->known, default_pool, count,
-			  popinjay_uidl_hash, strcmp);
+			  popinjay_keyed_hash, strcmp);
 	for (i = 0; i < count; i++) {
 		if (uidls[i].uidl != NULL) {
 			hash_table_update(diff->known, uidls[i].uidl,

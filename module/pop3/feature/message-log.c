@@ -10,6 +10,7 @@
 #include "istream.h"
 #include "mail-storage-private.h"
 #include "session-log.h"
+#include "fnv.h"
 #include "list.h"
 #include "log-headers.h"
 #include "message-log.h"
@@ -240,14 +241,12 @@ message_fetched(struct popinjay_session *session, unsigned int msgnum)
 
 /* --- UIDLs --- */
 
-/* FNV-1a, and a last step so that those of similar UIDLs do not cancel each
-   other out. Nobody gains anything by making two of them equal. */
-static uint64_t uidl_hash(const char *uidl)
+/* The last step keeps those of similar UIDLs from cancelling each other out.
+   Nobody gains anything by making two of them equal. */
+static uint64_t uidl_fingerprint(const char *uidl)
 {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = popinjay_fnv(POPINJAY_FNV_START, uidl, strlen(uidl));
 
-	for (; *uidl != '\0'; uidl++)
-		hash = (hash ^ (unsigned char)*uidl) * UINT64_C(0x100000001b3);
 	hash ^= hash >> 32;
 	hash *= UINT64_C(0xd6e8feb86659fd93);
 	return hash ^ (hash >> 32);
@@ -265,7 +264,7 @@ static void uidls_finished(struct popinjay_session *session)
 	session->uidl_fingerprint_known = TRUE;
 	for (msgnum = 0; msgnum < count; msgnum++) {
 		if (popinjay_listing_uidl(session, msgnum, uidl))
-			fingerprint ^= uidl_hash(uidl);
+			fingerprint ^= uidl_fingerprint(uidl);
 	}
 	session->stats.uidl_fingerprint = fingerprint;
 	session->stats.uidl_fingerprint_left = fingerprint;
@@ -502,7 +501,7 @@ void popinjay_message_log_expunged(struct popinjay_session *session)
 	array_foreach_elem(&log->removed, message) {
 		if (message->uidl != NULL) {
 			session->stats.uidl_fingerprint_left ^=
-				uidl_hash(message->uidl);
+				uidl_fingerprint(message->uidl);
 		}
 		if (log->wanted) T_BEGIN {
 			log_action(session, session->puser->log.expunge, TRUE,

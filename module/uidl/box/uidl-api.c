@@ -179,7 +179,7 @@ static void rewrite_init(struct rewrite *rewrite)
 {
 	rewrite->saved = popinjay_uidl_saved_create();
 	hash_table_create(&rewrite->by_uidl, default_pool, 0,
-			  popinjay_uidl_hash, strcmp);
+			  popinjay_keyed_hash, strcmp);
 }
 
 /* Returns FALSE if another message has the UIDL. */

@@ -190,7 +190,7 @@ static void match_by(struct uidl_matcher *m, enum popinjay_uidl_match kind)
 	m->pool = pool_alloconly_create("popinjay uidl match", 64*1024);
 	m->next = p_new(m->pool, unsigned int, m->message_count + 1);
 	hash_table_create(&m->groups, m->pool, m->row_count,
-			  popinjay_uidl_hash, strcmp);
+			  popinjay_keyed_hash, strcmp);
 	make_groups(m, kind);
 	for (i = 0; i < m->row_count; i++) T_BEGIN {
 		match_row(m, kind, i);
@@ -208,7 +208,7 @@ static void find_unusable(struct uidl_matcher *m)
 	void *value;
 
 	hash_table_create(&seen, default_pool, m->row_count,
-			  popinjay_uidl_hash, strcmp);
+			  popinjay_keyed_hash, strcmp);
 	for (i = 0; i < m->row_count; i++) {
 		m->matches[i] = POPINJAY_UIDL_MATCH_NONE;
 		if (!popinjay_uidl_is_valid(m->rows[i].uidl)) {

@@ -155,7 +155,7 @@ known_add_all(struct mailbox *box, const struct popinjay_uidl_set *set)
 
 	rbox->known_pool = pool_alloconly_create("popinjay known uidls",
 						 16*1024);
-	hash_table_create(&rbox->known, default_pool, 0, popinjay_uidl_hash,
+	hash_table_create(&rbox->known, default_pool, 0, popinjay_keyed_hash,
 			  strcmp);
 	messages = popinjay_uidl_set_get(set, &count);
 	for (i = 0; i < count; i++)

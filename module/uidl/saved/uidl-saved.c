@@ -6,9 +6,9 @@
 #include "lib.h"
 #include "array.h"
 #include "hash.h"
-#include "hex-dec.h"
 #include "str.h"
 #include "strnum.h"
+#include "hex-number.h"
 #include "uidl-saved.h"
 #include "uidl.h"
 
@@ -47,7 +47,7 @@ struct popinjay_uidl_saved *popinjay_uidl_saved_create(void)
 	saved->pool = pool;
 	i_array_init(&saved->entries, 128);
 	hash_table_create(&saved->by_key, default_pool, 0,
-			  popinjay_uidl_hash, strcmp);
+			  popinjay_keyed_hash, strcmp);
 	return saved;
 }
 
@@ -124,20 +124,11 @@ saved_fault(struct popinjay_uidl_saved *saved, const char *fmt, ...)
 	va_end(args);
 }
 
-static int hex_digit(char chr)
-{
-	if (chr >= '0' && chr <= '9')
-		return chr - '0';
-	if (chr >= 'A' && chr <= 'F')
-		return chr - 'A' + 10;
-	return -1;
-}
-
 /* Decode in place: it only gets shorter. */
 static int key_decode(char *key)
 {
 	char *dest = key;
-	int high, low;
+	uint32_t byte;
 
 	for (; *key != '\0'; key++) {
 		if (*key < 0x21 || *key > 0x7e)
@@ -146,11 +137,11 @@ static int key_decode(char *key)
 			*dest++ = *key;
 			continue;
 		}
-		high = hex_digit(key[1]);
-		low = high < 0 ? -1 : hex_digit(key[2]);
-		if (low < 0 || (high == 0 && low == 0))
+		/* as it is written, and in no other way */
+		if (strspn(key + 1, "0123456789ABCDEF") < 2 ||
+		    popinjay_hex_number(key + 1, 2, &byte) < 0 || byte == 0)
 			return -1;
-		*dest++ = high * 16 + low;
+		*dest++ = byte;
 		key += 2;
 	}
 	*dest = '\0';
@@ -225,7 +216,7 @@ static void saved_reserve(struct popinjay_uidl_saved *saved, const char *text,
 	i_array_init(&saved->entries, lines);
 	hash_table_destroy(&saved->by_key);
 	hash_table_create(&saved->by_key, default_pool, lines,
-			  popinjay_uidl_hash, strcmp);
+			  popinjay_keyed_hash, strcmp);
 }
 
 size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
