@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Entry points of lib20_popinjay_login_plugin.so, for the process pop3-login:
-   the access log's records of logins. It is the one that knows how a connection
-   is encrypted, and of logins that were refused before anybody was asked. It
-   also encrypts all output of a session with TLS, which is made faster. */
+   the access log's records of logins. Only this process knows how a connection
+   is encrypted, and which logins were refused before the auth process was
+   asked. It also encrypts all output of sessions with TLS, which is made faster
+   here. */
 
 #include "login-common.h"
 #include "array.h"

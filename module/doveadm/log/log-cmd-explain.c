@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm popinjay log explain: what befell a message or a mailbox. */
+/* doveadm popinjay log explain: what happened to a message or a mailbox. */
 
 #include "lib.h"
 #include "array.h"
@@ -16,7 +16,7 @@
 
 #include <sysexits.h>
 
-/* lines for people; the newest are what they ask for */
+/* the most lines for people, the newest */
 #define LINES_MAX 200
 
 static void explain_record(void *context,
@@ -105,9 +105,7 @@ static void explain(struct log_cmd *cmd,
 	log_cmd_read(cmd, explain_record, story);
 	result = popinjay_log_story_tell(story, cmd->pool);
 	if (cmd->for_people) {
-		doveadm_print_init(DOVEADM_PRINT_TYPE_FLOW);
-		doveadm_print_header("text", "",
-				     DOVEADM_PRINT_HEADER_FLAG_HIDE_TITLE);
+		log_cmd_print_lines_init();
 		print_people(cmd, result);
 	} else {
 		print_rows(result);
@@ -117,7 +115,7 @@ static void explain(struct log_cmd *cmd,
 	popinjay_log_story_deinit(&story);
 }
 
-/* Returns what an anonymized log has for the user, or NULL. */
+/* Returns the user's name as anonymized logs have it, or NULL. */
 static const char *hash_user(struct log_cmd *cmd, const char *user)
 {
 	struct popinjay_access_log_config config = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm popinjay log report: what an operator looks at on Monday. */
+/* doveadm popinjay log report: counts for operators. */
 
 #include "lib.h"
 #include "array.h"
@@ -25,7 +25,7 @@
 
 #define TOP_DEFAULT 10
 #define TOP_MAX 10000
-/* clocks of several servers differ */
+/* the clocks of several servers may differ */
 #define FUTURE_SECS (60 * 60)
 #define PAGE_MODE 0600
 
@@ -119,8 +119,7 @@ print_people(const ARRAY_TYPE(popinjay_log_section) *sections,
 {
 	const struct popinjay_log_section *section;
 
-	doveadm_print_init(DOVEADM_PRINT_TYPE_FLOW);
-	doveadm_print_header("text", "", DOVEADM_PRINT_HEADER_FLAG_HIDE_TITLE);
+	log_cmd_print_lines_init();
 	log_cmd_print_line(title);
 	log_cmd_print_line(coverage);
 	array_foreach(sections, section) {
@@ -212,8 +211,8 @@ static int write_file(const char *path, int flags, const string_t *page)
 	return ret;
 }
 
-/* Whoever looks at the file sees the old page or the new one. It has users'
-   names, so it is the administrator who lets others read it. */
+/* Readers of the file see either the old page or the new one. It contains
+   users' names, so only the administrator may let others read it. */
 static void write_page(const char *path, const string_t *page)
 {
 	const char *temp = t_strdup_printf("%s.%s.tmp", path, my_pid);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: what the commands that read the log have in common. */
+/* doveadm: what the commands that read the log share. */
 
 #include "lib.h"
 #include "array.h"
@@ -22,11 +22,18 @@
 /* records between two looks at the clock */
 #define PROGRESS_RECORDS 2000
 
-/* where syslog usually has what mail programs say; the first that is there */
+/* where syslog usually writes messages of mail programs; the first that exists
+   is used */
 static const char *const syslog_paths[] = {
 	"/var/log/mail.log", "/var/log/maillog", "/var/log/mail",
 	"/var/log/syslog", "/var/log/messages", NULL
 };
+
+void log_cmd_print_lines_init(void)
+{
+	doveadm_print_init(DOVEADM_PRINT_TYPE_FLOW);
+	doveadm_print_header("text", "", DOVEADM_PRINT_HEADER_FLAG_HIDE_TITLE);
+}
 
 void log_cmd_print_line(const char *line)
 {
@@ -51,8 +58,8 @@ static const char *find_syslog(void)
 	return NULL;
 }
 
-/* A file of ours has all there is; what goes to Dovecot's log is the same. That
-   of the service comes first: it is of all users. */
+/* All sinks get the same records, so one file is enough. The service's file
+   comes first, because it has all users. */
 static int find_path(struct log_cmd *cmd, const char **path_r,
 		     const char **error_r)
 {
@@ -91,8 +98,8 @@ static int find_path(struct log_cmd *cmd, const char **path_r,
 	return -1;
 }
 
-/* Let doveadm put the user's variables into the path, which it may have to ask
-   the userdb for. Returns its exit status, or -1 with the reason in error_r. */
+/* Let doveadm expand the user's variables in the path. It may have to ask the
+   userdb. Returns its exit status, or -1 with the reason in error_r. */
 static int run_expand(const char *path, const char *user, string_t *output,
 		      string_t *errors, const char **error_r)
 {
@@ -122,7 +129,7 @@ expand_path(struct log_cmd *cmd, const char **path, const char **error_r)
 			cmd->set.access_log);
 		return -1;
 	}
-	/* a mask would list users */
+	/* a mask would match several users */
 	if (strpbrk(user, "*?") == NULL &&
 	    run_expand(*path, user, output, errors, &error) == 0) {
 		*path = p_strdup(cmd->pool, t_str_rtrim(str_c(output), "\n"));
@@ -237,8 +244,8 @@ void log_cmd_read(struct log_cmd *cmd,
 	const char *error;
 	int ret;
 
-	/* doveadm handles signals in its ioloop only, which does not run here;
-	   reading changes nothing, so it may be ended anywhere */
+	/* doveadm handles signals only in its ioloop, which does not run here.
+	   Reading changes nothing, so it may be killed at any point. */
 	if (cli) {
 		i_zero(&act);
 		act.sa_handler = SIG_DFL;

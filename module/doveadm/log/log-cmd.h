@@ -14,40 +14,41 @@ struct log_cmd {
 	pool_t pool;
 
 	struct popinjay_log_settings set;
-	/* what --since and --until say, 0 if it was not given */
+	/* --since and --until; 0 if not given */
 	time_t since, until;
 	ARRAY_TYPE(popinjay_log_file) files;
 	/* after log_cmd_read() */
 	struct popinjay_log_counts counts;
-	/* people read the output: no formatter was chosen */
+	/* the output is for people: no formatter was chosen */
 	bool for_people;
 };
 
-/* Take what all commands take, and find and open the log. Returns 0, or -1
+/* Parse the common parameters, and find and open the log. Returns 0, or -1
    after log_cmd_fail(). */
 int log_cmd_init(struct log_cmd *cmd, struct doveadm_cmd_context *cctx);
 /* Free what log_cmd_init() made, also after it failed. */
 void log_cmd_deinit(struct log_cmd *cmd);
 
-/* Call func for each record of the log. On a terminal it shows how far it
-   is. A file that cannot be read to its end is an error that does not end
-   the command. */
+/* Call func for each record of the log, and show the progress on a terminal. If
+   a file cannot be read to its end, log_cmd_fail() is called and the command
+   goes on. */
 void log_cmd_read(struct log_cmd *cmd,
 		  void (*func)(void *context,
 			       const struct popinjay_log_record *record),
 		  void *context);
 
-/* Say what went wrong, and let doveadm end with that exit code. */
+/* Print an error, and let doveadm end with that exit code. */
 #define log_cmd_fail(code, ...) \
 	popinjay_fail(&doveadm_exit_code, code, __VA_ARGS__)
 
-/* Print a line for people. */
+/* Begin to print lines for people, and print one. */
+void log_cmd_print_lines_init(void);
 void log_cmd_print_line(const char *line);
 
-/* Returns a sentence on what of the log was read, with its lost lines; in the
-   data stack. */
+/* Returns a sentence about the beginning of the log and its damaged records. In
+   the data stack. */
 const char *log_cmd_coverage(const struct log_cmd *cmd);
-/* The same with the log's end, the time now and the time zone. */
+/* The same with the end of the log, the current time and the time zone. */
 const char *log_cmd_span(const struct log_cmd *cmd);
 
 /* The commands, for doveadm. */

@@ -36,8 +36,8 @@ static void append_html(string_t *page, const char *text)
 	}
 }
 
-/* JSON within <script>: nothing in a string may end that. The texts have no
-   control characters. */
+/* JSON within <script>: a string must not end the script. Texts have no control
+   characters. */
 static void append_json_str(string_t *page, const char *text)
 {
 	str_append_c(page, '"');
@@ -55,7 +55,7 @@ static void append_file(string_t *page, const struct popinjay_page_file *file)
 	str_append_data(page, file->data, file->size);
 }
 
-/* What the browser may run or apply: this very text. */
+/* Allow the browser to run or apply exactly this text. */
 static void append_source(string_t *page,
 			  const struct popinjay_page_file *file)
 {

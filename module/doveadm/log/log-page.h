@@ -4,9 +4,9 @@
 
 #include "log-report.h"
 
-/* Append a report as one HTML page that needs nothing else: tables, and charts
-   of them if the browser runs scripts. It runs none but its own, and asks no
-   server for anything, whatever names are in the report. */
+/* Append a report as one self-contained HTML page: tables, and charts of them
+   if the browser runs scripts. Only the page's own scripts run, and nothing is
+   fetched from a server, whatever names are in the report. */
 void popinjay_log_page_append(string_t *page,
 	const ARRAY_TYPE(popinjay_log_section) *sections, const char *title,
 	const char *coverage);

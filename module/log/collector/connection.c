@@ -16,12 +16,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* What is read before something is written. More than a sender may have under
-   way unclaimed, so that a T is seen with what it takes back. */
+/* The most bytes to read before writing. It is more than a sender may have
+   unclaimed, so that a T is seen together with what it takes back. */
 #define READ_MAX_BYTES (4 * POPINJAY_LOG_WINDOW_BYTES)
-/* A line with what stands before the record. */
+/* a record with what precedes it in its line */
 #define INPUT_LINE_MAX_BYTES (POPINJAY_LOG_LINE_MAX_BYTES + 64)
-/* Refused processes are named in the log at most so often. */
+/* log refused processes at most this often */
 #define REFUSED_LOG_SECS 10
 
 struct connection {
@@ -64,7 +64,8 @@ static void connection_bad(struct connection *conn, const char *why)
 		dec2str(conn->sender.uid), why);
 }
 
-/* The record is the sender's word. But it must be one line of ours. */
+/* Senders are trusted with what a record says. But it must look like one of
+   ours, in one line. */
 static bool record_is_clean(const char *record, size_t size)
 {
 	size_t i;
@@ -142,7 +143,7 @@ static void connection_parse(struct connection *conn)
 	size_t left = str_len(conn->input);
 
 	while (!conn->bad && (lf = memchr(start, '\n', left)) != NULL) {
-		/* a NUL would end the line for the rest of us */
+		/* a NUL would end the string early */
 		if (memchr(start, '\0', lf - start) != NULL)
 			connection_bad(conn, "a NUL");
 		else T_BEGIN {
@@ -168,7 +169,7 @@ static void connection_answer(struct connection *conn, char what)
 		conn->deaf = TRUE;
 }
 
-/* The file cannot be written: Dovecot's log gets the records. */
+/* The file cannot be written to: the records go to Dovecot's log. */
 static void log_lines(string_t *lines)
 {
 	const char *const *linep = t_strsplit(str_c(lines), "\n");
@@ -185,7 +186,7 @@ static void connection_write(struct connection *conn, uint64_t previous)
 		return;
 	if (!conn->deaf)
 		connection_answer(conn, 'C');
-	/* Is it dead, or does it take them back? The end tells. */
+	/* Was it killed, or does it take them back? Wait for the end. */
 	if (conn->deaf && !conn->eof)
 		return;
 	if (conn->taken_back && conn->deaf) {
@@ -231,7 +232,7 @@ void connection_create(int fd)
 	const char *error;
 	int ret = sender_check(fd, &sender, &error);
 
-	/* a process of ours that has ended has taken its records back */
+	/* a process that has ended has taken its records back */
 	if (ret <= 0) {
 		if (ret < 0)
 			log_refused(&sender, error);

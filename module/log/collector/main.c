@@ -48,7 +48,7 @@ int main(int argc, char *argv[])
 
 	restrict_access_by_env(RESTRICT_ACCESS_FLAG_ALLOW_ROOT, NULL);
 	restrict_access_allow_coredumps(TRUE);
-	/* mail processes that outlive the master have more to say */
+	/* mail processes that outlive the master still send records */
 	master_service_set_die_with_master(master_service, FALSE);
 	lib_signals_set_handler(SIGUSR1, LIBSIG_FLAGS_SAFE, sig_reopen, NULL);
 	/* a limit on the size of files is like a full disk: write() fails */

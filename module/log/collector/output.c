@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service popinjay-log: its file. Lines are appended whole or not at all,
-   also when the disk is full, and also while the process of an older
-   configuration still writes for its last clients: who writes has a lock. The
-   file may be moved away at any time. */
+/* The service popinjay-log: its file. Lines are appended completely or not at
+   all, even when the disk is full. The process of an older configuration may
+   still write for its last clients, so writing takes a lock. The file may be
+   moved away at any time. */
 
 #include "lib.h"
 #include "ioloop.h"
@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define FILE_MODE 0600
-/* the ends of the files are forgotten when nobody has asked for so long */
+/* forget the ends of the files when nobody has asked for this long */
 #define TAIL_KEEP_MSECS (10 * 1000)
 
 static struct {
@@ -111,7 +111,7 @@ static bool output_was_moved(void)
 		st.st_ino != output.ino || st.st_dev != output.dev;
 }
 
-/* End a line that somebody was killed in. */
+/* End the last line if its writer was killed in it. */
 static int end_last_line(off_t size)
 {
 	char last;
@@ -144,7 +144,7 @@ static int write_locked(const unsigned char *lines, size_t size)
 	if (written == size)
 		return 0;
 
-	/* the disk is full: take back what is there of the lines */
+	/* the disk is full: remove what has been written of the lines */
 	old_errno = ret == 0 ? ENOSPC : errno;
 	if (written > 0 && S_ISREG(st.st_mode) &&
 	    ftruncate(output.fd, st.st_size) < 0)
@@ -161,7 +161,7 @@ int output_write(const void *lines, size_t size)
 		output_reopen();
 	if (output_open() < 0)
 		return -1;
-	/* Dovecot may end us while we wait */
+	/* Dovecot may send a signal while we wait */
 	while ((ret = flock(output.fd, LOCK_EX)) < 0 && errno == EINTR) ;
 	if (ret < 0)
 		return output_failed("flock");

@@ -4,20 +4,19 @@
 
 /* The log file. */
 
-/* Open it, or say in Dovecot's log why that failed. It is tried again with each
-   write. */
+/* Open the file, or log why that failed. Each write tries again. */
 void output_init(const char *path);
 void output_deinit(void);
 
-/* Open the file of that path anew: it was moved away. */
+/* Open the path again: the file was moved away. */
 void output_reopen(void);
 
 /* Append whole lines, each with its LF. Returns 0, or -1 if none of them is
    in the file; the reason is in Dovecot's log. */
 int output_write(const void *lines, size_t size);
 
-/* Returns TRUE if the file, or the one before it, ends with lines among which
-   is this one (without LF). */
+/* Returns TRUE if this line (without LF) is near the end of the file or of the
+   one before it. */
 bool output_has_line(const char *line);
 
 #endif

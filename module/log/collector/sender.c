@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The service popinjay-log: who may send records. The socket is open to every
-   user of the machine, as mail processes run under the uids of mail users. The
-   kernel tells the pid of who connected, and that has to be a process that our
-   own parent, Dovecot's master process, has started: its parent is ours, and it
-   is in the master's session. A user's own process can have neither: it cannot
-   choose its parent, and cannot enter a session. (In a container the master may
-   be process 1, which gets orphans as children. These keep their session.) */
+   user of the machine, because mail processes run with the uids of mail users.
+   The kernel tells the pid of the process that connected. Our own parent,
+   Dovecot's master process, must have started it: it has the same parent as we
+   have, and is in the master's session. A user's own process can have neither:
+   it cannot choose its parent or enter a session. (In a container the master
+   may be process 1, which inherits orphans. They keep their session.) */
 
 #include "lib.h"
 #include "net.h"
@@ -45,8 +45,8 @@ read_stat(pid_t pid, int *parent_r, int *session_r, const char **error_r)
 		*error_r = t_strdup_printf("%s: %s", path, error);
 		return -1;
 	}
-	/* the name of the program stands in parentheses and may have any
-	   characters, these too */
+	/* the program's name is in parentheses and may contain any characters,
+	   even parentheses */
 	p = strrchr(str_c(stat), ')');
 	if (p == NULL || sscanf(p, ") %*c %d %d %d", parent_r, &group,
 				session_r) != 3) {
@@ -56,8 +56,8 @@ read_stat(pid_t pid, int *parent_r, int *session_r, const char **error_r)
 	return 1;
 }
 
-/* Returns FALSE if the process that connected is known to have ended: then its
-   pid may be another's by now. */
+/* Returns FALSE if the process that connected is known to have ended. Its pid
+   may belong to another by now. */
 static bool is_still_there(int fd)
 {
 #ifdef SO_PEERPIDFD
@@ -66,10 +66,10 @@ static bool is_still_there(int fd)
 	int ret;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pfd.fd, &len) < 0) {
-		/* the kernel says so itself, or does not know pidfds */
+		/* it has ended, or the kernel does not know pidfds */
 		return errno != ESRCH && errno != EINVAL;
 	}
-	/* it can be read when the process has ended */
+	/* it becomes readable when the process ends */
 	ret = poll(&pfd, 1, 0);
 	i_close_fd(&pfd.fd);
 	return ret == 0;
@@ -98,7 +98,7 @@ int sender_check(int fd, struct sender *sender_r, const char **error_r)
 	ret = read_stat(cred.pid, &parent, &session, error_r);
 	if (ret <= 0)
 		return ret;
-	/* only now is what was read known to be about the sender */
+	/* only now is it certain that this was about the sender */
 	if (!is_still_there(fd))
 		return 0;
 	if (parent != getppid() || session != getsid(0)) {

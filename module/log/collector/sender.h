@@ -8,9 +8,9 @@ struct sender {
 	uid_t uid;
 };
 
-/* Find out who connected, and see that it is a process of the Dovecot that we
-   belong to. Returns 1 if it is, 0 if it has ended, so that nobody can tell, or
-   -1 if it is not, with the reason in error_r. */
+/* Find out who connected, and check that it is a process of our own Dovecot.
+   Returns 1 if it is, 0 if it has ended, so that this cannot be known, or -1
+   with the reason in error_r if it is not. */
 int sender_check(int fd, struct sender *sender_r, const char **error_r);
 
 #endif

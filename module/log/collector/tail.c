@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The service popinjay-log: finds lines at the end of its file. A file that was
-   open when the power failed may have a stretch of NULs in it. */
+/* The service popinjay-log: finds lines near the end of its file. After a power
+   failure a file may contain a stretch of NULs. */
 
 #include "lib.h"
 #include "hash.h"
@@ -11,14 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* how far back lines are looked for */
+/* how far back to look for lines */
 #define TAIL_BYTES (4 * 1024 * 1024)
 #define READ_BYTES (64 * 1024)
 
 struct tail {
 	pool_t pool;
 	HASH_TABLE(const char *, const char *) lines;
-	/* what is read up to, and what of that is not a whole line yet */
+	/* how far the file is read, and an incomplete line at the end of
+	   that */
 	off_t offset;
 	string_t *partial;
 };
@@ -51,8 +52,8 @@ static void tail_add(struct tail *tail, const char *start, const char *end)
 {
 	const char *line;
 
-	/* no record has a NUL, and what has one must not be taken for what
-	   stands before it */
+	/* Records have no NULs. A line with one must not be taken for its part
+	   before the NUL. */
 	if (memchr(start, '\0', end - start) != NULL)
 		return;
 	line = p_strdup_until(tail->pool, start, end);
@@ -60,7 +61,7 @@ static void tail_add(struct tail *tail, const char *start, const char *end)
 		hash_table_insert(tail->lines, line, line);
 }
 
-/* Take the lines that are whole, now that something was added at pos. */
+/* Take the complete lines, now that something was added at pos. */
 static void tail_add_lines(struct tail *tail, size_t pos)
 {
 	const char *start = str_c(tail->partial), *p = start + pos, *lf;

@@ -74,8 +74,8 @@ static bool is_rotated(const char *base, const char *name)
 		is_rotation(name + len + 1, end - ext_len);
 }
 
-/* While a file is being compressed both are there, and the new one is not yet
-   whole. */
+/* While a file is being compressed both exist, and the new one is
+   incomplete. */
 static bool
 is_still_plain(const ARRAY_TYPE(const_string) *names, const char *name)
 {
@@ -126,8 +126,8 @@ files_open(pool_t pool, const char *path, bool named, time_t since,
 	struct stat st;
 	int fd;
 
-	/* who writes to a named pipe may open another one of ours first; its
-	   reader waits */
+	/* the writer of a named pipe may first open another one that we are to
+	   read; do not wait here, the reader does */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd == -1) {
 		*error_r = t_strdup_printf("open(%s) failed: %m", path);
@@ -237,7 +237,7 @@ void popinjay_log_files_sort(ARRAY_TYPE(popinjay_log_file) *files)
 	unsigned int i, j;
 
 	array_sort(files, file_cmp);
-	/* rotation may have renamed one while we looked */
+	/* a file may have been renamed by log rotation meanwhile */
 	for (i = 0; i < array_count(files); i++) {
 		first = array_idx_modifiable(files, i);
 		for (j = i + 1; j < array_count(files); ) {

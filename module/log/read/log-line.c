@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* doveadm: finds the record in a line of a log. Millions of lines go through
-   here, most of which are not ours, so a line is read once and nothing is
-   copied. Dovecot's JSON parsers build a value at a time, and 2.3 and 2.4 have
-   different ones.
-
-   A log has lines whose text a client chose, such as the subject of a mail. A
-   record is therefore believed only at the start of a message, after the
-   prefix that Dovecot gives each of its own, and only if it is well formed to
-   the end of the line. */
+   here, and most have no record, so a line is read once and nothing is copied.
+   Dovecot's JSON parsers allocate each value, and those of 2.3 and 2.4 differ.
+   Clients choose the text of some lines, such as the subject of a mail.
+   Therefore a record counts only at the start of a message, after the prefix of
+   Dovecot's log, and only if it is well formed up to the end of the line. */
 
 #include "lib.h"
 #include "hex-dec.h"
@@ -19,7 +16,7 @@
 
 #include <ctype.h>
 
-/* of a line: the prefix that Dovecot or syslog puts before a record */
+/* the longest prefix that Dovecot or syslog puts before a record */
 #define PREFIX_MAX_BYTES 1024
 
 struct scanner {
@@ -129,7 +126,8 @@ static bool is_word(const unsigned char *data, size_t size, const char *word)
 	return strlen(word) == size && memcmp(data, word, size) == 0;
 }
 
-/* What a value without quotes is; NONE if it is not to be read. */
+/* Get the value of a word without quotes; its type is NONE if it is another one
+   than we read. */
 static void word_value(const unsigned char *data, size_t size,
 		       struct popinjay_log_value *value_r)
 {
@@ -184,8 +182,8 @@ static bool is_json_word(const unsigned char *data, size_t size)
 	return p == end;
 }
 
-/* Keep a value if it is of a known field, and of its type. A field that is
-   there twice would be read one way here and another way elsewhere. */
+/* Keep a value of a known field if it has the field's type. Returns FALSE if
+   the field occurs twice: other programs might take the other value. */
 static bool
 keep_value(struct scanner *scan, const unsigned char *name, size_t size,
 	   const struct popinjay_log_value *value)
@@ -280,7 +278,7 @@ static bool scan_logfmt_value(struct scanner *scan,
 		scan->pos++;
 	}
 	word_value(start, scan->pos - start, &value);
-	/* here the field says what the value is */
+	/* in logfmt the field determines the type */
 	if (find_field(name, size, &field) &&
 	    field_type(field) == POPINJAY_LOG_STR &&
 	    scan->pos > start && !is_word(start, scan->pos - start, "null")) {
@@ -329,12 +327,12 @@ static unsigned int parse_digits(const unsigned char *data, unsigned int count,
 	return num;
 }
 
-/* "2024-02-29T23:59:59.000001Z", the one form that record.h writes; seconds
-   may have fewer digits after the point or none. */
+/* "2024-02-29T23:59:59.000001Z", the only form that record.h writes, with six
+   digits or fewer after the point, or without the point. */
 static bool parse_time(const struct popinjay_log_value *value,
 		       uint64_t *usecs_r)
 {
-	/* days before a month, in a year that is no leap year */
+	/* days before each month in a year that is not a leap year */
 	static const unsigned int month_days[] = {
 		0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365
 	};
@@ -392,8 +390,8 @@ static bool is_record_start(const unsigned char *data,
 		begins_with(data, end, "event=" POPINJAY_LOG_EVENT_PREFIX);
 }
 
-/* Is what ends here the name that syslog puts before a message of Dovecot's or
-   ours, such as "dovecot" or "popinjay[123]"? */
+/* Returns TRUE if the word that ends here is the name that syslog puts before a
+   message of Dovecot or Popinjay, such as "dovecot" or "popinjay[123]". */
 static bool is_syslog_tag(const unsigned char *line, const unsigned char *end)
 {
 	const unsigned char *p = end;
@@ -410,12 +408,11 @@ static bool is_syslog_tag(const unsigned char *line, const unsigned char *end)
 	return TRUE;
 }
 
-/* Returns where the message of a line begins: after
-   "Nov 23 14:02:11 pop3(alice)<123><xyz>: Info: " in Dovecot's own files and
-   "Nov 23 14:02:11 host dovecot: pop3(alice)<123><xyz>: " or
-   "Nov 23 14:02:11 host popinjay[123]: " in those of syslog. NULL if there is
-   none. A client has no say before the first ": " of a
-   Dovecot message. */
+/* Returns where the message of a line begins: after "Nov 23 14:02:11
+   pop3(alice)<123><xyz>: Info: " in Dovecot's own files and "Nov 23 14:02:11
+   host dovecot: pop3(alice)<123><xyz>: " or "Nov 23 14:02:11 host
+   popinjay[123]: " in those of syslog. NULL if there is none. Clients cannot
+   influence what precedes the first ": " of a Dovecot message. */
 static const unsigned char *
 find_message(const unsigned char *line, const unsigned char *line_end)
 {

@@ -4,9 +4,9 @@
 
 #include "log-fields.h"
 
-/* A record in a line of a log: what record.h writes is read here. A record may
-   have fields that log-fields.h does not know; they are not read, nor is a
-   value of another type than the field's. */
+/* A record in a line of a log, as record.h writes it. Fields that log-fields.h
+   does not have are ignored, and so are values of another type than the
+   field's. */
 
 enum popinjay_log_value_type {
 	/* the record has no such field, or it is null */
@@ -22,8 +22,7 @@ struct popinjay_log_value {
 	enum popinjay_log_value_type type;
 	/* STR: there are escapes in data */
 	bool escaped;
-	/* STR: as it stands in the line, which it points into; no NUL ends
-	   it */
+	/* STR: points into the line, and does not end with NUL */
 	const unsigned char *data;
 	size_t size;
 	/* NUM; and BOOL, where it is 0 or 1 */
@@ -34,7 +33,7 @@ enum popinjay_log_event {
 	POPINJAY_LOG_SESSION,
 	POPINJAY_LOG_MESSAGE,
 	POPINJAY_LOG_LOGIN,
-	/* one that nothing here reads */
+	/* an event that nothing here evaluates */
 	POPINJAY_LOG_OTHER_EVENT
 };
 
@@ -49,27 +48,28 @@ enum popinjay_log_line {
 	/* the line has no record of ours */
 	POPINJAY_LOG_LINE_OTHER = 0,
 	POPINJAY_LOG_LINE_RECORD,
-	/* there should be one, but it is cut or otherwise damaged */
+	/* the line has a record that is cut or otherwise damaged */
 	POPINJAY_LOG_LINE_DAMAGED
 };
 
-/* Read a line of size bytes, without its LF. The record, JSON or logfmt, is
-   the whole line, or what follows the prefix that Dovecot or syslog puts
-   before its own messages. Nothing that a client could have got into another
-   message of theirs is taken for a record. Touches no byte but these, whatever
-   they are. record_r is valid as long as the line. */
+/* Read a line of size bytes, without its LF. The record, JSON or logfmt, is the
+   whole line, or follows the prefix that Dovecot or syslog puts before its
+   messages. Text that a client could have put into another message is never
+   taken for a record. Reads only these bytes, whatever they contain. record_r
+   is valid as long as the line. */
 enum popinjay_log_line
 popinjay_log_line_read(const unsigned char *line, size_t size,
 		       struct popinjay_log_record *record_r);
 
-/* Returns a string field without its escapes, NULL if it has no string there.
-   In the data stack. It is valid UTF-8 if the line was, but may hold control
-   characters. */
+/* Returns a string field with its escapes resolved, or NULL if the record does
+   not have it. In the data stack. It is valid UTF-8 if the line is, but may
+   contain control characters. */
 const char *
 popinjay_log_record_str(const struct popinjay_log_record *record,
 			enum popinjay_log_field key);
 
-/* Returns a number or a truth value, 0 if it has none there. */
+/* Returns a number, or 0 or 1 for a truth value; 0 if the record does not have
+   it. */
 uint64_t popinjay_log_record_num(const struct popinjay_log_record *record,
 				 enum popinjay_log_field key);
 

@@ -9,8 +9,8 @@
 #include "log-input.h"
 #include "log-reader.h"
 
-/* A power of two. One that comes again within about so many records is
-   found. */
+/* A power of two. A record that is repeated within about this many others is
+   noticed. */
 #define SEEN_COUNT (1024 * 1024)
 
 /* A file that is being read. */
@@ -18,7 +18,7 @@ struct reader_file {
 	struct popinjay_log_input input;
 	/* size on disk, and how much of that is counted as read */
 	uoff_t size, counted;
-	/* its next record, which points into the input */
+	/* its next record, which points into input */
 	struct popinjay_log_record record;
 };
 
@@ -27,12 +27,12 @@ struct popinjay_log_reader {
 	unsigned int next_file;
 	struct popinjay_log_counts counts;
 
-	/* Files whose times overlap are read side by side; each has a record,
-	   but the one that the caller has got the last from. */
+	/* Files whose times overlap are read side by side. Each has a record,
+	   except the one that the caller got its last record from. */
 	ARRAY(struct reader_file *) open_files;
 	struct reader_file *used;
 
-	/* hashes of records, each in the place that its last bits say */
+	/* hashes of records, each at the index that its last bits are */
 	uint64_t *seen;
 };
 
@@ -73,7 +73,7 @@ popinjay_log_reader_init(ARRAY_TYPE(popinjay_log_file) *files)
 	return reader;
 }
 
-/* Is done with the file. */
+/* The file is done. */
 static void
 reader_close(struct popinjay_log_reader *reader, struct reader_file *file)
 {
@@ -118,7 +118,7 @@ next_record(struct popinjay_log_reader *reader, struct reader_file *file,
 		case POPINJAY_LOG_LINE_OTHER:
 			continue;
 		case POPINJAY_LOG_LINE_DAMAGED:
-			/* the last one is perhaps just being written */
+			/* the last one may just be being written */
 			if (whole)
 				counts->damaged++;
 			continue;
@@ -138,7 +138,7 @@ next_record(struct popinjay_log_reader *reader, struct reader_file *file,
 	return ret;
 }
 
-/* As above; at its end, or if it cannot be read any further, it is closed. */
+/* As above. Closes the file at its end, or if it cannot be read any further. */
 static int
 advance(struct popinjay_log_reader *reader, struct reader_file *file,
 	const char **error_r)

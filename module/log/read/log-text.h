@@ -4,9 +4,9 @@
 
 /* Words and numbers for people. */
 
-/* Returns str for a terminal or a page, from pool: a control character or a
-   byte that is no UTF-8 is U+FFFD, and so are those that change the direction
-   of what follows. */
+/* Returns str for a terminal or a page, from pool. U+FFFD replaces control
+   characters, bytes that are not UTF-8, and characters that change the
+   direction of text. */
 const char *popinjay_log_text_clean(pool_t pool, const char *str);
 
 /* Returns a size as "850 bytes", "12 kB" or "1.2 GB", in powers of 1000. In

@@ -10,7 +10,7 @@
 #include <ctype.h>
 #include <time.h>
 
-/* No log is older. It keeps what is computed within time_t. */
+/* No log is older. It keeps times within time_t. */
 #define AGO_MAX_SECS (INT64_C(100) * 366 * SECS_IN_DAY)
 
 struct when {
@@ -109,7 +109,7 @@ static bool set_day_ago(struct when *when, int days)
 	struct tm tm = when->now;
 
 	tm.tm_mday -= days;
-	/* noon is a time that every day has */
+	/* every day has a noon, whatever the time zone */
 	tm.tm_hour = 12;
 	tm.tm_isdst = -1;
 	if (mktime(&tm) == (time_t)-1)
@@ -219,7 +219,7 @@ static bool parse_mday(const char *p, int *mday_r)
 }
 
 /* "7d", "1h30m", or "7" with its unit in the next word. Returns the number of
-   words it took, 0 if it is something else. */
+   words it took, or 0 if it is something else. */
 static unsigned int
 parse_ago(struct when *when, const char *p, const char *next)
 {
@@ -246,8 +246,8 @@ parse_ago(struct when *when, const char *p, const char *next)
 	return when->ago_secs > AGO_MAX_SECS ? 0 : words;
 }
 
-/* A word that stands for itself. Returns 1, 0 if it cannot stand here, or -1 if
-   it is none of these. */
+/* Parse a word such as "yesterday". Returns 1, 0 if it cannot be used here, or
+   -1 if it is another word. */
 static int parse_keyword(struct when *when, const char *word, const char *next)
 {
 	int wday, days;
@@ -282,7 +282,7 @@ static int parse_keyword(struct when *when, const char *word, const char *next)
 }
 
 /* "29 feb", "29 feb 2024" or "feb 29 2024". Returns the number of words it
-   took, 0 if the day cannot stand here, or -1 if it is something else. */
+   took, 0 if no day can be used here, or -1 if it is something else. */
 static int parse_named_day(struct when *when, const char *const *words)
 {
 	const char *p;
@@ -352,7 +352,7 @@ static bool when_to_time(struct when *when, time_t *when_r)
 	return tm.tm_mday == mday;
 }
 
-/* "14:30" and "29 feb" are the last there was. */
+/* "14:30" and "29 feb" mean the last one. */
 static bool when_finish(struct when *when, time_t now, time_t *when_r)
 {
 	bool year_seen = when->year_seen;

@@ -153,7 +153,7 @@ read_key(const struct popinjay_access_log_values *values,
 {
 	const char *error;
 
-	/* with an address that is cut, the session id is hashed */
+	/* if addresses are cut, session ids are hashed */
 	if (config->user != POPINJAY_ANONYMIZE_HASH &&
 	    config->ip == POPINJAY_ANONYMIZE_NOT)
 		return 0;
@@ -223,8 +223,8 @@ void popinjay_access_log_config_free(struct popinjay_access_log_config *config)
 
 /* --- anonymity --- */
 
-/* what makes the hash of a user's name another one than that of the same text
-   as something else */
+/* The name of what is hashed keeps the hash of a user apart from that of equal
+   text that is an address or a session id. */
 static const char *
 hash(const struct popinjay_access_log_config *config, const char *what,
      const char *value)

@@ -20,7 +20,7 @@ enum popinjay_anonymize {
 	POPINJAY_ANONYMIZE_NOT,
 	/* a keyed hash, the same for the same value */
 	POPINJAY_ANONYMIZE_HASH,
-	/* an address without its last 8 bits (IPv6: 64), a user's domain */
+	/* an address without its last 8 bits (IPv6: 64), or a user's domain */
 	POPINJAY_ANONYMIZE_CUT
 };
 
@@ -33,11 +33,11 @@ struct popinjay_access_log_config {
 	/* the format is logfmt, not JSON */
 	bool logfmt;
 
-	/* Records to write: of sessions, of all that befalls messages, of
-	   messages that were removed, of commands. All FALSE if lines go
-	   nowhere. */
+	/* Records to write: of sessions, of all that happens to messages, of
+	   messages that were removed, of commands. All FALSE if there is no
+	   sink. */
 	bool session, message, expunge, command;
-	/* headers to tell in message records */
+	/* headers to include in records of messages */
 	bool message_id, subject;
 
 	enum popinjay_anonymize user, ip;
@@ -55,17 +55,17 @@ int popinjay_access_log_config_parse(pool_t pool,
 /* Wipe and free the key. */
 void popinjay_access_log_config_free(struct popinjay_access_log_config *config);
 
-/* What records tell of a user, an address and a session: the value itself, or
-   what the settings make of it. Returns NULL for NULL, and where nothing is
-   left of the value. May live in the data stack. */
+/* Returns how records show a user, an address or a session: the value itself,
+   or what the settings make of it; NULL if it is NULL or nothing is left of it.
+   It may live in the data stack. */
 const char *
 popinjay_anonymize_user(const struct popinjay_access_log_config *config,
 			 const char *user);
 const char *
 popinjay_anonymize_ip(const struct popinjay_access_log_config *config,
 		       const struct ip_addr *ip);
-/* Dovecot's session id has the address in it, so it is hashed when the address
-   is not told whole. */
+/* Dovecot's session id contains the address, so it is hashed unless addresses
+   are shown in full. */
 const char *
 popinjay_anonymize_session(const struct popinjay_access_log_config *config,
 			    const char *session);

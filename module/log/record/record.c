@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Pure logic: records for the log, as JSON (RFC 8259) or logfmt. Most strings
-   in them were chosen by a client, so nothing in a string may end the line, end
-   the string, or move a terminal's cursor. Dovecot's json_append_escaped() is
-   not used, for it lets DEL and the C1 controls pass. */
+   in them are chosen by clients, so nothing in a string may end the line, end
+   the string, or move a terminal's cursor. Dovecot's json_append_escaped() does
+   not escape DEL and the C1 controls. */
 
 #include "lib.h"
 #include "array.h"
@@ -16,7 +16,7 @@
 
 /* 9999-12-31T23:59:59Z: RFC 3339 has four digits for the year */
 #define TIME_MAX_SECS INT64_C(253402300799)
-/* no record of ours has more */
+/* no record has more fields */
 #define FIELDS_USUAL_COUNT 48
 
 struct popinjay_record {
@@ -47,7 +47,7 @@ static void append_char(string_t *dest, unichar_t chr)
 	}
 }
 
-/* Length of the part of str that stands for itself. */
+/* Returns the length of the part of str that needs no escapes. */
 static size_t plain_len(const char *str)
 {
 	const char *p = str;
@@ -65,7 +65,7 @@ static void append_str(string_t *dest, const char *str)
 
 	str_append_c(dest, '"');
 	start = str_len(dest);
-	/* most strings are no more than this */
+	/* most strings are nothing else */
 	plain = I_MIN(plain, POPINJAY_RECORD_STR_MAX_BYTES);
 	str_append_data(dest, str, plain);
 	str += plain;
@@ -106,7 +106,7 @@ static void append_uint(string_t *dest, uint64_t value)
 
 static void append_time(string_t *dest, const struct timeval *time)
 {
-	/* many records are of the same second */
+	/* many records share a second */
 	static time_t last_sec = -1;
 	static char last_text[] = "YYYY-MM-DDTHH:MM:SS.";
 	char usecs[] = "uuuuuuZ";
@@ -176,8 +176,8 @@ static const char *event_name(enum popinjay_record_kind kind)
 	i_unreached();
 }
 
-/* Whoever parses the log relies on the schema, but no session shall end because
-   a record does not conform to it. */
+/* Programs that parse the log rely on the schema. But a session must not end
+   because of a wrong record. */
 static void add_field(struct popinjay_record *record,
 		      enum popinjay_field_type type,
 		      const struct popinjay_field *field)

@@ -8,9 +8,9 @@
 
 /* A line of the access log, and the fields of the event that goes with it. */
 
-/* A string takes at most this many bytes in a line, quotes not counted; what
-   is longer is cut between characters and U+2026 is added. Dovecot splits a
-   log line that is longer than PIPE_BUF (4096) bytes. */
+/* The most bytes of a string in a line, without its quotes. A longer one is cut
+   between characters, and U+2026 is added. Dovecot splits log lines of more
+   than PIPE_BUF (4096) bytes. */
 #define POPINJAY_RECORD_STR_MAX_BYTES 512
 
 struct popinjay_field {
@@ -33,11 +33,10 @@ popinjay_record_create(pool_t pool, enum popinjay_record_kind kind);
 /* Returns the name of its event. */
 const char *popinjay_record_event(const struct popinjay_record *record);
 
-/* Add a field at the end, which the record does not have yet. Strings are not
-   copied: they have to live as long as the record is used. A NULL string is
-   JSON's null. A field that records of this kind do not have, or with another
-   type, or null though it must not be, is left out with an error in Dovecot's
-   log. */
+/* Add a field that the record does not have yet. Strings are not copied: they
+   must live as long as the record is used. A NULL string is JSON's null. The
+   field is left out, with an error in Dovecot's log, if records of this kind do
+   not have it, if it has another type, or if it must not be null. */
 void popinjay_record_add_null(struct popinjay_record *record,
 			      enum popinjay_log_field key);
 void popinjay_record_add_str(struct popinjay_record *record,
@@ -52,23 +51,23 @@ void popinjay_record_add_time(struct popinjay_record *record,
 			      enum popinjay_log_field key,
 			      const struct timeval *value);
 
-/* Returns the fields in their order and their number in *count_r. Valid until
-   the next field is added. */
+/* Returns the fields in the order in which they were added, and their number in
+   *count_r. They are valid until the next one is added. */
 const struct popinjay_field *
 popinjay_record_get_fields(const struct popinjay_record *record,
 			   unsigned int *count_r);
 
 /* Append the record to dest as one JSON object (RFC 8259) with no line end and
-   no space between its tokens. The output is valid UTF-8 whatever the strings
-   hold: a byte that is not becomes U+FFFD; U+0000-001F, U+007F-009F, U+2028
-   and U+2029 are written as \u and four hexadecimal digits. */
+   no space between its tokens. The output is always valid UTF-8: a byte of a
+   string that is not becomes U+FFFD; U+0000-001F, U+007F-009F, U+2028 and
+   U+2029 are written as \u and four hexadecimal digits. */
 void popinjay_record_to_json(const struct popinjay_record *record,
 			     string_t *dest);
 
 /* Append the record to dest as logfmt: "key=value" with a space between, and
-   without the fields that are null. A string that is empty, holds a space or
-   another character that ends a word, or reads as a number, true, false or
-   null is written as in JSON, so that the types can be told. */
+   without the fields that are null. A string is written as in JSON if it is
+   empty, contains a space or another character that ends a word, or looks like
+   a number, true, false or null, so that its type is clear. */
 void popinjay_record_to_logfmt(const struct popinjay_record *record,
 			       string_t *dest);
 

@@ -9,7 +9,7 @@
 struct report_entry {
 	/* a pair is "user\taddress" */
 	char *name;
-	/* last seen at, for a user */
+	/* the last address, for a user */
 	char address[48];
 	/* of the last session without TLS */
 	char mechanism[24];
@@ -19,33 +19,33 @@ struct report_entry {
 	uint64_t failed;
 	/* logins */
 	uint64_t refused;
-	/* messages downloaded that had been downloaded before */
+	/* messages that had already been downloaded */
 	uint64_t again, again_bytes;
-	/* no mail came, but the list of UIDLs was another one */
+	/* how often the UIDLs changed although no mail had come */
 	uint64_t uidl_changes;
 	/* sessions without TLS, and those with the password in the clear */
 	uint64_t no_tls, in_clear;
 
-	/* of a pair: when the last session began, and the sessions that began
-	   too soon after another, and how long after in all */
+	/* for a pair: when the last session began, how many sessions began too
+	   soon after another, and the sum of these intervals */
 	uint64_t start_usecs, polls, poll_gaps_usecs;
-	/* of the last session that asked for UIDLs: a hash of those left, and
-	   how many messages; 0 is not known */
+	/* of the last session that asked for UIDLs: a hash of those left (0 if
+	   unknown), and the number of messages left */
 	uint64_t fingerprint, messages_left;
 };
 
 struct report_table {
 	HASH_TABLE(char *, struct report_entry *) entries;
-	/* names that had to go */
+	/* names that were dropped */
 	uint64_t dropped;
 };
 
-/* All of an hour. */
+/* The totals of an hour. */
 struct report_hour {
 	uint64_t sessions, messages, bytes, no_tls;
 };
 
-/* Few names, chosen by the server: how sessions ended and the like. */
+/* Counts by a few names that the server chooses, such as how sessions ended. */
 struct report_count {
 	char *name;
 	uint64_t count;
@@ -55,7 +55,7 @@ struct report_counts {
 	ARRAY(struct report_count) counts;
 };
 
-/* A message that could not be read whole. */
+/* A message that could not be read completely. */
 struct report_broken {
 	char *user, *guid;
 	uint64_t uid, usecs, count;
@@ -73,8 +73,8 @@ struct popinjay_log_report {
 	HASH_TABLE(void *, struct report_hour *) hours;
 	struct report_counts ends, mechanisms, tls_versions, refusals;
 	ARRAY(struct report_broken) broken;
-	/* logs of sessions only have no records of messages, and others only
-	   of those that were deleted */
+	/* the log has records of messages, records of messages other than
+	   deletions, and records of logins */
 	bool message_seen, download_seen, login_seen;
 };
 

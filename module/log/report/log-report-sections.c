@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: the sections of a report, out of what was counted. */
+/* doveadm: makes the sections of a report from what was counted. */
 
 #include "lib.h"
 #include "array.h"
@@ -11,7 +11,7 @@
 
 #include <time.h>
 
-/* a row is an hour, a day or a month, so that there are not too many */
+/* rows are hours, days or months, so that there are not too many */
 #define HOURS_SECTION_MAX_DAYS 3
 #define DAYS_SECTION_MAX_DAYS 100
 
@@ -25,7 +25,7 @@ struct builder {
 	ARRAY_TYPE(popinjay_log_section) *sections;
 };
 
-/* What ranks an entry in a section; 0: it is not in it. */
+/* Returns what an entry is sorted by in a section; 0: it is left out. */
 typedef uint64_t entry_rank(const struct report_entry *entry);
 /* Fill the row of an entry. */
 typedef void entry_row(pool_t pool, const struct report_entry *entry,
@@ -228,7 +228,7 @@ static void add_times(struct builder *b)
 			unit = UNIT_DAY;
 	}
 	array_foreach_elem(&hours, time) {
-		/* nothing at all is worth a row, too */
+		/* hours and days without sessions get a row, too */
 		while (previous != 0 && previous + SECS_IN_HOUR < time &&
 		       unit != UNIT_MONTH) {
 			previous += SECS_IN_HOUR;
@@ -303,7 +303,7 @@ static void add_busiest(struct builder *b)
 
 /* --- what is wrong --- */
 
-/* A few may be a person pressing a button. */
+/* A few may be a person who presses a button. */
 #define POLLS_MIN 10
 
 static uint64_t rank_polls(const struct report_entry *entry)

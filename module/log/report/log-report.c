@@ -8,7 +8,7 @@
 #include "log-report-private.h"
 #include "time-units.h"
 
-/* eleven years; a log with more has wrong times */
+/* eleven years; a log with more hours has wrong times */
 #define HOURS_MAX 100000
 /* different names in a struct report_counts */
 #define COUNTS_MAX 64
@@ -95,7 +95,8 @@ void popinjay_log_report_deinit(struct popinjay_log_report **_report)
 
 /* --- tables --- */
 
-/* What a section could rank it by: none of the first ones may go. */
+/* Covers everything that sections are sorted by: the first rows of a section
+   must not be dropped. */
 static uint64_t entry_weight(const struct report_entry *entry)
 {
 	return entry->sessions + entry->refused + entry->again +
@@ -113,7 +114,7 @@ static int entry_weight_cmp(struct report_entry *const *entry1,
 	return strcmp((*entry1)->name, (*entry2)->name);
 }
 
-/* Make room: drop the lighter half. */
+/* Make room: drop the half with the lowest weight. */
 static void table_prune(struct report_table *table)
 {
 	struct hash_iterate_context *iter;
@@ -192,8 +193,8 @@ get_hour(struct popinjay_log_report *report, uint64_t usecs)
 #define NUM(key) popinjay_log_record_num(record, POPINJAY_LOG_##key)
 #define HAS(key) popinjay_log_record_has(record, POPINJAY_LOG_##key)
 
-/* Mechanisms that do not send the password itself. A session made by an older
-   version does not say which it was. */
+/* Returns TRUE if the mechanism sends the password itself. Records of older
+   versions do not have the mechanism. */
 static bool sends_password(const char *mechanism)
 {
 	return mechanism == NULL || strcasecmp(mechanism, "PLAIN") == 0 ||
@@ -202,7 +203,7 @@ static bool sends_password(const char *mechanism)
 		strcasecmp(mechanism, "OAUTHBEARER") == 0;
 }
 
-/* A webmail on the server itself needs no TLS. */
+/* Sessions from the server itself, such as a webmail's, need no TLS. */
 static bool is_local(const char *remote_ip, const char *local_ip)
 {
 	return remote_ip != NULL &&

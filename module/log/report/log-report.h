@@ -4,17 +4,16 @@
 
 #include "log-line.h"
 
-/* What an operator wants to know of the records of a time: sections, each a
-   table.
-
-   So many users, so many addresses and so many pairs of them are counted one
-   by one. When there are more, those with the least go, and each of the others
-   may have lost a few before it had many. That bounds the memory to about
-   100 MB, however long the log is and whoever writes names into it. */
+/* What an operator wants to know about the records of a period: sections, each
+   of which is a table. Up to this many users, addresses and pairs of both are
+   counted one by one. If there are more, those with the lowest counts are
+   dropped, so the counts of others may be slightly too low. This limits the
+   memory to about 100 MB, however long the log is and whoever writes names into
+   it. */
 #define POPINJAY_LOG_REPORT_NAMES_MAX 65536
 
-/* Sessions that begin sooner after the one before, of the same user at the
-   same address, are polls too often, by default. */
+/* By default a session polls too often if it begins less than this after the
+   previous one of the same user at the same address. */
 #define POPINJAY_LOG_REPORT_POLL_SECS 60
 
 enum popinjay_log_column {
@@ -37,8 +36,8 @@ enum popinjay_log_column {
 	 (column) == POPINJAY_LOG_COLUMN_DETAIL)
 
 struct popinjay_log_row {
-	/* of the columns that are texts, may be NULL; none has a control
-	   character, and all are valid UTF-8 */
+	/* for columns of text; may be NULL; valid UTF-8 without control
+	   characters */
 	const char *text[POPINJAY_LOG_COLUMNS];
 	uint64_t num[POPINJAY_LOG_COLUMNS];
 };
@@ -48,18 +47,18 @@ struct popinjay_log_section {
 	/* a name for programs, a heading and, if not NULL, a sentence for
 	   people */
 	const char *id, *title, *note;
-	/* heading of each column, NULL if there is no such column here */
+	/* the heading of each column, NULL if the section does not have it */
 	const char *columns[POPINJAY_LOG_COLUMNS];
 	ARRAY_TYPE(popinjay_log_row) rows;
 };
 ARRAY_DEFINE_TYPE(popinjay_log_section, struct popinjay_log_section);
 
 struct popinjay_log_report_settings {
-	/* records before and after these are not counted */
+	/* count only records from the first up to the second */
 	uint64_t since_usecs, until_usecs;
 	/* see POPINJAY_LOG_REPORT_POLL_SECS */
 	unsigned int poll_secs;
-	/* rows of a section at most, but for times */
+	/* the most rows of a section other than times */
 	unsigned int top;
 };
 
@@ -69,12 +68,11 @@ popinjay_log_report_init(const struct popinjay_log_report_settings *set);
 /* Frees the report. */
 void popinjay_log_report_deinit(struct popinjay_log_report **report);
 
-/* Count a record. They have to come roughly in the order of their times. */
+/* Count a record. Records must come roughly in the order of their times. */
 void popinjay_log_report_add(struct popinjay_log_report *report,
 			     const struct popinjay_log_record *record);
 
-/* Returns all sections, in their order, from pool. One with no rows has
-   nothing to tell. */
+/* Returns all sections in their order, from pool. Sections may have no rows. */
 const ARRAY_TYPE(popinjay_log_section) *
 popinjay_log_report_sections(struct popinjay_log_report *report, pool_t pool);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The pop3 process and doveadm: whether the service popinjay-log is there. */
+/* The pop3 process and doveadm: datagram sockets, and whether the service
+   popinjay-log is there. */
 
 #include "lib.h"
 #include "log-probe.h"

@@ -7,8 +7,8 @@
 int popinjay_log_datagram_connect(const char *socket_path, int flags);
 
 /* Returns 0 if a service listens at a socket that this process may use, or -1
-   with errno set. The service does not notice: it refuses, and says so, who is
-   no process of its Dovecot. */
+   with errno set. The service does not notice. (It logs real connections from
+   processes that are not its Dovecot's.) */
 int popinjay_log_service_probe(const char *socket_path);
 
 #endif

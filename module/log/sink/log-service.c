@@ -17,17 +17,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Memory for what the service has not answered yet. */
+/* The most memory for records that the service has not answered yet. */
 #define QUEUE_MAX_BYTES (16 * 1024 * 1024)
-/* A service that is not there is not asked again for so long; neither is one
-   that has ended so many connections in a row without an answer. */
+/* Wait this long before trying an absent service again, or one that has closed
+   this many connections in a row without answering. */
 #define RECONNECT_USECS (1000 * 1000)
 #define UNANSWERED_MAX 2
-/* Lines are sent together: so many, or what there is after so long. */
+/* Lines are sent together: this many, or those of this time. */
 #define FLUSH_LINES 32
 #define FLUSH_MSECS 20
-/* How long the end of the process waits for an answer, and for one to what the
-   service has claimed and cannot write at once. */
+/* How long the process waits for answers when it ends, and how long for records
+   that the service has claimed but cannot write at once. */
 #define DEINIT_WAIT_MSECS 500
 #define DEINIT_CLAIMED_WAIT_MSECS 5000
 
@@ -38,7 +38,7 @@ struct queued_line {
 
 	uint64_t number;
 	size_t size;
-	/* a collector that is gone may have written it */
+	/* a collector that has gone away may have written it */
 	bool resent:1;
 	bool logged:1;
 	char line[];
@@ -62,7 +62,7 @@ static struct {
 	size_t sent_bytes;
 	uint64_t last_number, claimed_number;
 
-	/* what send() has not taken yet, and a part of an answer */
+	/* what send() has not accepted yet, and an incomplete answer */
 	string_t *output;
 	string_t *input;
 } service = { .fd = -1 };
@@ -89,7 +89,7 @@ static void line_give_up(struct queued_line *line)
 
 /* --- the connection --- */
 
-/* Say why records go to Dovecot's own log. */
+/* Log why records go to Dovecot's own log. */
 static void service_error(const char *why)
 {
 	if (popinjay_log_trouble_begins(TROUBLE_NAME)) {
@@ -119,7 +119,7 @@ static bool service_connect(void)
 		return FALSE;
 	service.fd = net_connect_unix(service.path);
 	if (service.fd == -1) {
-		/* refused: Dovecot is being stopped */
+		/* the connection is refused while Dovecot is being stopped */
 		if (errno != ECONNREFUSED) {
 			service_error(t_strdup_printf("connect(%s) failed: %m",
 						      service.path));
@@ -137,7 +137,7 @@ static bool service_connect(void)
 	return TRUE;
 }
 
-/* The collector is gone. It may have written what it has not answered. */
+/* The collector has gone away. It may have written what it has not answered. */
 static void service_lost(void)
 {
 	struct queued_line *line;
@@ -227,7 +227,7 @@ static bool service_write(void)
    service. */
 static bool service_pump(void)
 {
-	/* a collector that was replaced is asked again */
+	/* the collector may have been replaced: try once more */
 	do {
 		if (!service_connect())
 			return FALSE;
@@ -248,7 +248,7 @@ static void service_give_up_all(void)
 	service.next_unsent = NULL;
 }
 
-/* A process that lives on after its session is to read the answers, too. */
+/* A process that outlives its session must read the answers, too. */
 static void service_flush(void *context ATTR_UNUSED)
 {
 	timeout_remove(&service.to_flush);
@@ -311,7 +311,7 @@ static void service_take_back(void)
 		service_lost();
 		return;
 	}
-	/* claims and answers that came before it */
+	/* claims and answers that arrived before the shutdown */
 	(void)service_read();
 	while (service.head != service.next_unsent &&
 	       service.head->number <= service.claimed_number)

@@ -4,18 +4,18 @@
 
 /* Sends records to the service popinjay-log without ever waiting for it. */
 
-/* Set where the service's socket is, if that is not set yet. Nothing is opened
-   before the first record. */
+/* Set the path of the service's socket, unless it is set. It is opened for the
+   first record. */
 void popinjay_log_service_init(const char *socket_path);
-/* Wait, half a second at most if the service does not stir, until it has what
-   it was sent. What it has not taken over then goes to Dovecot's own log. Frees
-   everything. */
+/* Wait until the service has what it was sent, for half a second at most if it
+   does not respond. What it has not claimed then goes to Dovecot's own log.
+   Frees everything. */
 void popinjay_log_service_deinit(void);
 
-/* Queue a line. logged says that Dovecot's own log has it anyway. Returns TRUE,
-   or FALSE if the service cannot be reached: the caller has to write the line
-   elsewhere. A line that was queued and cannot be delivered later is written
-   to Dovecot's own log, unless it is there already. */
+/* Queue a line. logged says that Dovecot's own log has it anyway. Returns FALSE
+   if the service cannot be reached: then the caller has to write the line
+   elsewhere. A queued line that cannot be delivered later is written to
+   Dovecot's own log unless it is there. */
 bool popinjay_log_service_send(const char *line, bool logged);
 
 #endif

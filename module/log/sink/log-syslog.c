@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The processes that make records: the sink "syslog". It is not syslog(3),
-   which waits when the system's logger does not read (RFC 3164 has the
-   format). */
+/* The processes that make records: the sink "syslog". syslog(3) would wait
+   while the system logger does not read (RFC 3164 has the format). */
 
 #include "lib.h"
 #include "array.h"
@@ -56,7 +55,7 @@ int popinjay_log_syslog_open(const char *socket_path)
 	return socket_open(socket_get(socket_path));
 }
 
-/* Its months are English whatever the locale. */
+/* Month names are English in every locale. */
 static void append_time(string_t *dest)
 {
 	static const char *const months[] = {
@@ -79,7 +78,7 @@ int popinjay_log_syslog_send(const char *socket_path, const char *line)
 	append_time(message);
 	str_printfa(message, " "SYSLOG_IDENT"[%s]: %s", my_pid, line);
 
-	/* a logger that was started again has another socket */
+	/* a restarted logger has a new socket */
 	for (i = 0; i < 2; i++) {
 		if (socket_open(sock) < 0)
 			return -1;

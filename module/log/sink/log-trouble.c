@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The processes that make records: which sinks do not work. */
+/* The processes that make records: which sinks are failing. */
 
 #include "lib.h"
 #include "hash.h"

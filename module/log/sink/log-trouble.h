@@ -2,11 +2,11 @@
 #ifndef POPINJAY_LOG_TROUBLE_H
 #define POPINJAY_LOG_TROUBLE_H
 
-/* A process may serve sessions for days: a sink that does not work is told
-   when that begins, and again if it was well in between, but not for each
-   record, nor more often than once in a second. */
+/* A process may serve sessions for days. A sink that fails is logged when it
+   begins to fail, and again when it fails after it has worked, but not for each
+   record and at most once a second. */
 
-/* The sink has failed. Returns TRUE if that is to be told. */
+/* The sink has failed. Returns TRUE if that should be logged. */
 bool popinjay_log_trouble_begins(const char *sink);
 /* The sink has worked. */
 void popinjay_log_trouble_ends(const char *sink);

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define FILE_MODE 0600
-/* milliseconds until a line that is not ended is a cut one */
+/* milliseconds after which a line without LF is a cut one */
 #define CUT_CHECK_COUNT 20
 
 static struct event_category event_category_popinjay = {
@@ -92,8 +92,8 @@ record_event(struct event *parent, const char *name)
 	return event;
 }
 
-/* A filter may look at fields that only the whole event has: so one that names
-   any event of ours is one that may match. */
+/* A filter may look at fields that the event does not have yet. So any filter
+   that names one of our events may match. */
 static bool filter_names_us(struct event_filter *filter)
 {
 	string_t *str;
@@ -111,7 +111,7 @@ bool popinjay_log_has_listener(struct event *parent, const char *event_name)
 	struct event *event;
 	bool wanted;
 
-	/* where it is not known it must be taken for granted */
+	/* if it cannot be known, assume that somebody listens */
 	if (!popinjay_event_stats_filter(&stats_filter))
 		return TRUE;
 	T_BEGIN {
@@ -138,8 +138,8 @@ static void file_error(struct event *event, const char *path,
 		"its records go to this log", path, function);
 }
 
-/* Returns FALSE if the file is empty, ends with a whole line, or may not be
-   read by who may write. */
+/* Returns FALSE if the file is empty, ends with LF, or may be written to but
+   not read. */
 static bool file_ends_within_line(int fd, const char *path)
 {
 	struct stat st;
@@ -157,8 +157,8 @@ static bool file_ends_within_line(int fd, const char *path)
 	return last != '\n';
 }
 
-/* Returns TRUE if the last line was cut off, as when the disk was full. What
-   another process is just writing is whole in a moment. */
+/* Returns TRUE if the last line was cut off, for example because the disk was
+   full. A line that another process is just writing is complete in a moment. */
 static bool file_is_cut(int fd, const char *path)
 {
 	unsigned int i;
@@ -171,8 +171,8 @@ static bool file_is_cut(int fd, const char *path)
 	return TRUE;
 }
 
-/* The file is opened anew for each line, so that it may be rotated away at any
-   time; one write() of O_APPEND keeps lines of several processes apart. */
+/* The file is opened for each line, so that it may be rotated at any time. With
+   O_APPEND and one write() the lines of several processes do not mix. */
 static bool file_write_line(struct event *event, const char *path,
 			    const char *line)
 {
@@ -193,7 +193,7 @@ static bool file_write_line(struct event *event, const char *path,
 	size = strlen(text);
 	ret = write(fd, text, size);
 	if (ret >= 0 && (size_t)ret < size) {
-		/* the next line ends it */
+		/* the next line begins with the missing LF */
 		errno = ENOSPC;
 		ret = -1;
 	}
@@ -246,7 +246,7 @@ static bool sinks_write(const struct popinjay_access_log_config *config,
 	return written;
 }
 
-/* line is what Dovecot's log is to have, or NULL. */
+/* line is what goes to Dovecot's log, or NULL. */
 static void
 write_event(struct event *parent, const struct popinjay_record *record,
 	    const char *line)
@@ -264,7 +264,7 @@ write_event(struct event *parent, const struct popinjay_record *record,
 	event_unref(&event);
 }
 
-/* Returns what Dovecot's log is to have, or NULL. */
+/* Returns what goes to Dovecot's log, or NULL. */
 static const char *
 write_line(const struct popinjay_access_log_config *config,
 	   struct event *parent, const struct popinjay_record *record)

@@ -13,19 +13,19 @@ int popinjay_log_config_init(pool_t pool, const struct popinjay_settings *set,
 			     struct popinjay_access_log_config *config_r,
 			     const char **error_r);
 
-/* Returns TRUE if somebody listens to the event of that name, or may, so that
-   it has to be sent though no sink wants the record. */
+/* Returns TRUE if somebody may listen to events of that name, so that they have
+   to be sent even if no sink wants the record. */
 bool popinjay_log_has_listener(struct event *parent, const char *event_name);
 
-/* Write a record to all sinks if sinks is TRUE. If event is TRUE, send it as an
-   event, a child of parent, whose name is the record's field "event". That
-   costs more than the line: so only if somebody listens. A line that a sink
-   does not take goes to Dovecot's own log. */
+/* Write a record to all sinks if sinks is TRUE. Send it as an event, a child of
+   parent, if event is TRUE; that costs more than the line, so do it only if
+   somebody listens. A line that a sink does not accept goes to Dovecot's own
+   log. */
 void popinjay_log_write(const struct popinjay_access_log_config *config,
 			bool sinks, bool event, struct event *parent,
 			const struct popinjay_record *record);
 
-/* Give what is left to the sinks, and close them. */
+/* Give the sinks what is left, and close them. */
 void popinjay_log_writer_deinit(void);
 
 #endif

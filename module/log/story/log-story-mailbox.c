@@ -1,23 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: the story of a mailbox: what each session did, and those that did
-   nothing as one. */
+/* doveadm: the story of a mailbox: what each session did. Sessions in a row
+   that did nothing are one line. */
 
 #include "lib.h"
 #include "log-story-private.h"
 #include "log-text.h"
 #include "time-units.h"
 
-/* messages that a line names one by one */
+/* the most messages that a line names one by one */
 #define DETAILS_MAX 20
 
 struct teller {
 	struct popinjay_log_story *story;
 	pool_t pool;
 	struct popinjay_log_story_result *result;
-	/* "guid\tuid" -> the last whole download so far */
+	/* "guid\tuid" -> the last complete download so far */
 	HASH_TABLE(char *, const struct story_record *) downloads;
-	/* the last line was about these, and more of the same goes into it */
+	/* the last line is about these sessions, and more of the same kind are
+	   added to it */
 	unsigned int repeated_line;
 	const struct story_record *repeated;
 	uint64_t repeated_since_usecs;
@@ -29,13 +30,14 @@ struct story_work {
 	/* the last record of each kind, NULL: none */
 	const struct story_record *downloaded, *failed, *deleted, *marked;
 	uint64_t downloads, failures, deletions, marks;
-	/* of the downloads and failures: those that the session's own record
-	   counts, too */
+	/* those of the downloads and failures that the session's own record
+	   counts as well */
 	uint64_t sent;
-	/* of the deleted: those that another may have removed */
+	/* deletions that another program may have done */
 	uint64_t uncertain;
-	/* of the deleted: how long after the download; how many the log shows
-	   none of, and of those, which are said to have been fetched or not */
+	/* of deletions: how long after the download; how many without a
+	   download in the log, and how many of these the record says were
+	   fetched or not */
 	uint64_t after_min_usecs, after_max_usecs, undownloaded;
 	uint64_t fetched, unfetched;
 	ARRAY_TYPE(const_string) details;
@@ -47,8 +49,8 @@ static char *message_key(const struct story_record *record)
 		record->guid == NULL ? "" : record->guid, record->uid));
 }
 
-/* What the message is called. DELE reads no header, but the download, which
-   may be NULL, did. */
+/* Returns what to call the message. DELE does not read headers, but the
+   download, which may be NULL, did. */
 static const char *message_text(struct teller *t,
 				const struct story_record *record,
 				const struct story_record *download)
@@ -127,7 +129,7 @@ static void work_add(struct teller *t, struct story_work *work,
 	}
 }
 
-/* "3 min after they were downloaded", to follow "deleted by ..." */
+/* ", 3 min after they were downloaded", to follow "deleted by ..." */
 static const char *deleted_after(const struct story_work *work)
 {
 	const char *min_text, *max_text, *they;
@@ -165,13 +167,8 @@ tell_line(struct teller *t, const struct story_record *record,
 
 	line = story_add_line(t->result, t->pool, record, action, text);
 	line->count = count;
-	if (count == 1) {
-		line->uid = record->uid;
-		line->uidl = record->uidl == NULL ? NULL :
-			popinjay_log_text_clean(t->pool, record->uidl);
-		line->message_id = record->message_id == NULL ? NULL :
-			popinjay_log_text_clean(t->pool, record->message_id);
-	}
+	if (count == 1)
+		story_line_set_message(line, t->pool, record);
 }
 
 /* ", or by another program at that moment", to follow "deleted by ..." */
@@ -205,7 +202,8 @@ static void tell_deleted(struct teller *t, struct story_work *work,
 	line->details = array_front(&work->details);
 }
 
-/* What the session's own record says, where there are none of messages. */
+/* Tell what the session's own record says, if the log has no records of
+   messages. */
 static void
 tell_download_count(struct teller *t, const struct story_record *record,
 		    uint64_t usecs, const char *client)
@@ -224,7 +222,7 @@ tell_download_count(struct teller *t, const struct story_record *record,
 	line->usecs = usecs;
 }
 
-/* A session that logs no more can go on downloading. */
+/* A session that logs no more records can still download. */
 static void
 tell_left_out(struct teller *t, const struct story_record *record,
 	      uint64_t sent, const char *client)
@@ -258,7 +256,7 @@ static void tell_work(struct teller *t, struct story_work *work,
 					again)));
 	}
 	if (!t->story->download_seen && session_record != NULL) {
-		/* QUIT deletes, and then nothing is downloaded any more */
+		/* QUIT deletes, and nothing is downloaded after it */
 		tell_download_count(t, session_record, work->deleted == NULL ?
 				    session_record->usecs :
 				    work->deleted->usecs, client);
@@ -294,8 +292,8 @@ static void tell_work(struct teller *t, struct story_work *work,
 
 /* --- the same again and again --- */
 
-/* Tell of a session that did nothing, or of a refused login. As long as they
-   follow each other they are one line. */
+/* Tell of a session that did nothing, or of a refused login. Several in a row
+   are one line. */
 static void
 tell_repeated(struct teller *t, const struct story_record *record,
 	      const char *action, const char *what, const char *done)
@@ -331,7 +329,7 @@ tell_repeated(struct teller *t, const struct story_record *record,
 	t->repeated = record;
 }
 
-/* Logs of sessions only have no more than this. */
+/* Tell what logs that have only sessions contain. */
 static void
 tell_counts(struct teller *t, const struct story_record *record)
 {
@@ -370,8 +368,8 @@ keep_download(struct teller *t, const struct story_record *record)
 	hash_table_update(t->downloads, key, record);
 }
 
-/* What the session's own record says of marks, where there are no records of
-   them. Returns FALSE if that is nothing. */
+/* Tell what the session's own record says about marks, if there are no records
+   of them. Returns FALSE if it has none. */
 static bool
 tell_mark_count(struct teller *t, const struct story_record *record)
 {
@@ -443,7 +441,7 @@ void story_tell_mailbox(struct popinjay_log_story *story, pool_t pool,
 	array_foreach(&story->records, record) T_BEGIN {
 		tell_record(&t, record);
 	} T_END;
-	/* sessions that go on, or whose end the log has lost */
+	/* sessions that go on, or whose end is missing in the log */
 	array_foreach(&story->records, record) T_BEGIN {
 		if (record->session->work != NULL) {
 			tell_work(&t, record->session->work, NULL);

@@ -47,8 +47,8 @@ static bool is_asked_for(const struct popinjay_log_story *story,
 			     story->set.message_id) == 0);
 }
 
-/* Where pointers are shorter than a number in the log may be, some uids share a
-   key: the messages behind it are compared whole. */
+/* If pointers are shorter than numbers in the log, uids may share a key: the
+   messages under it are compared. */
 static void *uid_key(uint64_t uid)
 {
 	return POINTER_CAST((uintptr_t)(uid % UINT32_MAX) + 1);
@@ -76,8 +76,9 @@ static void add_message(struct teller *t, const struct story_record *record)
 	array_push_back(&t->messages, &message);
 }
 
-/* A session that never asked for UIDLs knows none, and DELE alone reads no
-   Message-ID: find out first which messages are meant. */
+/* Find the messages that match before telling about them: records of sessions
+   that never asked for UIDLs have none, and records of DELE alone have no
+   Message-ID. */
 static void find_messages(struct teller *t)
 {
 	const struct story_record *record;
@@ -105,11 +106,7 @@ static void tell(struct teller *t, const struct story_record *record,
 				       text);
 	}
 	line = story_add_line(t->result, t->pool, record, action, text);
-	line->uid = record->uid;
-	line->uidl = record->uidl == NULL ? NULL :
-		popinjay_log_text_clean(t->pool, record->uidl);
-	line->message_id = record->message_id == NULL ? NULL :
-		popinjay_log_text_clean(t->pool, record->message_id);
+	story_line_set_message(line, t->pool, record);
 }
 
 static void tell_retr(struct teller *t, struct told_message *message,
@@ -158,7 +155,7 @@ tell_record(struct teller *t, struct told_message *message,
 {
 	const char *client = story_client(t->pool, record->session);
 
-	/* it is still there */
+	/* it still exists */
 	message->marked = FALSE;
 	message->last_usecs = record->usecs;
 	switch (record->action) {
@@ -202,8 +199,8 @@ tell_record(struct teller *t, struct told_message *message,
 	}
 }
 
-/* Returns when the last session ended that may have deleted messages without a
-   record of each, 0: none. */
+/* Returns the end of the last session that may have deleted messages without a
+   record of each, or 0. */
 static uint64_t last_undecided_usecs(struct popinjay_log_story *story)
 {
 	const struct story_record *record;
@@ -212,7 +209,8 @@ static uint64_t last_undecided_usecs(struct popinjay_log_story *story)
 
 	array_foreach(&story->records, record) {
 		session = record->session;
-		/* where all marks are named, the message's own are known */
+		/* if there are records of all marks, those of the message are
+		   known */
 		if (record->action == STORY_SESSION &&
 		    !story_was_kept(session) &&
 		    session->deletions < session->dele_count &&
@@ -228,7 +226,7 @@ static uint64_t last_undecided_usecs(struct popinjay_log_story *story)
 #define NAMELESS ": it has deleted messages without their %s. Leave out %s " \
 	"to see these, too."
 
-/* Returns TRUE if there was a download, and perhaps no record of it. */
+/* Returns TRUE if there may have been a download without a record. */
 static bool downloads_are_left_out(const struct popinjay_log_story *story)
 {
 	const struct story_record *record;
@@ -250,8 +248,8 @@ static bool is_another(const struct popinjay_log_story *story,
 		 strcmp(record->message_id, story->set.message_id) != 0);
 }
 
-/* No message was found. Returns TRUE if one may have been deleted that no
-   record tells from the one that was asked for. */
+/* No message was found. Returns TRUE if the one that was asked for may be a
+   deleted message whose records do not identify it. */
 static bool a_nameless_one_is_deleted(struct teller *t)
 {
 	const struct story_record *record;

@@ -15,7 +15,7 @@ enum story_action {
 	STORY_EXPUNGE
 };
 
-/* What all records of a session have. */
+/* What the records of a session share. */
 struct story_session {
 	char *id;
 	/* who it was: NULL if unknown */
@@ -23,17 +23,17 @@ struct story_session {
 	/* how it ended; NULL if the log does not say */
 	char *end;
 	unsigned int refcount;
-	/* records of messages that are here, and those of commands, which are
-	   only counted; and the number that the session's own record had, 0 if
-	   there is none */
+	/* number of records of messages that are kept, and of records of
+	   commands, which are only counted; and the number that the session's
+	   own record has, 0 if there is none */
 	uint64_t records, commands, last_record;
-	/* of its own record: when, when it began, and how many messages it has
-	   marked; and how many records there are of marks, and of deletions */
+	/* from its own record: when it ended and began, and how many messages
+	   it marked; and how many records of marks and of deletions there
+	   are */
 	uint64_t usecs, began_usecs, dele_count, marks, deletions;
-	/* the session was told to leave records out */
+	/* records of the session were left out */
 	bool skipped;
-	/* log-story-mailbox.c: what it did with messages, while that is being
-	   told */
+	/* log-story-mailbox.c: what it did with messages */
 	struct story_work *work;
 };
 
@@ -45,13 +45,14 @@ struct story_record {
 
 	/* of a message */
 	bool complete;
-	/* the server could not read it whole, or it ended the session */
+	/* the server could not read it completely, or ended the session */
 	bool broken, by_server;
-	/* another may have removed it at that moment */
+	/* another program may have removed it at that moment */
 	bool uncertain;
-	/* a later record of the session tells what became of the mark */
+	/* a later record of the session tells what happened to the mark */
 	bool superseded;
-	/* before it was deleted, POP3 had fetched it, as far as is known */
+	/* whether POP3 had fetched it before it was deleted, if that is
+	   known */
 	bool fetched_known, fetched;
 	uint64_t uid, size, bytes, lines;
 	char *guid, *uidl, *message_id, *subject;
@@ -67,40 +68,45 @@ struct popinjay_log_story {
 	ARRAY(struct story_record) records;
 	HASH_TABLE(char *, struct story_session *) sessions;
 
-	/* of the whole log: the first record, and whether there are records
-	   of messages, others than of deleted ones, sessions that deleted some,
-	   and users who cannot be told apart */
+	/* of the whole log: the time of the first record, and whether there are
+	   records of messages, records of messages other than deletions,
+	   sessions that deleted messages, and users who cannot be told apart */
 	uint64_t first_usecs;
 	bool message_seen, download_seen, deletion_seen;
 	bool cut_user_seen, hashed_user_seen;
-	/* older ones of the user had to go; those kept begin here */
+	/* number of older records of the user that were dropped */
 	uint64_t dropped;
 };
 
-/* log-story-message.c: tell what befell one message. */
+/* log-story-message.c: tell what happened to one message. */
 void story_tell_message(struct popinjay_log_story *story, pool_t pool,
 			struct popinjay_log_story_result *result);
-/* log-story-mailbox.c: tell what befell the mailbox. */
+/* log-story-mailbox.c: tell what happened to the mailbox. */
 void story_tell_mailbox(struct popinjay_log_story *story, pool_t pool,
 			struct popinjay_log_story_result *result);
 
-/* Returns who it was: "'office-printer' (APOP, 198.51.100.7)", from pool. */
+/* Returns the client: "'office-printer' (APOP, 198.51.100.7)", from pool. */
 const char *story_client(pool_t pool, const struct story_session *session);
 
-/* Add a line about a record's session, with its time. */
+/* Add a line about a record's session, at the record's time. */
 struct popinjay_log_story_line *
 story_add_line(struct popinjay_log_story_result *result, pool_t pool,
 	       const struct story_record *record, const char *action,
 	       const char *text);
 
+/* Say in a line that it is about the record's message alone. */
+void story_line_set_message(struct popinjay_log_story_line *line, pool_t pool,
+			    const struct story_record *record);
+
 /* Add a note, which is copied. */
 void story_add_note(struct popinjay_log_story_result *result, pool_t pool,
 		    const char *note);
 
-/* Returns TRUE if the session certainly ended without carrying marks out. */
+/* Returns TRUE if the session certainly ended without deleting what it had
+   marked. */
 bool story_was_kept(const struct story_session *session);
-/* Returns why a session did not delete what it had marked, or that nobody
-   knows, to follow ", ". */
+/* Returns why a session did not delete what it had marked, or that this is
+   unknown, to follow ", ". */
 const char *story_not_deleted(const struct story_session *session);
 
 /* Returns TRUE if two records are of the same message. */

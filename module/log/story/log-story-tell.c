@@ -39,8 +39,8 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 		if (record->action != STORY_SESSION)
 			continue;
 		skipped += session->skipped ? 1 : 0;
-		/* One of them is the session's own. What it did before the log
-		   begins is not looked for. */
+		/* One record is the session's own. Do not miss records from
+		   before the log begins. */
 		if (session->records == 0 && session->began_usecs >= begin &&
 		    session->last_record > session->commands + 1)
 			lost++;
@@ -76,7 +76,7 @@ add_common_notes(struct popinjay_log_story *story, pool_t pool,
 }
 
 /* A message can be marked many times in a session: the last record of it there
-   tells all. */
+   is enough. */
 static void supersede_marks(struct popinjay_log_story *story, pool_t pool)
 {
 	HASH_TABLE(char *, struct story_record *) last;

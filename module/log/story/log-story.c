@@ -11,7 +11,7 @@
 
 #include <time.h>
 
-/* a time to come may be the clock of another server */
+/* a future time may come from the clock of another server */
 #define FUTURE_SECS SECS_IN_DAY
 
 #define STR(key) popinjay_log_record_str(record, POPINJAY_LOG_##key)
@@ -48,7 +48,7 @@ static void session_unref(struct popinjay_log_story *story,
 	}
 }
 
-/* Those that are left have no records but of commands. */
+/* The sessions that are left have only records of commands. */
 static void sessions_free(struct popinjay_log_story *story)
 {
 	struct hash_iterate_context *iter;
@@ -95,7 +95,7 @@ get_session(struct popinjay_log_story *story,
 	const char *id = STR(SESSION_ID);
 	struct story_session *session;
 
-	/* those that are not known by name are one each */
+	/* each record without a session id is a session of its own */
 	if (id == NULL) {
 		id = t_strdup_printf("\t%"PRIu64"-%u", record->time_usecs,
 				     array_count(&story->records));
@@ -216,7 +216,7 @@ static void keep_record(struct popinjay_log_story *story,
 	}
 }
 
-/* Records of commands tell nothing, but they have numbers. */
+/* Records of commands are not told, but they use up numbers. */
 static void count_command(struct popinjay_log_story *story,
 			  const struct popinjay_log_record *record)
 {
@@ -315,6 +315,14 @@ story_add_line(struct popinjay_log_story_result *result, pool_t pool,
 	return line;
 }
 
+void story_line_set_message(struct popinjay_log_story_line *line, pool_t pool,
+			    const struct story_record *record)
+{
+	line->uid = record->uid;
+	line->uidl = clean_or_null(pool, record->uidl);
+	line->message_id = clean_or_null(pool, record->message_id);
+}
+
 void story_add_note(struct popinjay_log_story_result *result, pool_t pool,
 		    const char *note)
 {
@@ -329,7 +337,7 @@ static bool end_is(const struct story_session *session, const char *end)
 
 bool story_was_kept(const struct story_session *session)
 {
-	/* an error may be that of a QUIT */
+	/* the error may have been in QUIT */
 	return session->end != NULL && !end_is(session, "quit") &&
 		!end_is(session, "error");
 }

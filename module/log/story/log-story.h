@@ -4,19 +4,18 @@
 
 #include "log-line.h"
 
-/* What befell a mailbox, or a message in it, in plain words.
-
-   Of the records of the user the newest so many are kept, which bounds the
-   memory to about 50 MB. */
+/* What happened to a mailbox, or to a message in it, in plain words. Of the
+   records of the user the newest so many are kept, which bounds the memory to
+   about 50 MB. */
 #define POPINJAY_LOG_STORY_RECORDS_MAX 100000
 
 struct popinjay_log_story_settings {
 	const char *user;
-	/* the same as it is in anonymized logs, or NULL */
+	/* the name as anonymized logs have it, or NULL */
 	const char *user_hash;
-	/* nothing before, and nothing from then on; 0: no limit */
+	/* ignore records before and from these times; 0: no limit */
 	uint64_t since_usecs, until_usecs;
-	/* One of them chooses a message, or all are NULL: the mailbox. */
+	/* choose a message; both NULL: the mailbox */
 	const char *uidl, *message_id;
 };
 
@@ -29,14 +28,14 @@ struct popinjay_log_story_line {
 	const char *action;
 	/* a sentence without its full stop */
 	const char *text;
-	/* of one message: 0 and NULL if unknown or if it is about several */
+	/* the message; 0 and NULL if unknown, or if there are several */
 	uint64_t uid;
 	const char *uidl, *message_id;
-	/* who did it: NULL if unknown */
+	/* the client; NULL if unknown */
 	const char *label, *mechanism, *address, *session;
-	/* messages or attempts it is about */
+	/* number of messages or attempts */
 	uint64_t count;
-	/* ends with NULL: about each message of several */
+	/* a text for each of several messages; ends with NULL, or is NULL */
 	const char *const *details;
 };
 ARRAY_DEFINE_TYPE(popinjay_log_story_line, struct popinjay_log_story_line);
@@ -44,17 +43,17 @@ ARRAY_DEFINE_TYPE(popinjay_log_story_line, struct popinjay_log_story_line);
 struct popinjay_log_story_result {
 	/* the newest first */
 	ARRAY_TYPE(popinjay_log_story_line) lines;
-	/* what else has to be known, sentences */
+	/* sentences that a reader has to know, too */
 	ARRAY_TYPE(const_string) notes;
 };
 
-/* Returns an empty story. The strings of set have to outlive it. */
+/* Returns an empty story. The strings of set must outlive it. */
 struct popinjay_log_story *
 popinjay_log_story_init(const struct popinjay_log_story_settings *set);
 /* Frees the story. */
 void popinjay_log_story_deinit(struct popinjay_log_story **story);
 
-/* Take a record in if it is about the user. The order does not matter. */
+/* Add a record if it is about the user. The order does not matter. */
 void popinjay_log_story_add(struct popinjay_log_story *story,
 			    const struct popinjay_log_record *record);
 
@@ -62,9 +61,9 @@ void popinjay_log_story_add(struct popinjay_log_story *story,
 struct popinjay_log_story_result *
 popinjay_log_story_tell(struct popinjay_log_story *story, pool_t pool);
 
-/* Returns when it was, as a person would say it now: "Sun 14:02" in the last
-   six days, "Sun 15 Nov 14:02" before, "15 Nov 2024 14:02" in another year. In
-   the data stack. */
+/* Returns a time as a person would say it now: "Sun 14:02" in the last six
+   days, "Sun 15 Nov 14:02" before, "15 Nov 2024 14:02" in another year. In the
+   data stack. */
 const char *popinjay_log_story_time(uint64_t usecs, time_t now);
 
 #endif
