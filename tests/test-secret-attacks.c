@@ -70,7 +70,7 @@ static void assert_label_refused(const char *user, const char *text)
 
 	assert_refused("PLAIN", named, text);
 	g_free(fixture_log_wait(s->f, mark, "refused: .*before this one does "
-				"more than let users in"));
+				"more than accept users"));
 	/* and so with the mechanisms that look secrets up */
 	assert_refused("APOP", named, text);
 	assert_refused("SCRAM-SHA-256", named, text);

@@ -240,11 +240,11 @@ static void test_errors(void)
 		const char *args[7];
 		const char *error;
 	} cases[] = {
-		{ { "-s", "managesieve" }, "Unknown service managesieve; "
-		  "there are: pop3,imap,smtp,submission,sieve,lmtp,all" },
-		{ { "-s", "" }, "No service" },
-		{ { "-s", "pop3,all" }, "The service all cannot stand beside "
-		  "others" },
+		{ { "-s", "managesieve" }, "Unknown service managesieve: "
+		  "use pop3,imap,smtp,submission,sieve,lmtp,all" },
+		{ { "-s", "" }, "Give at least one service" },
+		{ { "-s", "pop3,all" }, "The service all cannot be combined "
+		  "with others" },
 		{ { "-r", "yes", "-s", "imap" }, "A read-only secret can "
 		  "serve pop3 only" },
 		{ { "-r", "yes", "-s", "all" }, "A read-only secret can serve "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Keys of HMACs: that of UIDLs and that of the access log. */
+/* Any process: the keys of HMACs, for UIDLs and for the access log. */
 
 #include "lib.h"
 #include "buffer.h"

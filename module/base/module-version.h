@@ -2,9 +2,9 @@
 #ifndef POPINJAY_MODULE_VERSION_H
 #define POPINJAY_MODULE_VERSION_H
 
-/* What stands in each module and program before the version of Popinjay, so
-   that it can be read from the file of one that Dovecot refuses to load. Behind
-   the version and a NUL stands the ABI of the Dovecot it was made for. */
+/* Marks the version of Popinjay in each module and program, so that it can be
+   read from the file even if Dovecot refuses to load it. The version is
+   followed by a NUL and the ABI of the Dovecot it was built for. */
 #define POPINJAY_MODULE_MARK "Popinjay-version:"
 
 /* Define the variable NAME_version that Dovecot compares with its own ABI

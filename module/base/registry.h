@@ -7,8 +7,8 @@
 ARRAY_DEFINE_TYPE(popinjay_registry, const void *);
 
 /* Returns 0 if a plugin that was compiled for api_version may register, or -1
-   with the reason in error_r. To be asked before anything of what it registers
-   is looked at. */
+   with the reason in error_r. Ask this before reading anything of what it
+   registers. */
 int popinjay_registry_check_version(unsigned int api_version,
 				    const char **error_r);
 
@@ -18,7 +18,7 @@ int popinjay_registry_check_item(const ARRAY_TYPE(popinjay_registry) *registry,
 				 const char *kind, const char *name,
 				 const void *item, const char **error_r);
 
-/* Add item to the list, which is made if need be. */
+/* Add item to the list, which is created if necessary. */
 void popinjay_registry_add(ARRAY_TYPE(popinjay_registry) *registry,
 			   const void *item);
 /* Remove item, and free the list when it was the last one. Does nothing if

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: the settings that its own configuration does not have. doveconf
-   knows all. */
+/* doveadm: asks doveconf for settings that doveadm's own configuration does not
+   have. */
 
 #include "lib.h"
 #include "array.h"
@@ -12,8 +12,8 @@
 
 #include <sys/stat.h>
 
-/* A line is "name = value", "section name {" or "}"; the name may have the
-   sections in it already. */
+/* A line is "name = value", "section name {" or "}"; a name may already include
+   its sections. */
 static void
 parse_line(pool_t pool, const char *line, string_t *sections,
 	   ARRAY_TYPE(doveconf_setting) *settings)
@@ -23,7 +23,8 @@ parse_line(pool_t pool, const char *line, string_t *sections,
 	size_t len = strlen(line), up;
 
 	if (strcmp(line, "}") == 0) {
-		/* the section's own slash is its last character */
+		/* the newline behind the section's name is its last character
+		   */
 		for (up = str_len(sections); up > 1; up--) {
 			if (str_data(sections)[up - 2] == '\n')
 				break;
@@ -49,8 +50,8 @@ parse_line(pool_t pool, const char *line, string_t *sections,
 	}
 }
 
-/* A process that Dovecot has started gets the configuration from a socket: 2.4
-   tells it the file, too; else it is what the master process was told. */
+/* A process started by Dovecot gets its configuration from a socket. 2.4 also
+   tells it the file; otherwise the file is what the master was started with. */
 const char *doveconf_file(void)
 {
 	const char *path = master_service_get_config_path(master_service);
@@ -80,7 +81,7 @@ int doveconf_get(pool_t pool, const char *protocol, const char *const *names,
 	};
 	const char *file = doveconf_file();
 	string_t *output = t_str_new(1024), *errors = t_str_new(128);
-	/* it grows in the frames of the lines */
+	/* not in the data stack: it grows in the frame of each line */
 	string_t *sections = str_new(pool, 64);
 	const char *const *linep;
 

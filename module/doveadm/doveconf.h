@@ -2,33 +2,32 @@
 #ifndef POPINJAY_DOVEADM_DOVECONF_H
 #define POPINJAY_DOVEADM_DOVECONF_H
 
-/* What the configuration says, for other programs than doveadm, as it is on
-   disk now. */
+/* The configuration of programs other than doveadm, as it is on disk now. */
 
 struct doveconf_setting {
-	/* with the sections it stands in: "service/popinjay-log/executable" */
+	/* with its sections: "service/popinjay-log/executable" */
 	const char *name;
-	/* variables are not expanded; "" of a section itself */
+	/* variables are not expanded; "" for a section itself */
 	const char *value;
 };
 ARRAY_DEFINE_TYPE(doveconf_setting, struct doveconf_setting);
 
 /* Get the settings and sections of these names (ends with NULL) as the protocol
-   has them. Those that there are not are left out. Strings are of pool.
+   has them, without those that do not exist. Strings are allocated from pool.
    Returns 0, or -1 with the reason in error_r. */
 int doveconf_get(pool_t pool, const char *protocol, const char *const *names,
 		 ARRAY_TYPE(doveconf_setting) *settings_r,
 		 const char **error_r);
 
-/* Returns the value of a setting, or "" if it is not there. */
+/* Returns the value of a setting, or "" if it is not among them. */
 const char *doveconf_find(const ARRAY_TYPE(doveconf_setting) *settings,
 			  const char *name);
 
 #define POPINJAY_LOG_EXECUTABLE "service/popinjay-log/executable"
 
-/* Returns the program popinjay-log and its arguments, with NULL at the end, as
-   that setting has them; only NULL if there is no such service. *by_env_r is
-   TRUE if env starts the program, so that Dovecot starts without it. */
+/* Returns the program popinjay-log and its arguments from that setting, with
+   NULL at the end; only NULL if there is no such service. *by_env_r is TRUE if
+   it is run by env, so that Dovecot starts even if the program is missing. */
 const char *const *
 doveconf_log_service(const ARRAY_TYPE(doveconf_setting) *settings,
 		     bool *by_env_r);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: asks other programs of Dovecot's what only they know. */
+/* doveadm: runs other programs of Dovecot to ask what only they know. */
 
 #include "lib.h"
 #include "array.h"
@@ -43,8 +43,8 @@ program_exec(const char *const *argv, const char *const *env, int out, int err)
 	    dup2(in[0], STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
 	    dup2(err, STDERR_FILENO) < 0)
 		_exit(FATAL_EXEC);
-	/* in a doveadm that Dovecot has started it would take itself for a
-	   service, too */
+	/* otherwise a program run by a doveadm server would think that it is a
+	   service itself */
 	env_clean_except(kept);
 	if (env != NULL)
 		env_put_array(env);
@@ -70,7 +70,7 @@ static void read_both(int out, int err, string_t *output, string_t *errors)
 	struct pollfd fds[2];
 
 	while (out != -1 || err != -1) {
-		/* a negative one is passed over */
+		/* poll() ignores negative ones */
 		fds[0].fd = out;
 		fds[1].fd = err;
 		fds[0].events = fds[1].events = POLLIN;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: how far a command is. */
+/* doveadm: shows the progress of a command on a terminal. */
 
 #include "lib.h"
 #include "time-util.h"
@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define STEP_USECS (250 * USECS_IN_MSEC)
-/* An estimate made of less is none. */
+/* Show no remaining time before this much has been measured. */
 #define ESTIMATE_MIN_USECS (3 * USECS_IN_SEC)
 #define BAR "########################################"
 #define BAR_WIDTH 40
@@ -61,7 +61,7 @@ void progress_show(struct progress *progress, uint64_t done, uint64_t total,
 	progress->shown_usecs = i_microseconds();
 	usecs = progress->shown_usecs - progress->start_usecs;
 	filled = done * BAR_WIDTH / total;
-	/* back to the line's beginning, and away with what is behind it */
+	/* write over the line, then clear what is left of the old one */
 	fprintf(stderr, "\r[%.*s%*s] %s", filled, BAR, BAR_WIDTH - filled, "",
 		text);
 	if (usecs >= ESTIMATE_MIN_USECS && done > 0 && done < total) T_BEGIN {

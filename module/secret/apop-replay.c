@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Pure logic: each APOP challenge is good for one use. pop3-login lets a client
-   try again on one connection, with the same challenge: whoever sees a digest
-   could send it once more. */
+   try again on one connection with the same challenge, so whoever sees a digest
+   could otherwise replay it. */
 
 #include "lib.h"
 #include "hash.h"
@@ -63,7 +63,7 @@ const char *popinjay_apop_replay_use(struct popinjay_apop_replay *replay,
 	struct used_challenge *used;
 	time_t made;
 
-	/* one that is too old to be accepted need not be remembered */
+	/* those too old to be accepted need not be remembered */
 	while (replay->head != NULL && now > replay->head->used &&
 	       now - replay->head->used > (time_t)replay->max_age_secs)
 		forget_oldest(replay);
@@ -72,7 +72,7 @@ const char *popinjay_apop_replay_use(struct popinjay_apop_replay *replay,
 		return "the challenge is malformed";
 	/* pop3-login's clock may be read a little later than ours */
 	if (made > now + 1)
-		return "the challenge is of the future";
+		return "the challenge is from the future";
 	if (now > made && now - made > (time_t)replay->max_age_secs)
 		return "the challenge is too old";
 	if (hash_table_lookup(replay->used, challenge) != NULL)

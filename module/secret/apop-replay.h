@@ -11,8 +11,8 @@ popinjay_apop_replay_create(unsigned int max_age_secs);
 void popinjay_apop_replay_free(struct popinjay_apop_replay **replay);
 
 /* Note that a challenge is used now. Returns NULL the first time, or why the
-   challenge is not good: it is no challenge of Dovecot's, is older than
-   max_age_secs, is of the future, or was used before. */
+   challenge is refused: it is not one of Dovecot's, is older than max_age_secs,
+   is from the future, or was used before. */
 const char *popinjay_apop_replay_use(struct popinjay_apop_replay *replay,
 				     const char *challenge, time_t now);
 

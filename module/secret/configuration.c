@@ -30,8 +30,8 @@ int popinjay_secret_config_get(struct event *event, const char *path,
 	config_r->apop_max_age_secs = set->popinjay_secret_apop_max_age_secs;
 	popinjay_secret_settings_free(&set);
 	if (*config_r->key_file == '\0') {
-		*error_r = "popinjay_secret_key_file is not set; if the "
-			"configuration has it, Dovecot has to be reloaded";
+		*error_r = "popinjay_secret_key_file is not set: set it, or "
+			"reload Dovecot if the configuration has it";
 		return -1;
 	}
 	return 0;

@@ -5,9 +5,9 @@
 struct event;
 struct popinjay_secret_config;
 
-/* Get the settings of secrets from where this Dovecot has them: those that the
-   event sees, or the file of that path (NULL: the default one). Strings are of
-   pool. Returns 0, or -1 with the reason in error_r. */
+/* Get the settings of secrets from where this Dovecot keeps them: those that
+   the event sees, or the file at path (NULL: the default one). Strings are
+   allocated from pool. Returns 0, or -1 with the reason in error_r. */
 int popinjay_secret_config_get(struct event *event, const char *path,
 			       pool_t pool,
 			       struct popinjay_secret_config *config_r,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Pure logic: the configuration file of secrets. It is a file of its own
-   because Dovecot 2.3 gives a passdb only the text of its args, and doveadm not
-   even that. */
+/* Pure logic: the configuration file of secrets. It is a separate file because
+   Dovecot 2.3 tells a passdb only the text of its args, and doveadm not even
+   that. */
 
 #include "lib.h"
 #include "buffer.h"
@@ -24,7 +24,7 @@ set_value(struct popinjay_secret_config *config, pool_t pool, const char *name,
 	else if (strcmp(name, "separator") == 0) {
 		if (strpbrk(value, POPINJAY_SECRET_SEPARATOR_EXCEPT) !=
 		    NULL) {
-			*error_r = "separator cannot have @ or spaces";
+			*error_r = "separator must not contain @ or spaces";
 			return -1;
 		}
 		config->separator = p_strdup(pool, value);
@@ -33,12 +33,12 @@ set_value(struct popinjay_secret_config *config, pool_t pool, const char *name,
 		    config->apop_max_age_secs == 0 ||
 		    config->apop_max_age_secs >
 		    POPINJAY_SECRET_APOP_MAX_AGE_LIMIT_SECS) {
-			*error_r = "apop_max_age_secs takes 1 to 86400";
+			*error_r = "apop_max_age_secs must be 1 to 86400";
 			return -1;
 		}
 	} else {
-		*error_r = t_strdup_printf("Unknown setting %s; there are: "
-			"dict, key_file, separator, apop_max_age_secs", name);
+		*error_r = t_strdup_printf("Unknown setting %s: use dict, "
+			"key_file, separator or apop_max_age_secs", name);
 		return -1;
 	}
 	return 0;
@@ -55,7 +55,7 @@ parse_line(struct popinjay_secret_config *config, pool_t pool,
 		return 0;
 	p = strchr(line, '=');
 	if (p == NULL) {
-		*error_r = "not NAME = VALUE";
+		*error_r = "expected NAME = VALUE";
 		return -1;
 	}
 	return set_value(config, pool,

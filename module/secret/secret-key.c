@@ -47,23 +47,25 @@ parse_line(struct popinjay_secret_keys *keys, const char *line,
 		return 0;
 	if (count < 2 || count > 3 ||
 	    (count == 3 && strcmp(words[2], "current") != 0)) {
-		*error_r = "not \"ID KEY\" or \"ID KEY current\"";
+		*error_r = "expected \"ID KEY\" or \"ID KEY current\"";
 		return -1;
 	}
 	if (!is_key_id(words[0])) {
-		*error_r = "a key's id is 1-32 letters, digits, - and _";
+		*error_r = "the id of a key must be 1-32 letters, digits, "
+			"\"-\" or \"_\"";
 		return -1;
 	}
 	if (popinjay_secret_keys_find(keys, words[0]) != NULL) {
-		*error_r = t_strdup_printf("a second key %s", words[0]);
+		*error_r = t_strdup_printf("key %s is defined twice",
+					   words[0]);
 		return -1;
 	}
 	if (strlen(words[1]) != POPINJAY_SECRET_KEY_BYTES * 2) {
-		*error_r = "a key is 64 hexadecimal digits";
+		*error_r = "a key must be 64 hexadecimal digits";
 		return -1;
 	}
 	if (count == 3 && keys->current_id != NULL) {
-		*error_r = "a second current key";
+		*error_r = "two keys are marked as current";
 		return -1;
 	}
 
@@ -72,7 +74,7 @@ parse_line(struct popinjay_secret_keys *keys, const char *line,
 	buffer_create_from_data(&buf, key->key, sizeof(key->key));
 	ret = hex_to_binary(words[1], &buf);
 	if (ret < 0) {
-		*error_r = "a key is 64 hexadecimal digits";
+		*error_r = "a key must be 64 hexadecimal digits";
 		return -1;
 	}
 	if (count == 3)
@@ -102,7 +104,7 @@ int popinjay_secret_keys_parse(const char *text,
 			*error_r = t_strdup_printf("line %u: %s", i + 1, error);
 	}
 	if (ret == 0 && keys->current_id == NULL) {
-		*error_r = "no key is marked as current";
+		*error_r = "no key is marked as current: mark the newest";
 		ret = -1;
 	}
 	if (ret < 0)
@@ -130,7 +132,7 @@ static int read_text(int fd, buffer_t *text, const char **error_r)
 					error_r) < 0)
 		return -1;
 	if (memchr(text->data, '\0', text->used) != NULL) {
-		*error_r = "It has NULs";
+		*error_r = "It contains NUL bytes";
 		return -1;
 	}
 	return 0;
@@ -150,7 +152,7 @@ int popinjay_secret_keys_read(const char *path,
 		*error_r = t_strdup_printf("%s: open() failed: %m", path);
 		return -1;
 	}
-	/* the reader wants one byte more, and the text ends with a NUL */
+	/* one more byte for the reader, and a final NUL */
 	text = i_malloc(KEY_FILE_MAX_BYTES + 2);
 	buffer_create_from_data(&buf, text, KEY_FILE_MAX_BYTES + 1);
 	ret = read_text(fd, &buf, &error);

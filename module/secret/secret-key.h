@@ -4,7 +4,7 @@
 
 /* The keys that seal secrets. A key file has a line for each key, "ID KEY" or
    "ID KEY current": ID is a name of letters, digits, "-" and "_", KEY is 64
-   hexadecimal digits. Just one key is current. Empty lines and lines that
+   hexadecimal digits. Exactly one key is current. Empty lines and lines that
    begin with "#" are ignored. */
 
 struct popinjay_secret_keys;
@@ -22,8 +22,9 @@ int popinjay_secret_keys_parse(const char *text,
 			       struct popinjay_secret_keys **keys_r,
 			       const char **error_r);
 
-/* Read a key file, which must be nobody's but its owner's (mode 0600 or
-   stricter). Returns 0, or -1 with the reason in error_r. */
+/* Read a key file, which only its owner may be able to read (mode 0600 or
+   stricter). Returns 0, or -1 with the reason, which names the file, in
+   error_r. */
 int popinjay_secret_keys_read(const char *path,
 			      struct popinjay_secret_keys **keys_r,
 			      const char **error_r);

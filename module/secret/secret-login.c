@@ -31,8 +31,8 @@ static bool
 has_tls(const struct popinjay_secret *secret,
 	const struct popinjay_secret_login *login)
 {
-	/* Postfix and Exim say "secured" and mean TLS. For a record of before
-	   that was no TLS, and it is to serve no more than it did. */
+	/* Postfix and Exim say "secured" and mean TLS. Older records were made
+	   when that did not count as TLS, and must not allow more now. */
 	return login->tls || (login->secured && secret->services != 0 &&
 			      strcmp(login->service, "smtp") == 0);
 }
@@ -41,7 +41,7 @@ const char *
 popinjay_secret_login_refusal(const struct popinjay_secret *secret,
 			      const struct popinjay_secret_login *login)
 {
-	/* auth_username_format makes lower case of a login name by default */
+	/* by default auth_username_format turns names into lower case */
 	if (login->label != NULL &&
 	    strcasecmp(login->label, secret->label) != 0)
 		return "another secret was named";

@@ -5,7 +5,7 @@
 #include "net.h"
 #include "secret-record.h"
 
-/* What a login has to be judged by, besides the secret. */
+/* What a login is judged by, besides the secret. */
 struct popinjay_secret_login {
 	enum popinjay_secret_mech mech;
 	struct ip_addr remote_ip;
@@ -34,8 +34,8 @@ popinjay_secret_login_refusal(const struct popinjay_secret *secret,
 bool popinjay_secret_login_split(const char *name, const char *separator,
 				 const char **user_r, const char **label_r);
 
-/* Returns TRUE if to find out whether a text is the secret takes the time of a
-   password hash, because only a verifier of SCRAM is kept. */
+/* Returns TRUE if checking whether a text is the secret takes a slow password
+   hash, because only a verifier of SCRAM is stored. */
 bool popinjay_secret_plain_is_slow(const struct popinjay_secret *secret,
 				   const char *opened_text);
 
@@ -55,7 +55,7 @@ int popinjay_apop_parse(const unsigned char *data, size_t size,
 			const char **challenge_r,
 			const unsigned char **digest_r);
 
-/* Get the time in which a challenge was made: Dovecot's are
+/* Get the time at which a challenge was made: Dovecot's are
    "<PID.CONNECTION.TIME.RANDOM@HOST>" with hexadecimal numbers. Returns 0, or
    -1 if it has another form. */
 int popinjay_apop_challenge_time(const char *challenge, time_t *time_r);

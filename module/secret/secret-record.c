@@ -14,9 +14,9 @@
 #define HEADER "popinjay-secrets:1:"
 #define LABEL_MAX_LEN 64
 #define ID_LEN 8
-/* Far more than a person has devices; a longer text is no text of ours. */
+/* Far more than anybody has devices: a value with more is not ours. */
 #define SECRETS_MAX 1000
-/* the one field that older records lack */
+/* the only field that older records lack */
 #define FIELD_SERVICES 6
 
 /* A name of one bit of a set. */
@@ -32,7 +32,7 @@ static const struct name mechs[] = {
 	{ "DIGEST-MD5", POPINJAY_SECRET_MECH_DIGEST_MD5 },
 	{ "SCRAM-SHA-1", POPINJAY_SECRET_MECH_SCRAM_SHA1 },
 	{ "SCRAM-SHA-256", POPINJAY_SECRET_MECH_SCRAM_SHA256 },
-	/* no names of records */
+	/* accepted, but never written to records */
 	{ "LOGIN", POPINJAY_SECRET_MECH_PLAIN },
 	{ "SCRAM-SHA-1-PLUS", POPINJAY_SECRET_MECH_SCRAM_SHA1 },
 	{ "SCRAM-SHA-256-PLUS", POPINJAY_SECRET_MECH_SCRAM_SHA256 },
@@ -89,14 +89,14 @@ set_parse(const struct name *list, const char *what, const char *names,
 		bit = name_find(list, *namep);
 		if (bit == 0) {
 			*error_r = t_strdup_printf(
-				"Unknown %s %s; there are: %s", what, *namep,
+				"Unknown %s %s: use %s", what, *namep,
 				set_str(list, ~0U));
 			return -1;
 		}
 		*set_r |= bit;
 	}
 	if (*set_r == 0) {
-		*error_r = t_strdup_printf("No %s", what);
+		*error_r = t_strdup_printf("Give at least one %s", what);
 		return -1;
 	}
 	return 0;
@@ -134,7 +134,7 @@ int popinjay_secret_services_parse(const char *names,
 		return -1;
 	if ((set & POPINJAY_SECRET_SERVICE_ALL) != 0 &&
 	    set != POPINJAY_SECRET_SERVICE_ALL) {
-		*error_r = "The service all cannot stand beside others";
+		*error_r = "The service all cannot be combined with others";
 		return -1;
 	}
 	*services_r = set;
@@ -145,7 +145,7 @@ int popinjay_secret_services_parse(const char *names,
 static unsigned int services_of(const struct popinjay_secret *secret)
 {
 	if (secret->read_only) {
-		/* nothing else would keep the client from deleting */
+		/* no other service would stop the client from deleting */
 		return POPINJAY_SECRET_SERVICE_POP3;
 	}
 	return secret->services != 0 ? secret->services :
@@ -185,8 +185,9 @@ int popinjay_secret_nets_check(const char *nets, const char **error_r)
 		if (strspn(*netp, "0123456789abcdefABCDEF.:/") !=
 		    strlen(*netp) ||
 		    net_parse_range(*netp, &ip, &bits) < 0) {
-			*error_r = t_strdup_printf("Invalid network '%s'",
-						   *netp);
+			*error_r = t_strdup_printf("Invalid network '%s': "
+				"use addresses and ranges such as "
+				"192.0.2.0/24,2001:db8::/32", *netp);
 			return -1;
 		}
 	}
@@ -321,11 +322,11 @@ parse_record(const char *record, pool_t pool, struct popinjay_secret *secret,
 		}
 		fields++;
 	}
-	/* what is authenticated is what was read, so it has to be what would
-	   be written */
+	/* The seal authenticates the text, but the parsed fields are what
+	   counts: so the text must be exactly what they would be written as. */
 	popinjay_secret_append_fields(secret, again);
 	if (strncmp(str_c(again), record, str_len(again)) != 0) {
-		*error_r = "a record is not written as it should be";
+		*error_r = "a record is not in its canonical form";
 		return -1;
 	}
 	secret->sealed_fields = p_strdup(pool, str_c(again));
@@ -364,7 +365,7 @@ int popinjay_secrets_parse(const char *value, pool_t pool,
 			return -1;
 		array_foreach(secrets_r, other) {
 			if (strcmp(other->id, secret.id) == 0) {
-				*error_r = "two records have one id";
+				*error_r = "two records have the same id";
 				return -1;
 			}
 		}

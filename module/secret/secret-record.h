@@ -7,15 +7,14 @@
      popinjay-secrets:1:COUNT RECORD RECORD ...
 
    and each record is fields, NAME=VALUE, joined by ";". Its last field, seal,
-   is AES-256-GCM of the secret, or of nothing when only verifiers are kept.
-   The user's name and all other fields are authenticated with it, so no record
-   can be moved to another user, nor any of its limits changed, without the
-   key. */
+   is AES-256-GCM of the secret, or of nothing when only verifiers are stored.
+   It also authenticates the user's name and all other fields, so without the
+   key nobody can move a record to another user or change its limits. */
 
 struct popinjay_secret_keys;
 
-/* A user has at most this many secrets that a person typed. To compare with one
-   takes a slow hash. */
+/* A user has at most this many secrets that a person chose, because comparing
+   with one takes a slow hash. */
 #define POPINJAY_SECRETS_TYPED_MAX 3
 
 enum popinjay_secret_mech {
@@ -29,16 +28,16 @@ enum popinjay_secret_mech {
 	POPINJAY_SECRET_MECH_SCRAM_SHA256 = 0x20
 };
 
-/* What needs the secret itself; for the others verifiers do. */
+/* These need the secret itself; verifiers suffice for the others. */
 #define POPINJAY_SECRET_MECHS_RECOVERABLE \
 	(POPINJAY_SECRET_MECH_APOP | POPINJAY_SECRET_MECH_CRAM_MD5 | \
 	 POPINJAY_SECRET_MECH_DIGEST_MD5)
-/* What a secret is for unless somebody says otherwise. */
+/* What a new secret allows by default. */
 #define POPINJAY_SECRET_MECHS_DEFAULT \
 	(POPINJAY_SECRET_MECH_PLAIN | POPINJAY_SECRET_MECH_SCRAM_SHA1 | \
 	 POPINJAY_SECRET_MECH_SCRAM_SHA256)
 
-/* Where a secret lets its user log in, by Dovecot's names of services. */
+/* Where a secret lets its user log in, as Dovecot names services. */
 enum popinjay_secret_service {
 	POPINJAY_SECRET_SERVICE_POP3 = 0x01,
 	POPINJAY_SECRET_SERVICE_IMAP = 0x02,
@@ -54,9 +53,9 @@ enum popinjay_secret_service {
 };
 
 struct popinjay_secret {
-	/* eight hexadecimal digits, no two alike of one user */
+	/* eight hexadecimal digits, unique among those of the user */
 	const char *id;
-	/* no two alike, in capitals or not, of one user */
+	/* unique among those of the user, whatever the case */
 	const char *label;
 	time_t created;
 	/* 0: never */
@@ -64,11 +63,11 @@ struct popinjay_secret {
 	enum popinjay_secret_mech mechs;
 	/* networks in CIDR form joined by ",", "" for all */
 	const char *nets;
-	/* 0 in a record made before there was such a field */
+	/* 0 in a record that is older than this field */
 	enum popinjay_secret_service services;
 	bool tls_optional;
 	bool read_only;
-	/* popinjay_secret_text_generate() made it, no person */
+	/* made by popinjay_secret_text_generate(), not by a person */
 	bool generated;
 
 	/* see secret-verifier.h; "" when there is none */

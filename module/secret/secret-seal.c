@@ -20,8 +20,8 @@
 #define TAG_BYTES 16
 #define TEXT_MAX_BYTES 1024
 
-/* Returns what is authenticated beside the secret. The user's length keeps
-   apart what the name is and what the fields are. */
+/* Returns what is authenticated besides the secret. The length of the user's
+   name separates it unambiguously from the fields. */
 static string_t *additional_data(const char *user, const char *fields)
 {
 	string_t *aad = t_str_new(1024);
@@ -98,7 +98,7 @@ static bool has_verifiers(const struct popinjay_secret *secret)
 		 *secret->scram_sha256 != '\0');
 }
 
-/* A verifier that no mechanism uses any more is of use to a thief only. */
+/* A verifier that no mechanism uses any more only helps a thief. */
 static void drop_verifiers(struct popinjay_secret *secret)
 {
 	bool plain = (secret->mechs & POPINJAY_SECRET_MECH_PLAIN) != 0;
@@ -127,13 +127,13 @@ int popinjay_secret_seal(struct popinjay_secret *secret, pool_t pool,
 	buffer_t *blob;
 
 	if (recoverable && !secret->generated) {
-		*error_r = "APOP, CRAM-MD5 and DIGEST-MD5 are for generated "
-			"secrets only";
+		*error_r = "APOP, CRAM-MD5 and DIGEST-MD5 need a generated "
+			"secret: use add";
 		return -1;
 	}
 	if (text == NULL && (recoverable || !has_verifiers(secret))) {
-		*error_r = "Only the secret itself could allow that mechanism, "
-			"and it is not kept: add a new secret";
+		*error_r = "That mechanism needs the secret itself, which is "
+			"not stored: add a new secret";
 		return -1;
 	}
 	if (text != NULL && strlen(text) > TEXT_MAX_BYTES) {
@@ -192,7 +192,7 @@ int popinjay_secret_open(const struct popinjay_secret *secret,
 	}
 	if (blob->used < NONCE_BYTES + TAG_BYTES ||
 	    blob->used > NONCE_BYTES + TEXT_MAX_BYTES + TAG_BYTES ||
-	    /* each seal has one way to be written */
+	    /* a seal can be written in one way only */
 	    strcmp(str_c(t_base64_encode(0, 0, blob->data, blob->used)),
 		   secret->seal) != 0) {
 		*error_r = "its seal is damaged";
@@ -206,12 +206,12 @@ int popinjay_secret_open(const struct popinjay_secret *secret,
 		additional_data(user, secret->sealed_fields), input, size,
 		output, tag) < 0) {
 		*error_r = t_strdup_printf("it does not open with key %s: "
-			"it was changed, is another user's, or the key is "
-			"not the one it was sealed with", secret->key_id);
+			"it was changed, belongs to another user, or was "
+			"sealed with another key of that name", secret->key_id);
 		return -1;
 	}
 	if ((size > 0) != popinjay_secret_is_recoverable(secret)) {
-		*error_r = "its seal has not what its mechanisms need";
+		*error_r = "its seal does not hold what its mechanisms need";
 		return -1;
 	}
 	if (size > 0)

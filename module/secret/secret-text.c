@@ -10,8 +10,8 @@
 #include <ctype.h>
 
 #define ALPHABET "abcdefghjkmnpqrstuvwxyz23456789"
-/* A prime: the weighted sum modulo it notices every single change and every
-   exchange of two characters, for all weights are different and none is 0. */
+/* A prime, so the weighted sum modulo it notices every single wrong character
+   and every swap of two: all weights differ and none is 0. */
 #define ALPHABET_SIZE 31
 #define GROUP_LEN 4
 #define GROUPS 7

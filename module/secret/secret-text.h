@@ -2,9 +2,9 @@
 #ifndef POPINJAY_SECRET_TEXT_H
 #define POPINJAY_SECRET_TEXT_H
 
-/* Secrets as people read and type them: seven groups of four characters that
-   do not look alike, the last of them a check character. The other 27 are of
-   31 kinds: 133 bits. */
+/* Secrets as people read and type them: seven groups of four characters from 31
+   that do not look alike. The last is a check character; the other 27 have 133
+   bits. */
 
 #define POPINJAY_SECRET_TEXT_LEN 34
 
@@ -17,8 +17,8 @@ const char *popinjay_secret_text_generate(void);
    places, make it FALSE. */
 bool popinjay_secret_text_is_valid(const char *text);
 
-/* Returns text as it was printed when it is a valid secret typed otherwise:
-   in capitals, with spaces or without hyphens. Else returns text itself. */
+/* Returns the printed form of a valid secret that was typed in capitals, with
+   spaces or without hyphens, or text itself if it is none. */
 const char *popinjay_secret_text_normalize(const char *text);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Pure logic: verifiers of secrets, for PLAIN and for SCRAM (RFC 5802 and
-   RFC 7677). Generated secrets are ASCII, and others are refused if they are
-   not, so SASLprep (RFC 4013) has nothing to change. */
+   RFC 7677). All secrets are ASCII, as any other is refused, so SASLprep
+   (RFC 4013) has nothing to change. */
 
 #include "lib.h"
 #include "base64.h"

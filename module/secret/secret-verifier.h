@@ -13,15 +13,16 @@ enum popinjay_scram_hash {
    however fast the guesses are; one that a person typed can. */
 #define POPINJAY_SCRAM_ITERATIONS 4096
 #define POPINJAY_SCRAM_ITERATIONS_TYPED 15000
-/* A record with more would let a login block the server. */
+/* With more, a single login could block the server. */
 #define POPINJAY_SCRAM_ITERATIONS_MAX 100000
 
-/* Returns "SALT,HASH" in base64: HMAC-SHA-256 of the secret under a random
-   salt. It is for generated secrets only, which no fast hash endangers. */
+/* Returns "SALT,HASH" in base64: HMAC-SHA-256 of the secret with a random salt.
+   For generated secrets only: a hash this fast does not make those guessable.
+   */
 const char *popinjay_verifier_plain_create(const char *secret);
 
-/* Returns 1 if the secret is the verifier's, 0 if not, -1 if the verifier is
-   malformed. Takes the same time for each secret of a length. */
+/* Returns 1 if the secret matches the verifier, 0 if not, -1 if the verifier is
+   malformed. Takes the same time for all secrets of the same length. */
 int popinjay_verifier_plain_check(const char *verifier, const char *secret);
 
 /* Returns "ITERATIONS,SALT,STORED_KEY,SERVER_KEY" (RFC 5802 section 3), the

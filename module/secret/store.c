@@ -15,25 +15,25 @@
 #include "store.h"
 
 #define KEY_SECRETS DICT_PATH_SHARED"popinjay/secrets/"
-/* Where each user is a file, this is what a file's name may have. */
+/* The limit of a file name, for dicts where each user is a file. */
 #define NAME_MAX_BYTES 255
 #define KEY_USED DICT_PATH_SHARED"popinjay/used/"
-/* A key as of the use of a secret, for the maps of SQL have no other. */
+/* It has the form of a secret's last use, because SQL dicts map no other. */
 #define TURN_USER "@"
 #define TURN_ID "changing"
 
-/* A user who has no secrets. The iteration of files in Dovecot 2.3.19 to 2.3.21
-   begins anew where it should end: it is bounded, and what comes between two
-   of this name is everything. Without any file it would be an endless loop in
-   the dict process. */
+/* A user who never has secrets. Iterating files in Dovecot 2.3.19 to 2.3.21
+   starts again where it should end, so the iteration is bounded, and everything
+   between two occurrences of this name is the whole list. Without any file it
+   would loop endlessly in the dict process. */
 #define LIST_USER "@"
 #define LIST_VALUE "popinjay-secrets:1:0"
 #define LIST_LIMIT 4000
 
 HASH_TABLE_DEFINE_TYPE(users, const char *, const char *);
 
-/* Each try of a store that hangs may leave another dict process behind that
-   hangs, so they get rarer. */
+/* Each attempt to ask a store that hangs may leave another hanging dict process
+   behind, so attempts get rarer. */
 #define RETRY_MAX_SECS 60
 
 struct popinjay_secret_store {
@@ -43,11 +43,11 @@ struct popinjay_secret_store {
 
 	/* NULL after it was given up */
 	struct dict *dict;
-	/* those that wait for an answer */
+	/* those waiting for an answer */
 	struct store_lookup *lookups;
-	/* how often a look-up waited in vain since one was answered */
+	/* look-ups that timed out since the last answer */
 	unsigned int silences;
-	/* no look-up before that, if there were any */
+	/* if there were any: no look-up before this time */
 	time_t retry_time;
 };
 
@@ -168,8 +168,8 @@ lookup_callback(const struct dict_lookup_result *result, void *context)
 	i_free(lookup);
 }
 
-/* What else was asked on this connection waits behind what hangs, as all that
-   comes would. */
+/* Everything else on this connection waits behind what hangs, and whatever came
+   later would, too. */
 static void lookup_timeout(struct store_lookup *lookup)
 {
 	struct popinjay_secret_store *store = lookup->store;
@@ -196,18 +196,18 @@ static void lookup_timeout(struct store_lookup *lookup)
 		store->dict = dict;
 }
 
-/* Returns NULL, or why not to ask now. Where a look-up has waited in vain, the
-   next one tries a new connection alone. */
+/* Returns NULL, or why the store must not be asked now. After a look-up timed
+   out, the next one alone tries a new connection. */
 static const char *silence_error(const struct popinjay_secret_store *store)
 {
 	if (store->silences == 0)
 		return NULL;
 	if (store->lookups != NULL)
-		return "the store did not answer, and is being tried again";
+		return "the store did not answer and is being tried again";
 	if (ioloop_time >= store->retry_time)
 		return NULL;
-	return t_strdup_printf("the store did not answer, and is tried again "
-		"in %u seconds",
+	return t_strdup_printf("the store did not answer and will be tried "
+		"again in %u seconds",
 		(unsigned int)(store->retry_time - ioloop_time));
 }
 
@@ -234,7 +234,7 @@ void popinjay_secret_store_lookup_async(struct popinjay_secret_store *store,
 				   lookup_callback, lookup);
 }
 
-/* --- the rest waits --- */
+/* --- the others wait for the answer --- */
 
 int popinjay_secret_store_lookup(struct popinjay_secret_store *store,
 				 pool_t pool, const char *user,
@@ -273,7 +273,7 @@ void popinjay_secret_store_set_used(struct popinjay_secret_store *store,
 {
 	const char *error;
 
-	/* who asks next will say why it cannot be opened */
+	/* the next look-up logs why it cannot be opened */
 	if (store_open(store, &error) == 0) {
 		popinjay_dict_set_async(store->dict, used_key(user, id),
 					value);
@@ -297,7 +297,7 @@ int popinjay_secret_store_unset_used(struct popinjay_secret_store *store,
 	const char *value;
 	int ret;
 
-	/* dict-fs cannot remove what is not there */
+	/* dict-fs cannot remove what does not exist */
 	ret = popinjay_secret_store_get_used(store, pool_datastack_create(),
 					     user, id, &value, error_r);
 	return ret <= 0 ? ret :
@@ -358,7 +358,7 @@ int popinjay_secret_store_users(struct popinjay_secret_store *store,
 	unsigned int limit = LIST_LIMIT, rounds;
 	int ret;
 
-	/* it also sees to it that there is something to list */
+	/* this also makes sure that there is something to list */
 	ret = popinjay_secret_store_lookup(store, pool_datastack_create(),
 					   LIST_USER, &value, error_r);
 	if (ret < 0 ||

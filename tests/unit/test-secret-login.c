@@ -264,7 +264,7 @@ static void test_replay(void)
 					       NOW + 60));
 	g_assert_cmpstr(popinjay_apop_replay_use(replay, CHALLENGE(NOW + 2),
 						 NOW), ==,
-			"the challenge is of the future");
+			"the challenge is from the future");
 	g_assert_cmpstr(popinjay_apop_replay_use(replay, "<1.2.3>", NOW), ==,
 			"the challenge is malformed");
 	g_assert_cmpstr(popinjay_apop_replay_use(replay, "<1.2.x.r@h>", NOW),

@@ -263,7 +263,7 @@ static const struct value_case value_cases[] = {
 	{ "too-few", "popinjay-secrets:1:2 "GOOD, "it has 1 of 2 records" },
 	{ "too-many", "popinjay-secrets:1:0 "GOOD, "it has 1 of 0 records" },
 	{ "same-id", "popinjay-secrets:1:2 "GOOD" "GOOD,
-	  "two records have one id" },
+	  "two records have the same id" },
 	{ "field-missing", "popinjay-secrets:1:1 id=00000001;label=a",
 	  "a record is cut off or has unknown fields" },
 	{ "id", "popinjay-secrets:1:1 "FIELDS("0000000g", "a", "APOP", "", ""),
@@ -276,7 +276,7 @@ static const struct value_case value_cases[] = {
 	  "a record's field mechs is invalid" },
 	{ "mechs-order", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP,PLAIN", "", ""),
-	  "a record is not written as it should be" },
+	  "a record is not in its canonical form" },
 	{ "nets", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", "192.0.2.0/33", ""),
 	  "a record's field nets is invalid" },
@@ -293,7 +293,7 @@ static const struct value_case value_cases[] = {
 	  "a record's field services is invalid" },
 	{ "services-order", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", ";services=imap,pop3", ""),
-	  "a record is not written as it should be" },
+	  "a record is not in its canonical form" },
 	{ "services-twice", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", ";services=pop3;services=pop3", ""),
 	  "a record is cut off or has unknown fields" },
@@ -302,7 +302,7 @@ static const struct value_case value_cases[] = {
 	  "a record's field flags is invalid" },
 	{ "flags-twice", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", "", "gg"),
-	  "a record is not written as it should be" },
+	  "a record is not in its canonical form" },
 };
 
 static void test_value(gconstpointer data)

@@ -214,26 +214,29 @@ static const struct file_case key_cases[] = {
 	{ "one", "k1 "KEY_HEX" current", NULL },
 	{ "two", "# old\nk0 "KEY_HEX"\n\n  k_1-A\t"KEY_HEX" current\r\n",
 	  NULL },
-	{ "empty", "", "no key is marked as current" },
-	{ "no-current", "k1 "KEY_HEX"\n", "no key is marked as current" },
+	{ "empty", "", "no key is marked as current: mark the newest" },
+	{ "no-current", "k1 "KEY_HEX"\n",
+	  "no key is marked as current: mark the newest" },
 	{ "two-current", "k1 "KEY_HEX" current\nk2 "KEY_HEX" current\n",
-	  "line 2: a second current key" },
+	  "line 2: two keys are marked as current" },
 	{ "same-id", "k1 "KEY_HEX"\nk1 "KEY_HEX" current\n",
-	  "line 2: a second key k1" },
+	  "line 2: key k1 is defined twice" },
 	{ "short", "k1 00112233 current\n",
-	  "line 1: a key is 64 hexadecimal digits" },
+	  "line 1: a key must be 64 hexadecimal digits" },
 	{ "not-hex", "k1 zz"KEY_HEX" current\n",
-	  "line 1: a key is 64 hexadecimal digits" },
+	  "line 1: a key must be 64 hexadecimal digits" },
 	{ "not-hex-same-length", "k1 "
 	  "zz0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
-	  " current\n", "line 1: a key is 64 hexadecimal digits" },
-	{ "no-key", "k1\n", "line 1: not \"ID KEY\" or \"ID KEY current\"" },
+	  " current\n", "line 1: a key must be 64 hexadecimal digits" },
+	{ "no-key", "k1\n",
+	  "line 1: expected \"ID KEY\" or \"ID KEY current\"" },
 	{ "fourth-word", "k1 "KEY_HEX" current x\n",
-	  "line 1: not \"ID KEY\" or \"ID KEY current\"" },
+	  "line 1: expected \"ID KEY\" or \"ID KEY current\"" },
 	{ "other-word", "k1 "KEY_HEX" Current\n",
-	  "line 1: not \"ID KEY\" or \"ID KEY current\"" },
+	  "line 1: expected \"ID KEY\" or \"ID KEY current\"" },
 	{ "bad-id", "k;1 "KEY_HEX" current\n",
-	  "line 1: a key's id is 1-32 letters, digits, - and _" },
+	  "line 1: the id of a key must be 1-32 letters, digits, "
+	  "\"-\" or \"_\"" },
 };
 
 static void test_keys(gconstpointer data)
@@ -281,7 +284,7 @@ static void test_keys_mode(void)
 					  NULL));
 	g_assert_cmpint(g_chmod(path, 0600), ==, 0);
 	g_assert_cmpint(popinjay_secret_keys_read(path, &keys, &error), ==, -1);
-	g_assert_nonnull(strstr(error, "line 1: a key is 64 hexadecimal"));
+	g_assert_nonnull(strstr(error, "line 1: a key must be 64 hexadecimal"));
 	g_assert_null(strstr(error, "0405"));
 	g_assert_cmpint(g_unlink(path), ==, 0);
 	g_assert_cmpint(g_rmdir(dir), ==, 0);
@@ -293,15 +296,15 @@ static const struct file_case config_cases[] = {
 	{ "no-dict", "key_file=/k\n", "dict is not set" },
 	{ "empty-dict", "dict=\nkey_file=/k\n", "dict is not set" },
 	{ "no-key-file", "dict=x\n", "key_file is not set" },
-	{ "unknown", "dict=x\nkeyfile=/k\n", "line 2: Unknown setting keyfile; "
-	  "there are: dict, key_file, separator, apop_max_age_secs" },
-	{ "no-value", "dict\n", "line 1: not NAME = VALUE" },
+	{ "unknown", "dict=x\nkeyfile=/k\n", "line 2: Unknown setting keyfile: "
+	  "use dict, key_file, separator or apop_max_age_secs" },
+	{ "no-value", "dict\n", "line 1: expected NAME = VALUE" },
 	{ "separator", "separator = @\n",
-	  "line 1: separator cannot have @ or spaces" },
+	  "line 1: separator must not contain @ or spaces" },
 	{ "age-0", "apop_max_age_secs=0\n",
-	  "line 1: apop_max_age_secs takes 1 to 86400" },
+	  "line 1: apop_max_age_secs must be 1 to 86400" },
 	{ "age-text", "apop_max_age_secs=2 mins\n",
-	  "line 1: apop_max_age_secs takes 1 to 86400" },
+	  "line 1: apop_max_age_secs must be 1 to 86400" },
 };
 
 static void test_config(gconstpointer data)

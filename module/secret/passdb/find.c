@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The auth process: which of a user's secrets the client has. */
+/* The auth process: finds out which of a user's secrets the client has. */
 
 #include "auth-headers.h"
 #include "auth.h"
@@ -20,7 +20,7 @@ secret_matches(const struct popinjay_attempt *attempt,
 			popinjay_apop_matches(attempt->challenge, text,
 					      attempt->digest);
 	}
-	/* the mechanism will see */
+	/* the mechanism decides */
 	return TRUE;
 }
 
@@ -51,12 +51,12 @@ void popinjay_find_secret(const struct popinjay_passdb *db, const char *user,
 			popinjay_secret_login_refusal(secret, &attempt->login);
 		if (attempt->password != NULL &&
 		    popinjay_secret_plain_is_slow(secret, text)) {
-			/* whoever guesses must not keep the only auth process
-			   busy with what is refused whatever the guess is */
+			/* Guessing must not keep the only auth process busy
+			   with secrets that are refused anyway. */
 			if (refusal != NULL ||
 			    ++slow_count > POPINJAY_SECRETS_TYPED_MAX) {
 				untried = secret_str(secret, refusal != NULL ?
-					refusal : "one of too many imported");
+					refusal : "too many imported ones");
 				continue;
 			}
 		}
@@ -91,13 +91,13 @@ const char *popinjay_label_refusal(const struct auth_request *request,
 		if (set->deny || *set->username_filter != '\0' ||
 		    (strcmp(set->result_success, "return-ok") != 0 &&
 		     strcmp(set->result_success, "return") != 0)) {
-			return "a passdb before this one does more than let "
-				"users in, and it did not know the name with "
-				"a label";
+			return "a passdb before this one does more than "
+				"accept users, and does not understand names "
+				"with a label";
 		}
 	}
 	if (passdb == NULL)
-		return "a master user has no labels";
+		return "master users cannot use labels";
 	set = passdb->set;
 	if (*set->username_filter != '\0' &&
 	    !auth_request_username_accepted(

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* The auth process: libauthdb_popinjay.so, the passdb "popinjay". It looks up
-   the user's secrets without blocking, and what it finds verifies a password
-   or is given to the mechanism. A user without secrets is unknown here, so that
+   the user's secrets without blocking, and verifies the password with them or
+   hands one to the mechanism. A user without secrets is unknown here, so that
    the site's next passdb is asked. */
 
 #include "auth-headers.h"
@@ -28,7 +28,7 @@ struct lookup {
 	lookup_credentials_callback_t *lookup_credentials;
 
 	struct popinjay_attempt attempt;
-	/* whose secrets are looked for */
+	/* whose secrets are looked up */
 	const char *user;
 };
 
@@ -36,7 +36,7 @@ static struct event_category event_category_popinjay = {
 	.name = "popinjay"
 };
 
-/* It begins lines of the log with the passdb's name. */
+/* Its log lines begin with the name of the passdb. */
 static struct event *lookup_event(struct lookup *lookup, const char *name)
 {
 	struct event *event = event_create(authdb_event(lookup->request));
@@ -65,8 +65,8 @@ log_refused(struct lookup *lookup, const struct popinjay_finding *finding)
 	struct event *event = lookup_event(lookup, "popinjay_auth_refused");
 
 	if (finding->limited) {
-		/* Whoever knows the secret is no guesser: the administrator
-		   will ask why, also without auth_verbose. */
+		/* Whoever knows the secret is not guessing: the administrator
+		   will want to know why, even without auth_verbose. */
 		event_set_min_log_level(event, LOG_TYPE_INFO);
 	}
 	event_add_str(event, "reason", finding->refusal);
@@ -96,7 +96,7 @@ finish_found(struct lookup *lookup, const struct popinjay_secret *secret,
 	     const char *text)
 {
 	struct auth_request *request = lookup->request;
-	/* These fields make no complete reply of userdb prefetch. */
+	/* These fields alone are not a complete reply for userdb prefetch. */
 	bool prefetch = request->userdb_prefetch_set;
 	const char *credentials = text, *scheme = "PLAIN";
 	enum popinjay_secret_mech mech = lookup->attempt.login.mech;
@@ -109,17 +109,16 @@ finish_found(struct lookup *lookup, const struct popinjay_secret *secret,
 		auth_request_set_field(request,
 				       "userdb_popinjay_secret_read_only",
 				       "yes", NULL);
-		/* The session that keeps the client from deleting needs our
-		   plugin. It is not to depend on what somebody configured for
-		   POP3: this loads it, and where it is not installed there is
-		   no session. */
+		/* Only our plugin stops the client from deleting. That must
+		   not depend on mail_plugins: this field loads the plugin,
+		   and where it is not installed the session fails. */
 		auth_request_set_field(request, POPINJAY_FIELD_PLUGIN,
 				       POPINJAY_FIELD_PLUGIN_VALUE, NULL);
 	}
 	request->userdb_prefetch_set = prefetch;
 	if (lookup->attempt.login.label != NULL)
 		auth_request_set_field(request, "user", lookup->user, NULL);
-	/* the last word is the administrator's */
+	/* what the administrator set for this passdb comes last */
 	if (popinjay_auth_add_passdb_fields(request) < 0) {
 		finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
 		return;
@@ -155,7 +154,7 @@ lookup_value(struct lookup *lookup, int ret, const char *value,
 		return;
 	}
 	if (ret == 0 || array_count(&secrets) == 0) {
-		/* the same work as for a user who has a secret */
+		/* take as long as for a user who has a secret */
 		if (db->dummy_value != NULL &&
 		    popinjay_secrets_parse(db->dummy_value, pool, &secrets,
 					   &error) == 0) {
@@ -228,19 +227,19 @@ static void lookup_start(struct lookup *lookup)
 
 	if (lookup->request->fields.mech_name == NULL &&
 	    lookup->request->passdb->next != NULL) {
-		/* No login: somebody asks whether there is such a user, as
-		   userdb static does. That is not ours to say, whatever
+		/* Not a login: userdb static, say, asks whether the user
+		   exists. The next passdb decides that, whatever
 		   result_failure is. */
 		finish(lookup, PASSDB_RESULT_NEXT, NULL, NULL);
 	} else if (db->store == NULL) {
-		/* before anything else: who cannot be known is not unknown */
+		/* first of all: without a store nobody is unknown */
 		log_store_failed(lookup, db->error);
 		finish(lookup, PASSDB_RESULT_INTERNAL_FAILURE, NULL, NULL);
 	} else if (lookup->attempt.login.mech == 0) {
-		/* no mechanism of ours */
+		/* not a mechanism that secrets serve */
 		finish(lookup, PASSDB_RESULT_USER_UNKNOWN, NULL, NULL);
 	} else if (!popinjay_secret_store_user_is_valid(lookup->user)) {
-		/* A name that no store takes: nobody has it. */
+		/* no store can have this name, so nobody has secrets by it */
 		lookup_callback(0, NULL, NULL, lookup);
 	} else {
 		popinjay_secret_store_lookup_async(db->store, lookup->user,
@@ -270,12 +269,12 @@ passdb_popinjay_lookup_credentials(struct auth_request *request,
 	lookup->lookup_credentials = callback;
 	if (*request->wanted_credentials_scheme == '\0' ||
 	    lookup->attempt.login.mech == POPINJAY_SECRET_MECH_PLAIN) {
-		/* somebody wants to see a password */
+		/* this would show the password */
 		lookup->attempt.login.mech = 0;
 	}
 	if (lookup->attempt.login.mech == POPINJAY_SECRET_MECH_APOP) {
 		if (lookup->db->replay == NULL) {
-			/* nor a store */
+			/* there is no store either */
 		} else if (popinjay_apop_parse(request->initial_response,
 					request->initial_response_len,
 					&challenge,
@@ -317,15 +316,15 @@ static void dummy_init(struct popinjay_passdb *db, pool_t pool)
 	db->dummy_value = p_strdup(pool, popinjay_secrets_format(&secrets));
 }
 
-/* Runs as root, so the key file need not be readable for anybody else. What is
-   wrong here fails logins, but not those of other passdbs. */
+/* Runs as root, so nobody else needs to read the key file. An error here fails
+   logins with secrets, but not those of other passdbs. */
 static struct passdb_module *
 passdb_create(pool_t pool, struct event *event, const char *args)
 {
 	struct popinjay_passdb *db = p_new(pool, struct popinjay_passdb, 1);
 	const char *error;
 
-	/* no default_cache_key: an answer for one login is none for another */
+	/* no default_cache_key: the answer to one login is wrong for another */
 	db->module.default_pass_scheme = "PLAIN";
 	db->event = event;
 	if (event != NULL)
@@ -352,8 +351,8 @@ static void passdb_popinjay_init(struct passdb_module *module)
 	if (db->error != NULL)
 		return;
 	if (global_auth_settings->debug_passwords) {
-		i_warning("popinjay: With auth_debug_passwords=yes Dovecot "
-			  "logs app secrets");
+		i_warning("popinjay: auth_debug_passwords=yes makes Dovecot "
+			  "log app secrets: set it to no");
 	}
 	if (popinjay_secret_store_init(db->config.dict,
 				       global_auth_settings->base_dir,
@@ -372,7 +371,7 @@ static void passdb_popinjay_deinit(struct passdb_module *module)
 {
 	struct popinjay_passdb *db = (struct popinjay_passdb *)module;
 
-	/* what it waits for may still find a secret */
+	/* pending look-ups may still find a secret, so this comes first */
 	popinjay_secret_store_deinit(&db->store);
 	popinjay_used_free(&db->used);
 	popinjay_apop_replay_free(&db->replay);

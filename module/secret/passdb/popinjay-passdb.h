@@ -6,28 +6,28 @@
 #include "secret-config.h"
 #include "secret-login.h"
 
-/* A passdb "popinjay" of the configuration. */
+/* A passdb "popinjay" in the configuration. */
 struct popinjay_passdb {
 	struct passdb_module module;
 	/* finds its settings, NULL in 2.3 */
 	struct event *event;
 
 	struct popinjay_secret_config config;
-	/* NULL if the key file is not right, which the log said at start: then
-	   nothing opens */
+	/* NULL if the key file is wrong, which was logged at start: then no
+	   record opens */
 	struct popinjay_secret_keys *keys;
-	/* what the store could have of nobody, for users who are unknown;
-	   NULL if there are no keys */
+	/* a value to work on for unknown users, to take the same time; NULL if
+	   there are no keys */
 	const char *dummy_value;
 
 	struct popinjay_secret_store *store;
 	struct popinjay_apop_replay *replay;
 	struct popinjay_used *used;
-	/* why there is no store */
+	/* why there is no store, or NULL */
 	const char *error;
 };
 
-/* What the client has shown, and what has to be judged by it. */
+/* What the client sent, and what it is judged by. */
 struct popinjay_attempt {
 	struct popinjay_secret_login login;
 	/* of PLAIN, else NULL */
@@ -35,18 +35,18 @@ struct popinjay_attempt {
 	/* of APOP, else NULL */
 	const char *challenge;
 	const unsigned char *digest;
-	/* why no secret at all will do, or NULL */
+	/* why no secret at all is accepted, or NULL */
 	const char *refusal;
 };
 
 struct popinjay_finding {
-	/* the secret that is the client's, or serves the mechanism */
+	/* the one that the client has, or that serves the mechanism */
 	const struct popinjay_secret *secret;
-	/* what it was opened to, or NULL */
+	/* its text, or NULL if only verifiers are stored */
 	const char *text;
-	/* why there is none */
+	/* why secret is NULL */
 	const char *refusal;
-	/* that is not what the client knows, but a limit of the secret */
+	/* refused by a limit of a secret that the client knows */
 	bool limited;
 	/* why a record could not be opened, or NULL */
 	const char *damage;
@@ -54,18 +54,17 @@ struct popinjay_finding {
 
 extern struct passdb_module_interface popinjay_passdb_interface;
 
-/* Look among the user's secrets for the one that lets the attempt succeed. It
-   goes through all of them whatever it finds; of several that may serve, which
-   is so when the client's password is not known here, it takes the newest.
-   Strings are in the data stack. */
+/* Find the secret that lets the attempt succeed. It always goes through all of
+   the user's secrets. If several may serve, as the mechanism does not tell the
+   client's password, it takes the newest. Strings are in the data stack. */
 void popinjay_find_secret(const struct popinjay_passdb *db, const char *user,
 			  const struct popinjay_attempt *attempt,
 			  const ARRAY_TYPE(popinjay_secret) *secrets,
 			  struct popinjay_finding *finding_r);
 
-/* Returns NULL if the passdbs that were asked before db would have done the
-   same for user as for the login name with a label that they saw, or else why
-   such a login is not safe. */
+/* Returns NULL if the passdbs before ours would have treated user like the
+   login name with its label, which is what they saw, or else why such a login
+   is not safe. */
 const char *popinjay_label_refusal(const struct auth_request *request,
 				   const char *user);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The auth process: which secrets logged somebody in, and when; and which did
-   not, where the mechanism has the last word. */
+/* The auth process: logs and stores which secrets let somebody in, and logs
+   those that did not where the mechanism decides. */
 
 #include "auth-headers.h"
 #include "auth-fields.h"
@@ -13,13 +13,13 @@
 #include "used.h"
 
 #define WRITE_INTERVAL_SECS 60
-/* When there are more, those that may be written again are forgotten. */
+/* With more, those that are due to be written again are forgotten. */
 #define USED_MAX 10000
 
 struct popinjay_used {
-	/* requests can end after the passdb */
+	/* requests may end after the passdb is gone */
 	unsigned int refcount;
-	/* NULL after the passdb's end */
+	/* NULL once the passdb is gone */
 	struct popinjay_secret_store *store;
 	/* USER/ID of a secret -> when its use was last written */
 	HASH_TABLE(char *, void *) times;
@@ -83,7 +83,7 @@ void popinjay_used_free(struct popinjay_used **_used)
 	used_unref(used);
 }
 
-/* Returns TRUE if it is time to write down the secret's use. */
+/* Returns TRUE if it is time to store the use of the secret. */
 static bool
 used_is_due(struct popinjay_used *used, const char *user, const char *id)
 {
@@ -105,8 +105,8 @@ used_is_due(struct popinjay_used *used, const char *user, const char *id)
 	return TRUE;
 }
 
-/* Returns TRUE if what our passdb said of the secret holds. It is gone when
-   something else about it failed, as allow_nets among its fields does, and
+/* Returns TRUE if the request still has the fields that our passdb set. They
+   are gone if it failed after all, such as by allow_nets among its fields; then
    another passdb may have let the client in. */
 static bool
 is_watched(const struct auth_request *request, const struct watch *watch)
@@ -163,10 +163,9 @@ request_accepted(struct auth_request *request, const struct watch *watch)
 	}
 }
 
-/* Returns TRUE if the secret would have let the client in, but the client's
-   answer to the mechanism's challenge was not made of it: then that is all that
-   the mechanism had against it. A request that is aborted or times out has not
-   been finished. */
+/* Returns TRUE if the secret would have let the client in, but the client
+   answered the mechanism's challenge with another one. Requests that are
+   aborted or time out are not finished. */
 static bool
 was_wrong(const struct auth_request *request, const struct watch *watch)
 {
@@ -209,7 +208,7 @@ void popinjay_used_watch(struct auth_request *request,
 	struct watch *watch;
 
 	if (request->fields.mech_name == NULL) {
-		/* no login */
+		/* not a login */
 		return;
 	}
 	watch = p_new(request->pool, struct watch, 1);
