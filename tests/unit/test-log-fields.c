@@ -4,6 +4,7 @@
    the same. */
 
 #include "lib.h"
+#include "cases.h"
 #include "log-fields.h"
 
 #include <glib.h>
@@ -19,7 +20,7 @@
 
 static const struct schema_case {
 	/* a definition of the schema, and the kinds of records it is for */
-	const char *definition, *event;
+	const char *path, *event;
 	unsigned int kinds;
 } schema_cases[] = {
 	{ "session", POPINJAY_LOG_SESSION_FINISHED, POPINJAY_RECORD_SESSION },
@@ -33,7 +34,7 @@ static const struct schema_case {
 
 static const struct man_case {
 	/* the event whose section it is, and the kinds of records of it */
-	const char *event;
+	const char *path;
 	unsigned int kinds;
 } man_cases[] = {
 	{ POPINJAY_LOG_SESSION_FINISHED, POPINJAY_RECORD_SESSION },
@@ -134,7 +135,7 @@ static void test_schema(const void *data)
 	definitions = json_object_get_object_member(
 		json_node_get_object(json_parser_get_root(parser)),
 		"definitions");
-	definition = json_object_get_object_member(definitions, c->definition);
+	definition = json_object_get_object_member(definitions, c->path);
 	properties = json_object_get_object_member(definition, "properties");
 	g_assert_cmpstr(json_object_get_string_member(
 		json_object_get_object_member(properties, "event"), "const"),
@@ -205,7 +206,7 @@ static void test_man_page(const void *data)
 		POPINJAY_LOG_LOGIN_FINISHED ":\n";
 	const struct man_case *c = data;
 	g_autofree char *text = read_file(MAN_PAGE_FILE);
-	g_autofree char *heading = g_strconcat("\n.SS ", c->event, "\n", NULL);
+	g_autofree char *heading = g_strconcat("\n.SS ", c->path, "\n", NULL);
 	const char *common = strstr(text, "\n.SH RECORDS\n");
 	const char *of_sessions, *section;
 	gboolean documented[POPINJAY_LOG_FIELD_COUNT] = { FALSE };
@@ -231,17 +232,7 @@ static void test_man_page(const void *data)
 int main(int argc, char *argv[])
 {
 	g_test_init(&argc, &argv, NULL);
-	for (guint i = 0; i < G_N_ELEMENTS(schema_cases); i++) {
-		g_autofree char *path = g_strconcat("/log-fields/schema/",
-			schema_cases[i].definition, NULL);
-
-		g_test_add_data_func(path, &schema_cases[i], test_schema);
-	}
-	for (guint i = 0; i < G_N_ELEMENTS(man_cases); i++) {
-		g_autofree char *path = g_strconcat("/log-fields/man-page/",
-			man_cases[i].event, NULL);
-
-		g_test_add_data_func(path, &man_cases[i], test_man_page);
-	}
+	ADD_CASES("/log-fields/schema/", schema_cases, test_schema);
+	ADD_CASES("/log-fields/man-page/", man_cases, test_man_page);
 	return g_test_run();
 }

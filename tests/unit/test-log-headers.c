@@ -4,6 +4,7 @@
    and what only looks like it. */
 
 #include "lib.h"
+#include "cases.h"
 #include "log-headers.h"
 
 #include <glib.h>
@@ -87,12 +88,7 @@ int main(int argc, char *argv[])
 
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
-	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
-		g_autofree char *path = g_strdup_printf("/log-headers/%s",
-							cases[i].path);
-
-		g_test_add_data_func(path, &cases[i], test_case);
-	}
+	ADD_CASES("/log-headers/", cases, test_case);
 	g_test_add_func("/log-headers/wanted", test_wanted);
 	ret = g_test_run();
 	lib_deinit();

@@ -4,6 +4,7 @@
 
 #include "lib.h"
 #include "str.h"
+#include "cases.h"
 #include "log-line.h"
 #include "record.h"
 
@@ -22,7 +23,7 @@
 #define TIME_JSON(time) "{\"event\":\"popinjay_x\",\"time\":\"" time \
 	"\",\"user\":\"alice\"}"
 
-static const struct {
+static const struct line_case {
 	const char *path;
 	const char *line;
 	enum popinjay_log_line type;
@@ -152,14 +153,13 @@ read_line(const char *line, size_t size, struct popinjay_log_record *record_r,
 
 static void test_line(const void *data)
 {
-	unsigned int i = GPOINTER_TO_UINT(data);
+	const struct line_case *c = data;
 	struct popinjay_log_record record;
 	unsigned char *copy;
 
-	g_assert_cmpint(read_line(line_cases[i].line,
-				  strlen(line_cases[i].line), &record, &copy),
-			==, line_cases[i].type);
-	if (line_cases[i].type == RECORD) {
+	g_assert_cmpint(read_line(c->line, strlen(c->line), &record, &copy),
+			==, c->type);
+	if (c->type == RECORD) {
 		g_assert_true(popinjay_log_record_str_equals(&record,
 				POPINJAY_LOG_USER, "alice"));
 		g_assert_cmpint(record.time_usecs / 1000000, ==, 1709251199);
@@ -318,11 +318,7 @@ int main(int argc, char *argv[])
 
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
-	for (unsigned int i = 0; i < N_ELEMENTS(line_cases); i++) {
-		g_autofree char *path =
-			g_strconcat("/log-line/", line_cases[i].path, NULL);
-		g_test_add_data_func(path, GUINT_TO_POINTER(i), test_line);
-	}
+	ADD_CASES("/log-line/", line_cases, test_line);
 	g_test_add_func("/log-line/cut-anywhere", test_cut_anywhere);
 	g_test_add_func("/log-line/fields", test_fields);
 	g_test_add_func("/log-line/logfmt-fields", test_logfmt_fields);

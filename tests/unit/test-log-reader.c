@@ -6,6 +6,7 @@
 #include "lib.h"
 #include "array.h"
 #include "compression.h"
+#include "cases.h"
 #include "log-reader.h"
 
 #include <fcntl.h>
@@ -513,12 +514,7 @@ int main(int argc, char *argv[])
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_func("/log-reader/one", test_one);
-	for (unsigned int i = 0; i < N_ELEMENTS(rotated_cases); i++) {
-		g_autofree char *path = g_strconcat("/log-reader/rotated/",
-			rotated_cases[i].path, NULL);
-
-		g_test_add_data_func(path, &rotated_cases[i], test_rotated);
-	}
+	ADD_CASES("/log-reader/rotated/", rotated_cases, test_rotated);
 	g_test_add_func("/log-reader/merged", test_merged);
 	g_test_add_func("/log-reader/being-compressed", test_being_compressed);
 	g_test_add_func("/log-reader/same-file", test_same_file);

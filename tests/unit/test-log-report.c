@@ -102,40 +102,44 @@ expect(struct report *r, const char *id, const char *expected)
 	"\"mechanism\":\"%s\",\"retr_count\":%u,\"bytes_out\":%u," \
 	"\"end\":\"%s\""
 
+static void add_all_kinds(struct report *r)
+{
+	add(r, "session", 10, SESSION ",\"expunged_count\":2", "alice",
+	    "192.0.2.1", "true", "APOP", 2, 5000, "quit");
+	add(r, "session", 4000, SESSION ",\"refetch_count\":3,"
+	    "\"refetch_bytes\":900", "bob", "192.0.2.2", "false", "PLAIN", 3,
+	    1000, "lost");
+	add(r, "session", 4001, SESSION, "bob", "192.0.2.3", "false", "APOP",
+	    0, 100, "quit");
+	/* on the server itself */
+	add(r, "session", 7300, SESSION ",\"unreadable_count\":2", "carol",
+	    "127.0.0.1", "false", "PLAIN", 1, 50, "quit");
+	add(r, "session", 7301, SESSION ",\"local_ip\":\"203.0.113.1\"",
+	    "carol", "203.0.113.1", "false", "LOGIN", 1, 50, "timeout");
+	add(r, "login", 7302, "\"user\":\"eve\",\"remote_ip\":\"192.0.2.9\","
+	    "\"result\":\"refused\",\"reason\":\"tls_required\"");
+	add(r, "login", 7303, "\"user\":null,\"remote_ip\":null,"
+	    "\"result\":\"refused\"");
+	add(r, "login", 7304, "\"user\":\"alice\",\"tls\":true,"
+	    "\"tls_version\":\"TLSv1.3\",\"result\":\"accepted\"");
+	add(r, "message", 7305, "\"user\":\"bob\",\"action\":\"retr\","
+	    "\"complete\":false,\"cut_by\":\"storage\",\"uid\":7,"
+	    "\"guid\":\"g7\"");
+	add(r, "message", 7306, "\"user\":\"bob\",\"action\":\"retr\","
+	    "\"complete\":false,\"cut_by\":\"storage\",\"uid\":7,"
+	    "\"guid\":\"g7\"");
+	add(r, "message", 7307, "\"user\":\"bob\",\"action\":\"retr\","
+	    "\"complete\":false,\"cut_by\":\"client\",\"uid\":8,"
+	    "\"guid\":null");
+	add(r, "command", 7308, "\"user\":\"bob\"");
+}
+
 static void test_sections(void)
 {
 	struct report r;
 
 	report_init(&r);
-	add(&r, "session", 10, SESSION ",\"expunged_count\":2", "alice",
-	    "192.0.2.1", "true", "APOP", 2, 5000, "quit");
-	add(&r, "session", 4000, SESSION ",\"refetch_count\":3,"
-	    "\"refetch_bytes\":900", "bob", "192.0.2.2", "false", "PLAIN", 3,
-	    1000, "lost");
-	add(&r, "session", 4001, SESSION, "bob", "192.0.2.3", "false", "APOP",
-	    0, 100, "quit");
-	/* on the server itself */
-	add(&r, "session", 7300, SESSION ",\"unreadable_count\":2", "carol",
-	    "127.0.0.1", "false", "PLAIN", 1, 50, "quit");
-	add(&r, "session", 7301, SESSION ",\"local_ip\":\"203.0.113.1\"",
-	    "carol", "203.0.113.1", "false", "LOGIN", 1, 50, "timeout");
-	add(&r, "login", 7302, "\"user\":\"eve\",\"remote_ip\":\"192.0.2.9\","
-	    "\"result\":\"refused\",\"reason\":\"tls_required\"");
-	add(&r, "login", 7303, "\"user\":null,\"remote_ip\":null,"
-	    "\"result\":\"refused\"");
-	add(&r, "login", 7304, "\"user\":\"alice\",\"tls\":true,"
-	    "\"tls_version\":\"TLSv1.3\",\"result\":\"accepted\"");
-	add(&r, "message", 7305, "\"user\":\"bob\",\"action\":\"retr\","
-	    "\"complete\":false,\"cut_by\":\"storage\",\"uid\":7,"
-	    "\"guid\":\"g7\"");
-	add(&r, "message", 7306, "\"user\":\"bob\",\"action\":\"retr\","
-	    "\"complete\":false,\"cut_by\":\"storage\",\"uid\":7,"
-	    "\"guid\":\"g7\"");
-	add(&r, "message", 7307, "\"user\":\"bob\",\"action\":\"retr\","
-	    "\"complete\":false,\"cut_by\":\"client\",\"uid\":8,"
-	    "\"guid\":null");
-	add(&r, "command", 7308, "\"user\":\"bob\"");
-
+	add_all_kinds(&r);
 	expect(&r, "summary", "sessions|5\nusers|3\naddresses|5\n"
 	       "messages downloaded|7\nmessages downloaded again|3\n"
 	       "messages deleted|2\nbytes sent|6200\n"

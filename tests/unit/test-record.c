@@ -4,6 +4,7 @@
 
 #include "lib.h"
 #include "str.h"
+#include "cases.h"
 #include "record.h"
 
 #include <glib.h>
@@ -449,31 +450,14 @@ static void test_logfmt_cut(void)
 
 int main(int argc, char *argv[])
 {
-	unsigned int i;
 	int ret;
 
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
-	for (i = 0; i < N_ELEMENTS(str_cases); i++) {
-		g_autofree char *path =
-			g_strconcat("/record/str/", str_cases[i].path, NULL);
-		g_test_add_data_func(path, &str_cases[i], test_str);
-	}
-	for (i = 0; i < N_ELEMENTS(cut_cases); i++) {
-		g_autofree char *path =
-			g_strconcat("/record/cut/", cut_cases[i].path, NULL);
-		g_test_add_data_func(path, &cut_cases[i], test_cut);
-	}
-	for (i = 0; i < N_ELEMENTS(time_cases); i++) {
-		g_autofree char *path =
-			g_strconcat("/record/time/", time_cases[i].path, NULL);
-		g_test_add_data_func(path, &time_cases[i], test_time);
-	}
-	for (i = 0; i < N_ELEMENTS(logfmt_cases); i++) {
-		g_autofree char *path = g_strconcat(
-			"/record/logfmt/", logfmt_cases[i].path, NULL);
-		g_test_add_data_func(path, &logfmt_cases[i], test_logfmt_str);
-	}
+	ADD_CASES("/record/str/", str_cases, test_str);
+	ADD_CASES("/record/cut/", cut_cases, test_cut);
+	ADD_CASES("/record/time/", time_cases, test_time);
+	ADD_CASES("/record/logfmt/", logfmt_cases, test_logfmt_str);
 	g_test_add_func("/record/logfmt-fields", test_logfmt_fields);
 	g_test_add_func("/record/logfmt-cut", test_logfmt_cut);
 	g_test_add_func("/record/types", test_types);
