@@ -17,9 +17,11 @@
 #include "read-only.h"
 #include "uidl-box.h"
 #include "uidl-incoming.h"
+#include "uidl-renumber.h"
 #include "uidl-replica.h"
 #include "uidl-sdbox.h"
 #include "user.h"
+#include "view-moved.h"
 
 static pop3_client_created_func_t *next_client_created_hook;
 
@@ -97,6 +99,7 @@ void popinjay_plugin_init(struct module *module)
 			       &popinjay_storage_hooks);
 	mail_storage_hooks_add(module, &popinjay_uidl_incoming_hooks);
 	mail_storage_hooks_add(module, &popinjay_uidl_replica_hooks);
+	popinjay_uidl_renumber_hook_set(&popinjay_view_moved_hook);
 	mail_storage_hooks_add(module, &popinjay_uidl_sdbox_hooks);
 	if (popinjay_is_pop3_process()) {
 		mail_storage_hooks_add(module, &popinjay_access_log_hooks);
@@ -122,6 +125,7 @@ void popinjay_plugin_deinit(void)
 		popinjay_log_writer_deinit();
 	}
 	mail_storage_hooks_remove(&popinjay_uidl_sdbox_hooks);
+	popinjay_uidl_renumber_hook_set(NULL);
 	mail_storage_hooks_remove(&popinjay_uidl_replica_hooks);
 	mail_storage_hooks_remove(&popinjay_uidl_incoming_hooks);
 	mail_storage_hooks_remove(&popinjay_storage_hooks);

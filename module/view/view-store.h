@@ -12,10 +12,10 @@
    whoever reads it.
 
    At another UIDVALIDITY, the uids in popinjay-uidl are the only way to find
-   again what was hidden, and they are there until that file is written with the
-   new ones. So its writers, whichever process they are in, call us under its
-   lock, before they change it: see uidl/uidl-renumber.h. The views are on disk
-   before popinjay-uidl is written. Locks are taken in this order:
+   again what was hidden, and they are there until that file is written with
+   the new ones. So its writers, whichever process they are in, call us under
+   its lock, before they change it: see uidl/box/uidl-renumber.h. The views are
+   on disk before popinjay-uidl is written. Locks are taken in this order:
    popinjay-uidl, popinjay-views. */
 
 #define POPINJAY_VIEW_STORE_NAME "popinjay-views"

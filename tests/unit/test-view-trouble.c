@@ -160,10 +160,10 @@ int main(int argc, char *argv[])
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
 	for (i = 0; i < N_ELEMENTS(text_tests); i++) {
-		g_test_add_data_func(
-			g_strdup_printf("/view/trouble/text/%s",
-					text_tests[i].name),
-			&text_tests[i], test_text);
+		g_autofree char *path = g_strdup_printf("/view/trouble/text/%s",
+			text_tests[i].name);
+
+		g_test_add_data_func(path, &text_tests[i], test_text);
 	}
 	g_test_add_func("/view/trouble/tries", test_tries);
 	g_test_add_func("/view/trouble/many", test_many);

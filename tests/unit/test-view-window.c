@@ -384,10 +384,10 @@ int main(int argc, char *argv[])
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
 	for (i = 0; i < N_ELEMENTS(floor_tests); i++) {
-		g_test_add_data_func(
-			g_strdup_printf("/view/window/floor/%s",
-					floor_tests[i].name),
-			&floor_tests[i], test_floor);
+		g_autofree char *path = g_strdup_printf("/view/window/floor/%s",
+			floor_tests[i].name);
+
+		g_test_add_data_func(path, &floor_tests[i], test_floor);
 	}
 	g_test_add_func("/view/window/stricter", test_stricter);
 	g_test_add_func("/view/window/clock/jump", test_clock_jump);

@@ -484,9 +484,10 @@ int main(int argc, char *argv[])
 	lib_init();
 	g_test_init(&argc, &argv, NULL);
 	for (i = 0; i < N_ELEMENTS(text_tests); i++) {
-		g_test_add_data_func(
-			g_strdup_printf("/view/text/%s", text_tests[i].name),
-			&text_tests[i], test_text);
+		g_autofree char *path = g_strdup_printf("/view/text/%s",
+			text_tests[i].name);
+
+		g_test_add_data_func(path, &text_tests[i], test_text);
 	}
 	g_test_add_func("/view/text/nul", test_text_nul);
 	g_test_add_func("/view/text/damage", test_text_damage);
@@ -494,10 +495,10 @@ int main(int argc, char *argv[])
 	g_test_add_func("/view/text/large", test_text_large);
 	g_test_add_func("/view/id", test_ids);
 	for (i = 0; i < N_ELEMENTS(change_tests); i++) {
-		g_test_add_data_func(
-			g_strdup_printf("/view/change/%s",
-					change_tests[i].name),
-			&change_tests[i], test_change);
+		g_autofree char *path = g_strdup_printf("/view/change/%s",
+			change_tests[i].name);
+
+		g_test_add_data_func(path, &change_tests[i], test_change);
 	}
 	g_test_add_func("/view/map-from", test_map_from);
 	g_test_add_func("/view/use", test_use);

@@ -15,6 +15,7 @@
 #include "uidl-api.h"
 #include "uidl-box.h"
 #include "uidl-make.h"
+#include "uidl-renumber.h"
 #include "uidl-saved.h"
 #include "uidl-show.h"
 #include "uidl-sources.h"
@@ -386,7 +387,8 @@ api_save(struct mailbox *box, const struct popinjay_uidl_given *given,
 	array_append(&given_all, given, count);
 	array_sort(&given_all, given_cmp);
 	if (popinjay_saved_file_lock(file, error_r) >= 0) {
-		ret = save_locked(ubox, &given_all, error_r);
+		if (popinjay_uidl_renumber_locked(ubox, error_r) >= 0)
+			ret = save_locked(ubox, &given_all, error_r);
 		popinjay_saved_file_unlock(file);
 	}
 	if (ret == 0)

@@ -11,6 +11,7 @@
 #include "stored-writer.h"
 #include "uidl-box.h"
 #include "uidl-save.h"
+#include "uidl-renumber.h"
 #include "uidl-saved.h"
 #include "uidl-sources.h"
 #include "uidl.h"
@@ -186,11 +187,12 @@ static int save_write(const struct save *save, struct popinjay_uidl_box *ubox,
 		return 1;
 	if (popinjay_saved_file_lock(file, error_r) < 0)
 		return -1;
-	if (!popinjay_uidl_box_is_current(ubox)) {
-		/* somebody else has saved in the meantime */
+	ret = popinjay_uidl_renumber_locked(ubox, error_r);
+	if (ret != 0 || !popinjay_uidl_box_is_current(ubox)) {
+		/* we or somebody else have saved in the meantime */
 		popinjay_saved_file_unlock(file);
 		popinjay_uidl_box_forget(ubox);
-		return 0;
+		return ret < 0 ? -1 : 0;
 	}
 	ret = save_locked(save, file, error_r);
 	popinjay_saved_file_unlock(file);
