@@ -22,6 +22,12 @@ static const struct {
 	{ "libpopinjay_settings.so", "popinjay_settings_set_infos" },
 	/* for our commands in doveadm */
 	{ PLUGIN, "popinjay_uidl_api" },
+	/* what version 2 of popinjay.h will have; for tests/plugin */
+	{ PLUGIN, "popinjay_feature_register" },
+	{ PLUGIN, "popinjay_feature_state" },
+	{ PLUGIN, "popinjay_feature_unregister" },
+	{ PLUGIN, "popinjay_request_resume" },
+	{ PLUGIN, "popinjay_session_refuse" },
 };
 
 static char *output_of(const char *const *argv)

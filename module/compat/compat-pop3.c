@@ -111,7 +111,7 @@ void popinjay_native_command_finished(struct client *client ATTR_UNUSED,
 
 #endif
 
-struct event *popinjay_client_event(struct client *client)
+struct event *popinjay_native_client_event(struct client *client)
 {
 #ifdef POPINJAY_HAVE_POP3_CLIENT_EVENT
 	return client->event;
@@ -120,14 +120,14 @@ struct event *popinjay_client_event(struct client *client)
 #endif
 }
 
-uint64_t popinjay_client_bytes_in(struct client *client)
+uint64_t popinjay_native_client_bytes_in(struct client *client)
 {
 	/* with what was read, but is no whole line yet */
 	return i_stream_get_absolute_offset(client->input) +
 		i_stream_get_data_size(client->input);
 }
 
-bool popinjay_client_is_tls(struct client *client)
+bool popinjay_native_client_is_tls(struct client *client)
 {
 #ifdef POPINJAY_HAVE_MAIL_USER_CONN_SSL_SECURED
 	return client->user->conn.ssl_secured;
@@ -136,7 +136,7 @@ bool popinjay_client_is_tls(struct client *client)
 #endif
 }
 
-bool popinjay_client_is_secured(struct client *client)
+bool popinjay_native_client_is_secured(struct client *client)
 {
 #ifdef POPINJAY_HAVE_MAIL_USER_CONN_SSL_SECURED
 	return client->user->conn.secured;

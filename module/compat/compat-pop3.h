@@ -42,16 +42,16 @@ void popinjay_native_command_finished(struct client *client,
 				      uint64_t bytes_out);
 
 /* Returns the event of the session. */
-struct event *popinjay_client_event(struct client *client);
+struct event *popinjay_native_client_event(struct client *client);
 
 /* Returns the bytes that the client has sent since its login. */
-uint64_t popinjay_client_bytes_in(struct client *client);
+uint64_t popinjay_native_client_bytes_in(struct client *client);
 
 /* Returns TRUE if the client's connection to Dovecot is secured by TLS. */
-bool popinjay_client_is_tls(struct client *client);
+bool popinjay_native_client_is_tls(struct client *client);
 
 /* Returns TRUE if nobody can listen to the connection, as far as Dovecot tells
    this process: by TLS, or because it does not leave the machine. */
-bool popinjay_client_is_secured(struct client *client);
+bool popinjay_native_client_is_secured(struct client *client);
 
 #endif

@@ -7,6 +7,7 @@
 #include "lib.h"
 #include "mail-user.h"
 #include "master-interface.h"
+#include "access-log.h"
 #include "check-protocol.h"
 #include "compat-pop3.h"
 #include "log-probe.h"
@@ -87,7 +88,7 @@ void popinjay_check_user(struct mail_user *user,
 	if (puser->error != NULL)
 		problem(puser->error + strlen(POPINJAY_USER_ERROR_PREFIX));
 	else
-		check_sinks(user, &puser->log);
+		check_sinks(user, popinjay_access_log_config(user));
 	printf(POPINJAY_CHECK_END POPINJAY_VERSION"\n");
 	fflush(stdout);
 	/* nothing is open that would have to be closed */

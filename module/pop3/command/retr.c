@@ -6,13 +6,13 @@
    connection is dropped instead. */
 
 #include "session.h"
+#include "pop3-settings.h"
 #include "istream-private.h"
-#include "ostream.h"
 #include "mail-storage-private.h"
-#include "registration.h"
-#include "message-log.h"
+#include "commands.h"
 #include "message-number.h"
-#include "whole.h"
+#include "reply.h"
+#include "stages.h"
 #include "wire.h"
 
 #include <ctype.h>
@@ -26,14 +26,13 @@
 
 struct retrieve {
 	struct popinjay_session *session;
-	unsigned int msgnum;
+	struct popinjay_message message;
 	bool whole;
 
 	struct mail *mail;
 	struct istream *stream;
-	struct popinjay_holder holder;
 	struct popinjay_wire wire;
-	uoff_t start_offset;
+	uint64_t start_offset;
 	/* all of it was sent, and the line of "." */
 	bool finished;
 };
@@ -44,43 +43,21 @@ static unsigned char wire_buffer[RETRIEVE_PIECE_BYTES];
 static void retrieve_free(void *context)
 {
 	struct retrieve *retrieve = context;
-	struct client *client = retrieve->session->client;
-	uoff_t bytes = client->output->offset - retrieve->start_offset;
+	struct popinjay_client *client = retrieve->session->client;
+	uint64_t bytes = popinjay_client_bytes_out(client) -
+		retrieve->start_offset;
 
 	/* Dovecot does not count the last line */
 	if (retrieve->finished)
 		bytes -= strlen(".\r\n");
-	if (retrieve->whole)
-		client->retr_bytes += bytes;
-	else
-		client->top_bytes += bytes;
+	popinjay_client_retrieve_ends(client, retrieve->whole, bytes);
 	mail_free(&retrieve->mail);
-}
-
-/* The GUID of a message with which something is wrong, NULL if it is not known.
-   The storage must not read it for that: it would report the same fault again,
-   or start to repair. */
-static const char *get_known_guid(const struct retrieve *retrieve)
-{
-	struct mail *mail = retrieve->mail;
-	enum mail_lookup_abort lookup_abort = mail->lookup_abort;
-	const char *guid;
-
-	/* it may read all of the file, with a stream that has failed */
-	if (popinjay_storage_kind(mail->box)->one_file &&
-	    (retrieve->stream == NULL || retrieve->stream->stream_errno != 0))
-		return NULL;
-	mail->lookup_abort = MAIL_LOOKUP_ABORT_NOT_IN_CACHE;
-	if (mail_get_special(mail, MAIL_FETCH_GUID, &guid) < 0 ||
-	    *guid == '\0')
-		guid = NULL;
-	mail->lookup_abort = lookup_abort;
-	return guid;
 }
 
 static const char *guid_text(const struct retrieve *retrieve)
 {
-	const char *guid = get_known_guid(retrieve);
+	const char *guid = popinjay_known_guid(retrieve->mail,
+					       retrieve->stream);
 
 	return guid == NULL ? "unknown" : guid;
 }
@@ -90,30 +67,18 @@ retrieve_failed(struct popinjay_request *request, struct retrieve *retrieve,
 		size_t unsent_size, const char *error)
 {
 	struct popinjay_session *session = retrieve->session;
-	struct mail *mail = retrieve->mail;
 
 	/* what there is can do no harm, and may be of use */
 	(void)popinjay_request_send(request, wire_buffer, unsent_size);
-	popinjay_session_set_unreadable(session, retrieve->msgnum);
+	request->sent = POPINJAY_SENT_CUT_BY_STORAGE;
+	popinjay_session_set_unreadable(session, retrieve->message.msn);
 	e_error(popinjay_client_event(session->client),
 		"popinjay: %s of message UID %u (GUID %s) failed: %s - "
 		"dropped the connection, so that the client does not take "
 		"the part that was sent for the whole",
-		retrieve->whole ? "RETR" : "TOP", mail->uid,
+		request->name, retrieve->message.uid,
 		guid_text(retrieve), error);
 	return POPINJAY_OUTCOME_CUT;
-}
-
-static void
-warn_of_size(struct popinjay_request *request, struct retrieve *retrieve,
-	     bool smaller, const char *sizes)
-{
-	e_warning(popinjay_client_event(retrieve->session->client),
-		"popinjay: %s: Message UID %u (GUID %s) has %s - sent it "
-		"whole%s", request->name, retrieve->mail->uid,
-		guid_text(retrieve), sizes, !smaller ? "" :
-		", and it is not deleted in this session, as its end may be "
-		"lost");
 }
 
 /* The stream has ended. Returns FALSE with the reason if that was not the end
@@ -122,48 +87,27 @@ static bool
 retrieve_is_whole(struct popinjay_request *request, struct retrieve *retrieve,
 		  const char **error_r)
 {
-	struct popinjay_session *session = retrieve->session;
-	const struct popinjay_read_sizes sizes = {
-		.read_bytes = retrieve->wire.consumed_bytes,
-		.virtual_bytes = retrieve->wire.virtual_bytes,
-		/* by STAT and LIST */
-		.told_bytes = session->client->message_sizes[retrieve->msgnum]
-	};
+	struct istream *stream = retrieve->stream;
 
-	if (retrieve->stream->stream_errno != 0) {
-		popinjay_holder_failed(&retrieve->holder);
-		*error_r = t_strdup_printf("read(%s) failed: %s",
-			i_stream_get_name(retrieve->stream),
-			i_stream_get_error(retrieve->stream));
+	if (popinjay_stages_message_read(request, &retrieve->message,
+					 retrieve->wire.consumed_bytes,
+					 retrieve->wire.virtual_bytes,
+					 error_r) < 0)
 		return FALSE;
-	}
-	switch (popinjay_holder_check(&retrieve->holder, &sizes, error_r)) {
-	case POPINJAY_WHOLE:
-		break;
-	case POPINJAY_WHOLE_OTHER_SIZE:
-		warn_of_size(request, retrieve, FALSE, *error_r);
-		break;
-	case POPINJAY_WHOLE_SMALLER:
-		popinjay_session_set_smaller(session, retrieve->msgnum);
-		warn_of_size(request, retrieve, TRUE, *error_r);
-		break;
-	case POPINJAY_WHOLE_NOT:
-		return FALSE;
-	}
-	return TRUE;
+	if (stream->stream_errno == 0)
+		return TRUE;
+	*error_r = t_strdup_printf("read(%s) failed: %s",
+		i_stream_get_name(stream), i_stream_get_error(stream));
+	return FALSE;
 }
 
 /* RETR makes a message \Seen, when all of it was sent. */
 static void mark_seen(struct retrieve *retrieve)
 {
-	struct client *client = retrieve->session->client;
-	unsigned int msgnum = retrieve->msgnum;
-
-	if (client->seen_bitmask == NULL ||
-	    (mail_get_flags(retrieve->mail) & MAIL_SEEN) != 0)
-		return;
-	client->seen_bitmask[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
-	client->seen_change_count++;
+	if ((mail_get_flags(retrieve->mail) & MAIL_SEEN) == 0) {
+		popinjay_client_set_seen(retrieve->session->client,
+					 retrieve->message.msn - 1);
+	}
 }
 
 /* Send the end of the message, of which unsent_size bytes are in wire_buffer
@@ -172,7 +116,8 @@ static enum popinjay_outcome
 retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 		size_t unsent_size)
 {
-	struct client *client = retrieve->session->client;
+	const struct pop3_settings *set =
+		popinjay_client_settings(retrieve->session->client);
 	const char *error;
 
 	if (!popinjay_wire_is_done(&retrieve->wire) &&
@@ -180,11 +125,12 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 		return retrieve_failed(request, retrieve, unsent_size, error);
 
 	unsent_size += popinjay_wire_finish(&retrieve->wire,
-		(client->set->parsed_workarounds & WORKAROUND_OE_NS_EOH) != 0,
+		(set->parsed_workarounds & WORKAROUND_OE_NS_EOH) != 0,
 		wire_buffer + unsent_size);
 	if (popinjay_request_send_last(request, wire_buffer, unsent_size) < 0)
 		return POPINJAY_OUTCOME_CUT;
 	retrieve->finished = TRUE;
+	request->sent = POPINJAY_SENT_WHOLE;
 	if (retrieve->whole)
 		mark_seen(retrieve);
 	return POPINJAY_OUTCOME_OK;
@@ -239,16 +185,20 @@ retrieve_open_failed(struct popinjay_request *request,
 	/* it is the storage's, which overwrites it with the next one */
 	errstr = t_strdup(mailbox_get_last_internal_error(mail->box, &error));
 	if (mail->expunged || error == MAIL_ERROR_EXPUNGED)
-		return popinjay_reply_expunged(request, retrieve->msgnum);
+		return popinjay_reply_expunged(request, retrieve->message.msn);
 
-	popinjay_session_set_unreadable(retrieve->session, retrieve->msgnum);
-	request->msn = retrieve->msgnum + 1;
-	popinjay_message_log_unreadable(request, get_known_guid(retrieve));
+	popinjay_session_set_unreadable(retrieve->session,
+					retrieve->message.msn);
+	request->message = retrieve->message;
+	request->sent = POPINJAY_SENT_NOT_OPENED;
+	request->guid = p_strdup(request->pool,
+		popinjay_known_guid(mail, retrieve->stream));
 	e_error(popinjay_client_event(retrieve->session->client),
 		"popinjay: %s: Opening message UID %u (GUID %s) failed: %s",
-		request->name, mail->uid, guid_text(retrieve), errstr);
+		request->name, retrieve->message.uid, guid_text(retrieve),
+		errstr);
 	return popinjay_reply_err(request, "SYS/TEMP",
-		"Message %u can't be read now.", retrieve->msgnum + 1);
+		"Message %u can't be read now.", retrieve->message.msn);
 }
 
 /* Let the storage's streams read a small message at once, and a large one in
@@ -264,46 +214,55 @@ static void set_read_size(struct istream *stream, uoff_t message_size)
 		i_stream_set_init_buffer_size(stream, init_size);
 }
 
+/* Returns 0, or -1 if the message cannot be read. */
+static int
+retrieve_open(struct popinjay_request *request, struct retrieve *retrieve)
+{
+	retrieve->mail = popinjay_session_mail(retrieve->session,
+		&retrieve->message,
+		MAIL_FETCH_STREAM_HEADER | MAIL_FETCH_STREAM_BODY);
+	if (mail_get_stream_because(retrieve->mail, NULL, NULL, request->name,
+				    &retrieve->stream) < 0)
+		return -1;
+	set_read_size(retrieve->stream, retrieve->message.size);
+	if (popinjay_stages_message_opened(request, &retrieve->message,
+					   retrieve->mail,
+					   retrieve->stream) < 0) {
+		retrieve->stream = NULL;
+		return -1;
+	}
+	return 0;
+}
+
 static enum popinjay_outcome
-retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
-	       uoff_t body_lines)
+retrieve_begin(struct popinjay_request *request,
+	       const struct popinjay_message *message, uoff_t body_lines)
 {
 	struct popinjay_session *session = request->session;
-	struct client *client = session->client;
+	const struct pop3_settings *set =
+		popinjay_client_settings(session->client);
 	struct retrieve *retrieve;
-	bool replace_nuls = (client->set->parsed_workarounds &
+	bool replace_nuls = (set->parsed_workarounds &
 			     WORKAROUND_OUTLOOK_NO_NULS) != 0;
 	enum popinjay_outcome outcome;
 
 	retrieve = p_new(request->pool, struct retrieve, 1);
 	retrieve->session = session;
-	retrieve->msgnum = msgnum;
+	retrieve->message = *message;
 	retrieve->whole = body_lines == UOFF_T_MAX;
-	retrieve->start_offset = client->output->offset;
+	retrieve->start_offset = popinjay_client_bytes_out(session->client);
 	request->top_lines = body_lines;
 	popinjay_wire_init(&retrieve->wire, body_lines, replace_nuls);
+	popinjay_client_retrieve_begins(session->client, message->msn - 1,
+					retrieve->whole);
 
-	popinjay_holder_prepare(client->trans);
-	retrieve->mail = mail_alloc(client->trans, MAIL_FETCH_STREAM_HEADER |
-				    MAIL_FETCH_STREAM_BODY, NULL);
-	mail_set_seq(retrieve->mail, popinjay_session_seq(session, msgnum));
-	if (mail_get_stream_because(retrieve->mail, NULL, NULL, request->name,
-				    &retrieve->stream) < 0) {
+	if (retrieve_open(request, retrieve) < 0) {
 		outcome = retrieve_open_failed(request, retrieve);
 		mail_free(&retrieve->mail);
 		return outcome;
 	}
-	set_read_size(retrieve->stream, client->message_sizes[msgnum]);
-	popinjay_holder_init(&retrieve->holder, retrieve->mail,
-			     retrieve->stream);
-	if (!popinjay_holder_is_readable(&retrieve->holder)) {
-		retrieve->stream = NULL;
-		outcome = retrieve_open_failed(request, retrieve);
-		mail_free(&retrieve->mail);
-		return outcome;
-	}
-	request->msn = msgnum + 1;
-	popinjay_message_log_opened(request, retrieve->mail, retrieve->stream);
+	request->message = *message;
+	request->sent = POPINJAY_SENT_CUT_BY_CLIENT;
 
 	if (!retrieve->whole) {
 		return popinjay_reply_multiline(request, retrieve_more,
@@ -312,39 +271,29 @@ retrieve_begin(struct popinjay_request *request, unsigned int msgnum,
 	}
 	return popinjay_reply_multiline(request, retrieve_more, retrieve_free,
 					retrieve, "%"PRIuUOFF_T" octets",
-					client->message_sizes[msgnum]);
+					message->size);
 }
 
 static enum popinjay_outcome command_retr(struct popinjay_request *request)
 {
-	struct client *client = request->session->client;
+	struct popinjay_message message;
 	enum popinjay_outcome outcome;
-	unsigned int msgnum;
 	const char *args;
 
-	if (!popinjay_message_number_parse(request, FALSE, &msgnum, &args,
+	if (!popinjay_message_number_parse(request, FALSE, &message, &args,
 					   &outcome))
 		return outcome;
-
-	/* Dovecot's own members, for LAST and for pop3_logout_format */
-	if (client->lowest_retr_pop3_msn > msgnum + 1 ||
-	    client->lowest_retr_pop3_msn == 0)
-		client->lowest_retr_pop3_msn = msgnum + 1;
-	if (client->last_seen_pop3_msn < msgnum + 1)
-		client->last_seen_pop3_msn = msgnum + 1;
-	client->retr_count++;
-	return retrieve_begin(request, msgnum, UOFF_T_MAX);
+	return retrieve_begin(request, &message, UOFF_T_MAX);
 }
 
 static enum popinjay_outcome command_top(struct popinjay_request *request)
 {
-	struct client *client = request->session->client;
+	struct popinjay_message message;
 	enum popinjay_outcome outcome;
-	unsigned int msgnum;
 	uoff_t lines;
 	const char *args;
 
-	if (!popinjay_message_number_parse(request, TRUE, &msgnum, &args,
+	if (!popinjay_message_number_parse(request, TRUE, &message, &args,
 					   &outcome))
 		return outcome;
 	if (!i_isdigit(*args))
@@ -355,9 +304,9 @@ static enum popinjay_outcome command_top(struct popinjay_request *request)
 		return popinjay_reply_bad(request, "Noise after size: %s",
 					  args);
 	}
-	client->top_count++;
 	/* no message has that many lines; the value means RETR */
-	return retrieve_begin(request, msgnum, I_MIN(lines, UOFF_T_MAX - 1));
+	return retrieve_begin(request, &message,
+			      I_MIN(lines, UOFF_T_MAX - 1));
 }
 
 const struct popinjay_command popinjay_command_retr = {

@@ -5,28 +5,25 @@
    stream is open anyway, and when it is removed, it is too late. */
 
 #include "session.h"
-#include "array.h"
 #include "hash.h"
 #include "istream.h"
 #include "mail-storage-private.h"
-#include "session-log.h"
+#include "access-log.h"
 #include "fnv.h"
-#include "list.h"
+#include "kind.h"
 #include "log-headers.h"
 #include "message-log.h"
 #include "record.h"
-#include "user.h"
-#include "whole.h"
+#include "refetch.h"
+#include "reply.h"
+#include "uidls.h"
 
 /* Message-ID and Subject are looked for in this much of a message. */
 #define HEADERS_MAX_BYTES (32 * 1024)
 
-/* An extension of Dovecot's index: 1 for each message that POP3 has fetched. */
-#define FETCHED_EXT_NAME "popinjay-fetched"
-
-struct message {
-	uint32_t uid;
-	unsigned int msgnum;
+/* What is noted of a message. */
+struct note {
+	struct popinjay_message message;
 	/* NULL if not known */
 	const char *guid, *uidl;
 	const char *message_id, *subject;
@@ -37,113 +34,99 @@ struct message {
 	bool removed_certainly:1;
 };
 
-struct popinjay_message_log {
+struct message_log {
+	/* NULL until something is noted */
 	pool_t pool;
+	const struct popinjay_access_log *access_log;
 	/* by uid: messages that were sent or marked as deleted */
-	HASH_TABLE(void *, struct message *) messages;
+	HASH_TABLE(void *, struct note *) notes;
 	/* those that QUIT has removed */
-	ARRAY(struct message *) removed;
-	/* [msgnum / CHAR_BIT]: messages fetched in this session; or NULL */
-	unsigned char *fetched_bitmask;
-	uint32_t fetched_ext_id;
+	ARRAY(struct note *) removed;
 	/* records of messages are wanted: those of what is removed, and all */
 	bool wanted, all_wanted;
+
+	/* of all UIDLs, and of those that are left, if the client asked for
+	   them */
+	bool fingerprint_known;
+	uint64_t fingerprint, fingerprint_left;
 };
 
-static struct popinjay_message_log *
-message_log_get(struct popinjay_session *session)
+static struct message_log *message_log_get(struct popinjay_session *session)
 {
-	struct popinjay_message_log *log = session->message_log;
-	pool_t pool;
+	struct message_log *log =
+		popinjay_feature_state(session, &popinjay_message_log_feature);
+	const struct popinjay_access_log *access_log;
 
-	if (log != NULL)
+	if (log->pool != NULL)
 		return log;
-	pool = pool_alloconly_create("popinjay message log", 1024);
-	log = p_new(pool, struct popinjay_message_log, 1);
-	log->pool = pool;
-	hash_table_create_direct(&log->messages, pool, 0);
-	p_array_init(&log->removed, pool, 16);
-	log->fetched_ext_id = mail_index_ext_register(
-		session->client->mailbox->index, FETCHED_EXT_NAME, 0, 1, 1);
-	popinjay_access_log_find_listeners(session);
-	log->wanted = session->puser->log.expunge ||
-		session->listeners.message;
-	log->all_wanted = session->puser->log.message ||
-		session->listeners.message;
-	session->message_log = log;
+	log->pool = pool_alloconly_create("popinjay message log", 1024);
+	hash_table_create_direct(&log->notes, log->pool, 0);
+	p_array_init(&log->removed, log->pool, 16);
+	access_log = log->access_log = popinjay_access_log_get(session);
+	log->wanted = access_log->config->expunge ||
+		access_log->message_events;
+	log->all_wanted = access_log->config->message ||
+		access_log->message_events;
 	return log;
 }
 
-static uint32_t
-message_uid(const struct popinjay_session *session, unsigned int msgnum)
+static struct note *
+note_get(struct message_log *log, const struct popinjay_message *message)
 {
-	uint32_t uid;
+	struct note *note;
 
-	mail_index_lookup_uid(session->client->mailbox->view,
-			      popinjay_session_seq(session, msgnum), &uid);
-	return uid;
-}
-
-static struct message *
-message_get(struct popinjay_session *session, unsigned int msgnum)
-{
-	struct popinjay_message_log *log = message_log_get(session);
-	uint32_t uid = message_uid(session, msgnum);
-	struct message *message;
-
-	message = hash_table_lookup(log->messages, POINTER_CAST(uid));
-	if (message == NULL) {
-		message = p_new(log->pool, struct message, 1);
-		message->uid = uid;
-		message->msgnum = msgnum;
-		hash_table_insert(log->messages, POINTER_CAST(uid), message);
+	note = hash_table_lookup(log->notes, POINTER_CAST(message->uid));
+	if (note == NULL) {
+		note = p_new(log->pool, struct note, 1);
+		note->message = *message;
+		hash_table_insert(log->notes, POINTER_CAST(message->uid),
+				  note);
 	}
-	return message;
+	return note;
 }
 
-static void message_read_uidl(struct popinjay_session *session,
-			      struct message *message)
+static void note_uidl(struct popinjay_session *session,
+		      struct message_log *log, struct note *note)
 {
 	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
 
-	if (message->uidl == NULL &&
-	    popinjay_listing_uidl(session, message->msgnum, uidl))
-		message->uidl = p_strdup(session->message_log->pool, uidl);
+	if (note->uidl == NULL &&
+	    popinjay_uidls_get(session, &note->message, uidl))
+		note->uidl = p_strdup(log->pool, uidl);
 }
 
-static void message_read_guid(struct popinjay_message_log *log,
-			      struct message *message, struct mail *mail)
+static void
+note_guid(struct message_log *log, struct note *note, struct mail *mail)
 {
 	const char *guid;
 
-	if (message->guid == NULL &&
+	if (note->guid == NULL &&
 	    mail_get_special(mail, MAIL_FETCH_GUID, &guid) == 0 &&
 	    *guid != '\0')
-		message->guid = p_strdup(log->pool, guid);
+		note->guid = p_strdup(log->pool, guid);
 }
 
 /* --- headers --- */
 
-static void message_read_headers(struct popinjay_session *session,
-				 struct message *message,
-				 struct istream *stream)
+static void note_headers(struct message_log *log, struct note *note,
+			 struct istream *stream)
 {
-	const struct popinjay_access_log_config *config = &session->puser->log;
-	pool_t pool = session->message_log->pool;
+	const struct popinjay_access_log_config *config =
+		log->access_log->config;
 	const unsigned char *data;
 	size_t size, wanted = 1;
 	int ret;
 
-	if (message->headers_read || (!config->message_id && !config->subject))
+	if (note->headers_read || (!config->message_id && !config->subject))
 		return;
-	message->headers_read = TRUE;
+	note->headers_read = TRUE;
 	do {
 		/* nothing is skipped, so nothing is read twice */
 		ret = i_stream_read_bytes(stream, &data, &size, wanted);
 		wanted = size + 1;
-	} while (!popinjay_log_headers_find(pool, data, size, ret <= 0,
-			config->message_id ? &message->message_id : NULL,
-			config->subject ? &message->subject : NULL) &&
+	} while (!popinjay_log_headers_find(log->pool, data, size, ret <= 0,
+			config->message_id ? &note->message_id : NULL,
+			config->subject ? &note->subject : NULL) &&
 		 wanted <= HEADERS_MAX_BYTES);
 }
 
@@ -159,84 +142,28 @@ static const char *message_cached_id(struct mail *mail)
 	return value;
 }
 
-/* A transaction that has read an mbox keeps it locked. */
-static bool reading_locks(const struct popinjay_session *session)
-{
-	return popinjay_storage_kind(session->client->mailbox)->one_file;
-}
-
 /* The client deletes a message that it has not fetched in this session. */
-static void message_open_headers(struct popinjay_session *session,
-				 struct message *message, struct mail *mail)
+static void
+note_deleted_headers(struct message_log *log, struct note *note,
+		     struct mail *mail)
 {
-	const struct popinjay_access_log_config *config = &session->puser->log;
+	const struct popinjay_access_log_config *config =
+		log->access_log->config;
+	/* a transaction that has read it keeps it locked */
+	bool locks = popinjay_storage_kind(mail->box)->one_file;
 	const char *id = NULL;
 	struct istream *stream;
 
-	if (message->headers_read || (!config->message_id && !config->subject))
+	if (note->headers_read || (!config->message_id && !config->subject))
 		return;
-	if (!config->subject || reading_locks(session))
+	if (!config->subject || locks)
 		id = message_cached_id(mail);
-	popinjay_holder_prepare(mail->transaction);
 	if (id != NULL)
-		message->message_id = p_strdup(session->message_log->pool, id);
-	else if (!reading_locks(session) &&
+		note->message_id = p_strdup(log->pool, id);
+	else if (!locks &&
 		 mail_get_stream_because(mail, NULL, NULL, "access log",
 					 &stream) == 0)
-		message_read_headers(session, message, stream);
-}
-
-/* --- what was fetched before --- */
-
-static bool session_is_wanted(const struct popinjay_session *session)
-{
-	return session->puser->log.session || session->listeners.session;
-}
-
-bool popinjay_refetch_is_known(const struct popinjay_session *session)
-{
-	/* with that setting a session is not to write to the index */
-	return session_is_wanted(session) &&
-		!session->client->set->pop3_no_flag_updates;
-}
-
-static bool
-message_is_fetched(struct popinjay_session *session, unsigned int msgnum)
-{
-	struct popinjay_message_log *log = message_log_get(session);
-	const void *data;
-
-	if (log->fetched_bitmask != NULL &&
-	    (log->fetched_bitmask[msgnum / CHAR_BIT] &
-	     (1 << (msgnum % CHAR_BIT))) != 0)
-		return TRUE;
-	mail_index_lookup_ext(session->client->mailbox->view,
-			      popinjay_session_seq(session, msgnum),
-			      log->fetched_ext_id, &data, NULL);
-	return data != NULL && *(const unsigned char *)data != 0;
-}
-
-/* A message was sent whole. */
-static void
-message_fetched(struct popinjay_session *session, unsigned int msgnum)
-{
-	struct popinjay_message_log *log = message_log_get(session);
-	struct client *client = session->client;
-	unsigned char yes = 1;
-
-	if (message_is_fetched(session, msgnum)) {
-		session->stats.refetch_count++;
-		session->stats.refetch_bytes += client->message_sizes[msgnum];
-		return;
-	}
-	if (log->fetched_bitmask == NULL) {
-		log->fetched_bitmask =
-			p_malloc(log->pool, MSGS_BITMASK_SIZE(client));
-	}
-	log->fetched_bitmask[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
-	mail_index_update_ext(client->trans->itrans,
-			      popinjay_session_seq(session, msgnum),
-			      log->fetched_ext_id, &yes, NULL);
+		note_headers(log, note, stream);
 }
 
 /* --- UIDLs --- */
@@ -253,48 +180,69 @@ static uint64_t uidl_fingerprint(const char *uidl)
 }
 
 /* The client was shown the UIDLs. */
-static void uidls_finished(struct popinjay_session *session)
+static void
+note_fingerprint(struct popinjay_session *session, struct message_log *log)
 {
 	char uidl[POPINJAY_UIDL_MAX_LEN + 1];
-	unsigned int msgnum, count = session->client->messages_count;
-	uint64_t fingerprint = 0;
+	struct popinjay_message message;
+	unsigned int msn;
 
-	if (session->uidl_fingerprint_known || !session->uidls_listed)
+	if (log->fingerprint_known || !session->uidls_listed)
 		return;
-	session->uidl_fingerprint_known = TRUE;
-	for (msgnum = 0; msgnum < count; msgnum++) {
-		if (popinjay_listing_uidl(session, msgnum, uidl))
-			fingerprint ^= uidl_fingerprint(uidl);
+	log->fingerprint_known = TRUE;
+	for (msn = 1; msn <= popinjay_session_messages(session); msn++) {
+		popinjay_session_message(session, msn, &message);
+		if (popinjay_uidls_get(session, &message, uidl))
+			log->fingerprint ^= uidl_fingerprint(uidl);
 	}
-	session->stats.uidl_fingerprint = fingerprint;
-	session->stats.uidl_fingerprint_left = fingerprint;
+	log->fingerprint_left = log->fingerprint;
+}
+
+static void
+add_fingerprint(struct popinjay_record *record, enum popinjay_log_field key,
+		const struct message_log *log, uint64_t fingerprint)
+{
+	popinjay_record_add_str(record, key, !log->fingerprint_known ? NULL :
+		t_strdup_printf("%016"PRIx64, fingerprint));
+}
+
+void popinjay_message_log_add_fingerprints(struct popinjay_session *session,
+					   struct popinjay_record *record)
+{
+	const struct message_log *log =
+		popinjay_feature_state(session, &popinjay_message_log_feature);
+
+	add_fingerprint(record, POPINJAY_LOG_UIDL_FINGERPRINT, log,
+			log->fingerprint);
+	add_fingerprint(record, POPINJAY_LOG_UIDL_FINGERPRINT_LEFT, log,
+			log->fingerprint_left);
 }
 
 /* --- records --- */
 
 static void
-add_message(struct popinjay_session *session, struct popinjay_record *record,
-	    const struct message *message)
+add_message(struct popinjay_record *record, const struct note *note)
 {
-	popinjay_record_add_uint(record, POPINJAY_LOG_MSN, message->msgnum + 1);
-	popinjay_record_add_uint(record, POPINJAY_LOG_UID, message->uid);
-	popinjay_record_add_str(record, POPINJAY_LOG_GUID, message->guid);
-	popinjay_record_add_str(record, POPINJAY_LOG_UIDL, message->uidl);
-	popinjay_record_add_uint(record, POPINJAY_LOG_SIZE,
-		session->client->message_sizes[message->msgnum]);
+	popinjay_record_add_uint(record, POPINJAY_LOG_MSN, note->message.msn);
+	popinjay_record_add_uint(record, POPINJAY_LOG_UID, note->message.uid);
+	popinjay_record_add_str(record, POPINJAY_LOG_GUID, note->guid);
+	popinjay_record_add_str(record, POPINJAY_LOG_UIDL, note->uidl);
+	popinjay_record_add_uint(record, POPINJAY_LOG_SIZE, note->message.size);
 }
 
-static void
-add_headers(struct popinjay_session *session, struct popinjay_record *record,
-	    const struct message *message)
+static void add_headers(struct popinjay_record *record,
+			const struct message_log *log, const struct note *note)
 {
-	if (session->puser->log.message_id) {
+	const struct popinjay_access_log_config *config =
+		log->access_log->config;
+
+	if (config->message_id) {
 		popinjay_record_add_str(record, POPINJAY_LOG_MESSAGE_ID,
-					message->message_id);
+					note->message_id);
 	}
-	if (session->puser->log.subject)
+	if (config->subject)
 		popinjay_record_add_str(record, POPINJAY_LOG_SUBJECT,
-					message->subject);
+					note->subject);
 }
 
 static struct popinjay_record *
@@ -309,215 +257,203 @@ message_record(struct popinjay_session *session,
 	return record;
 }
 
-/* Returns why a message was not sent whole. */
-static const char *cut_by(const struct popinjay_session *session,
-			  const struct message *message)
-{
-	if (popinjay_session_is_unreadable(session, message->msgnum))
-		return "storage";
-	switch (session->end) {
-	case POPINJAY_SESSION_END_SHUTDOWN:
-	case POPINJAY_SESSION_END_ERROR:
-	case POPINJAY_SESSION_END_REFUSED:
-		return "server";
-	case POPINJAY_SESSION_END_LOST:
-	case POPINJAY_SESSION_END_QUIT:
-	case POPINJAY_SESSION_END_TIMEOUT:
-		break;
-	}
-	return "client";
-}
-
 static void
-log_retrieved(struct popinjay_request *request,
-	      const struct popinjay_result *result,
-	      const struct message *message)
+log_retrieved(struct popinjay_request *request, struct message_log *log,
+	      const struct popinjay_result *result, enum popinjay_sent sent,
+	      const struct note *note)
 {
+	static const char *const cut_by[] = {
+		[POPINJAY_SENT_CUT_BY_CLIENT] = "client",
+		[POPINJAY_SENT_CUT_BY_STORAGE] = "storage",
+		[POPINJAY_SENT_CUT_BY_SERVER] = "server",
+		[POPINJAY_SENT_NOT_OPENED] = "storage"
+	};
 	struct popinjay_session *session = request->session;
-	bool sinks = session->puser->log.message;
-	bool whole = strcmp(request->name, "RETR") == 0;
-	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
+	bool sinks = log->access_log->config->message;
+	bool retr = strcmp(request->name, "RETR") == 0;
+	bool complete = sent == POPINJAY_SENT_WHOLE;
 	struct popinjay_record *record;
 
-	record = whole ?
+	record = retr ?
 		message_record(session, POPINJAY_RECORD_RETR, sinks, "retr") :
 		message_record(session, POPINJAY_RECORD_TOP, sinks, "top");
 	popinjay_record_add_bool(record, POPINJAY_LOG_COMPLETE, complete);
-	if (!complete) {
+	if (!complete)
 		popinjay_record_add_str(record, POPINJAY_LOG_CUT_BY,
-					cut_by(session, message));
-	}
-	add_message(session, record, message);
+					cut_by[sent]);
+	add_message(record, note);
 	/* -ERR has nothing of the message */
 	popinjay_record_add_uint(record, POPINJAY_LOG_BYTES,
-		result->outcome == POPINJAY_OUTCOME_ERR ? 0 :
-		result->bytes_out);
-	if (!whole) {
+		sent == POPINJAY_SENT_NOT_OPENED ? 0 : result->bytes_out);
+	if (!retr) {
 		/* more than what JSON's readers take for a number is as many
 		   as there are */
 		popinjay_record_add_uint(record, POPINJAY_LOG_LINES,
-					 I_MIN(request->top_lines, UINT32_MAX));
+			I_MIN(request->top_lines, UINT32_MAX));
 	}
 	popinjay_record_add_uint(record, POPINJAY_LOG_DURATION_USECS,
 				 result->duration_usecs);
-	add_headers(session, record, message);
-	popinjay_access_log_write(session, sinks, session->listeners.message,
-				  record);
+	add_headers(record, log, note);
+	popinjay_access_log_write(session, sinks,
+				  log->access_log->message_events, record);
 }
 
-static void log_action(struct popinjay_session *session, bool sinks,
-		       bool removed, const struct message *message)
+static void
+log_action(struct popinjay_session *session, const struct message_log *log,
+	   bool removed, const struct note *note)
 {
+	bool sinks = removed ? log->access_log->config->expunge :
+		log->access_log->config->message;
 	struct popinjay_record *record = removed ?
 		message_record(session, POPINJAY_RECORD_EXPUNGE, sinks,
 			       "expunge") :
 		message_record(session, POPINJAY_RECORD_DELE, sinks, "dele");
 
-	if (popinjay_refetch_is_known(session)) {
+	if (popinjay_refetch_is_known(session))
 		popinjay_record_add_bool(record, POPINJAY_LOG_FETCHED,
-					 message->fetched);
-	} else {
+					 note->fetched);
+	else
 		popinjay_record_add_null(record, POPINJAY_LOG_FETCHED);
-	}
 	if (removed) {
 		popinjay_record_add_bool(record, POPINJAY_LOG_CERTAIN,
-					 message->removed_certainly);
+					 note->removed_certainly);
 	}
-	add_message(session, record, message);
-	add_headers(session, record, message);
-	popinjay_access_log_write(session, sinks, session->listeners.message,
-				  record);
+	add_message(record, note);
+	add_headers(record, log, note);
+	popinjay_access_log_write(session, sinks,
+				  log->access_log->message_events, record);
 }
 
-void popinjay_message_log_command(struct popinjay_request *request,
-				  const struct popinjay_result *result)
+/* --- commands --- */
+
+static int message_log_opened(struct popinjay_request *request,
+			      void *state ATTR_UNUSED,
+			      const struct popinjay_message *message,
+			      struct mail *mail, struct istream *stream)
 {
-	struct popinjay_session *session = request->session;
-	bool complete = result->outcome == POPINJAY_OUTCOME_OK;
-	unsigned int msgnum = request->msn - 1;
-
-	if (complete && strcmp(request->name, "UIDL") == 0 &&
-	    session_is_wanted(session))
-		uidls_finished(session);
-	if (request->msn == 0)
-		return;
-	if (complete && strcmp(request->name, "RETR") == 0 &&
-	    popinjay_refetch_is_known(session))
-		message_fetched(session, msgnum);
-	if (!message_log_get(session)->all_wanted ||
-	    !popinjay_access_log_may_detail(session))
-		return;
-	T_BEGIN {
-		struct message *message = message_get(session, msgnum);
-
-		message_read_uidl(session, message);
-		if (strcmp(request->name, "DELE") == 0)
-			log_action(session, session->puser->log.message,
-				   FALSE, message);
-		else
-			log_retrieved(request, result, message);
-	} T_END;
-}
-
-void popinjay_message_log_opened(struct popinjay_request *request,
-				 struct mail *mail, struct istream *stream)
-{
-	struct popinjay_session *session = request->session;
-	struct popinjay_message_log *log = message_log_get(session);
-	struct message *message;
+	struct message_log *log = message_log_get(request->session);
+	struct note *note;
 
 	if (!log->wanted)
-		return;
-	message = message_get(session, request->msn - 1);
+		return 0;
+	note = note_get(log, message);
 	if (log->all_wanted)
-		message_read_guid(log, message, mail);
+		note_guid(log, note, mail);
 	T_BEGIN {
-		message_read_headers(session, message, stream);
+		note_headers(log, note, stream);
 	} T_END;
+	return 0;
 }
 
-void popinjay_message_log_unreadable(struct popinjay_request *request,
-				     const char *guid)
+static void
+message_log_sent(struct popinjay_request *request, void *state ATTR_UNUSED,
+		 const struct popinjay_message *message,
+		 enum popinjay_sent sent, const struct popinjay_result *result)
 {
 	struct popinjay_session *session = request->session;
-	struct popinjay_message_log *log = message_log_get(session);
-	struct message *message;
+	struct message_log *log = message_log_get(session);
+	struct note *note;
 
-	if (!log->all_wanted)
+	if (!log->all_wanted || !popinjay_access_log_may_detail(session))
 		return;
-	message = message_get(session, request->msn - 1);
-	if (message->guid == NULL)
-		message->guid = p_strdup(log->pool, guid);
+	note = note_get(log, message);
+	if (note->guid == NULL)
+		note->guid = p_strdup(log->pool, request->guid);
+	T_BEGIN {
+		note_uidl(session, log, note);
+		log_retrieved(request, log, result, sent, note);
+	} T_END;
 }
 
-void popinjay_message_log_deleted(struct popinjay_session *session,
-				  unsigned int msgnum)
+/* Note now what a record tells of the message: when it is gone, it is too
+   late. */
+static enum popinjay_delete
+message_log_delete(struct popinjay_request *request, void *state ATTR_UNUSED,
+		   const struct popinjay_message *message)
 {
-	struct popinjay_message_log *log = message_log_get(session);
-	struct message *message = message_get(session, msgnum);
+	struct popinjay_session *session = request->session;
+	struct message_log *log = message_log_get(session);
+	struct note *note = note_get(log, message);
 	struct mail *mail;
 
-	message_read_uidl(session, message);
-	message->fetched = message_is_fetched(session, msgnum);
-	if (!log->wanted || (message->guid != NULL && message->headers_read))
-		return;
+	note_uidl(session, log, note);
+	note->fetched = popinjay_refetch_is_fetched(session, message);
+	if (!log->wanted || (note->guid != NULL && note->headers_read))
+		return POPINJAY_DELETE_NATIVE;
 	/* without its GUID nobody could tell which message is gone */
-	mail = mail_alloc(session->client->trans, 0, NULL);
-	mail_set_seq(mail, popinjay_session_seq(session, msgnum));
+	mail = popinjay_session_mail(session, message, 0);
 	T_BEGIN {
-		message_read_guid(log, message, mail);
-		message_open_headers(session, message, mail);
+		note_guid(log, note, mail);
+		note_deleted_headers(log, note, mail);
 	} T_END;
 	mail_free(&mail);
+	return POPINJAY_DELETE_NATIVE;
+}
+
+static void
+message_log_after(struct popinjay_request *request, void *state ATTR_UNUSED,
+		  const struct popinjay_result *result)
+{
+	struct popinjay_session *session = request->session;
+	struct message_log *log;
+
+	if (result->outcome != POPINJAY_OUTCOME_OK)
+		return;
+	if (strcmp(request->name, "UIDL") == 0 &&
+	    popinjay_access_log_wants_session(session))
+		note_fingerprint(session, message_log_get(session));
+	else if (strcmp(request->name, "DELE") == 0) {
+		log = message_log_get(session);
+		if (log->all_wanted &&
+		    popinjay_access_log_may_detail(session)) T_BEGIN {
+			log_action(session, log, FALSE,
+				   note_get(log, &request->message));
+		} T_END;
+	}
 }
 
 /* --- the end of the session --- */
 
-void popinjay_message_log_removed(struct popinjay_session *session,
-				  unsigned int msgnum, uint32_t uid,
-				  bool certain)
+static void
+message_log_removed(struct popinjay_session *session ATTR_UNUSED, void *state,
+		    const struct popinjay_message *message, bool certain)
 {
-	struct popinjay_message_log *log = session->message_log;
-	struct message *message;
+	struct message_log *log = state;
+	struct note *note = log->pool == NULL ? NULL :
+		hash_table_lookup(log->notes, POINTER_CAST(message->uid));
 
-	session->stats.expunged_count++;
-	session->stats.expunged_bytes +=
-		session->client->message_sizes[msgnum];
-	message = log == NULL ? NULL :
-		hash_table_lookup(log->messages, POINTER_CAST(uid));
-	if (message != NULL) {
-		message->removed_certainly = certain;
-		array_push_back(&log->removed, &message);
+	if (note != NULL) {
+		note->removed_certainly = certain;
+		array_push_back(&log->removed, &note);
 	}
 }
 
-void popinjay_message_log_expunged(struct popinjay_session *session)
+/* Log the messages that are really gone. */
+static void message_log_end(struct popinjay_session *session, void *state)
 {
-	struct popinjay_message_log *log = session->message_log;
-	struct message *message;
+	struct message_log *log = state;
+	struct note *note;
 
-	if (log == NULL)
+	if (log->pool == NULL)
 		return;
-	array_foreach_elem(&log->removed, message) {
-		if (message->uidl != NULL) {
-			session->stats.uidl_fingerprint_left ^=
-				uidl_fingerprint(message->uidl);
-		}
+	array_foreach_elem(&log->removed, note) {
+		if (note->uidl != NULL)
+			log->fingerprint_left ^= uidl_fingerprint(note->uidl);
 		if (log->wanted) T_BEGIN {
-			log_action(session, session->puser->log.expunge, TRUE,
-				   message);
+			log_action(session, log, TRUE, note);
 		} T_END;
 	}
-	array_clear(&log->removed);
-}
-
-void popinjay_message_log_free(struct popinjay_session *session)
-{
-	struct popinjay_message_log *log = session->message_log;
-
-	if (log == NULL)
-		return;
-	session->message_log = NULL;
-	hash_table_destroy(&log->messages);
+	hash_table_destroy(&log->notes);
 	pool_unref(&log->pool);
 }
+
+const struct popinjay_feature popinjay_message_log_feature = {
+	.name = "message log",
+	.session_size = sizeof(struct message_log),
+	.message_opened = message_log_opened,
+	.message_delete = message_log_delete,
+	.message_removed = message_log_removed,
+	.after = message_log_after,
+	.message_sent = message_log_sent,
+	.session_end = message_log_end
+};

@@ -2,9 +2,8 @@
 
 /* The pop3 process: sessions that were opened with an app secret. */
 
-#include "session.h"
+#include "feature.h"
 #include "mail-user.h"
-#include "popinjay.h"
 #include "read-only.h"
 
 #define FIELD_PREFIX "popinjay_secret_"
@@ -23,20 +22,21 @@ const char *popinjay_secret_get(const struct mail_user *user, const char *name)
 	return NULL;
 }
 
-static bool secret_before(struct popinjay_request *request)
+static enum popinjay_before
+read_only_before(struct popinjay_request *request, void *state ATTR_UNUSED)
 {
-	const struct popinjay_session *session =
-		popinjay_request_session(request);
+	const struct mail_user *user =
+		popinjay_session_user(popinjay_request_session(request));
 
 	if (strcmp(popinjay_request_name(request), "DELE") != 0 ||
-	    popinjay_secret_get(session->client->user, "read_only") == NULL)
-		return TRUE;
+	    popinjay_secret_get(user, "read_only") == NULL)
+		return POPINJAY_BEFORE_GO_ON;
 	(void)popinjay_reply_err(request, "SYS/PERM",
 				 "This secret may read mail but not delete it");
-	return FALSE;
+	return POPINJAY_BEFORE_REFUSE;
 }
 
-const struct popinjay_hook popinjay_secret_hook = {
+const struct popinjay_feature popinjay_read_only_feature = {
 	.name = "read-only secret",
-	.before = secret_before
+	.before = read_only_before
 };

@@ -4,11 +4,13 @@
 
 #include "session.h"
 #include "message-number.h"
+#include "reply.h"
 
 #include <ctype.h>
 
 bool popinjay_message_number_parse(struct popinjay_request *request,
-				   bool more_follows, unsigned int *msgnum_r,
+				   bool more_follows,
+				   struct popinjay_message *message_r,
 				   const char **args_r,
 				   enum popinjay_outcome *outcome_r)
 {
@@ -25,16 +27,16 @@ bool popinjay_message_number_parse(struct popinjay_request *request,
 	} else if (*args != (more_follows ? ' ' : '\0')) {
 		*outcome_r = popinjay_reply_bad(request,
 			"Noise after message number: %s", args);
-	} else if (msn == 0 || msn > session->client->messages_count) {
+	} else if (msn == 0 || msn > popinjay_session_messages(session)) {
 		*outcome_r = popinjay_reply_bad(request,
 			"There's no message %u.", msn);
-	} else if (popinjay_session_is_deleted(session, msn - 1)) {
+	} else if (popinjay_client_is_deleted(session->client, msn - 1)) {
 		*outcome_r = popinjay_reply_bad(request,
 			"Message is deleted.");
 	} else {
 		while (*args == ' ')
 			args++;
-		*msgnum_r = msn - 1;
+		popinjay_session_message(session, msn, message_r);
 		*args_r = args;
 		return TRUE;
 	}
@@ -42,16 +44,9 @@ bool popinjay_message_number_parse(struct popinjay_request *request,
 }
 
 enum popinjay_outcome
-popinjay_reply_expunged(struct popinjay_request *request,
-			unsigned int msgnum)
+popinjay_reply_expunged(struct popinjay_request *request, unsigned int msn)
 {
-	struct client *client = request->session->client;
-
-	if (msgnum <= client->highest_expunged_fetch_msgnum) {
-		return popinjay_reply_bad(request, "Message %u expunged.",
-					  msgnum + 1);
-	}
-	client->highest_expunged_fetch_msgnum = msgnum;
-	return popinjay_reply_err(request, NULL, "Message %u expunged.",
-				  msgnum + 1);
+	if (popinjay_client_asks_expunged(request->session->client, msn - 1))
+		return popinjay_reply_bad(request, "Message %u expunged.", msn);
+	return popinjay_reply_err(request, NULL, "Message %u expunged.", msn);
 }

@@ -6,14 +6,16 @@
    objects; a message whose size is not known gets one, as in Dovecot.
 
    A message whose size cannot be found out would leave the user without all
-   others. It gets a size that stands in for its own. */
+   others. It gets a size that stands in for its own.
+
+   Where a feature has a view of the mailbox, the search gives the messages that
+   are left in it, in its order. */
 
 #include "session.h"
-#include "array.h"
-#include "index-storage.h"
 #include "mail-search.h"
 #include "mail-storage-private.h"
 #include "opening.h"
+#include "stages.h"
 #include "stored.h"
 #include "whole.h"
 
@@ -45,8 +47,14 @@ struct opening_search {
 	/* must be first */
 	struct mail_search_context ctx;
 
+	/* NULL: each message is asked for its size */
 	struct popinjay_stored *stored;
+	/* the messages to give, or with no view 1 to last_seq; and how many of
+	   them were given */
+	ARRAY_TYPE(uint32_t) seqs;
 	uint32_t last_seq;
+	unsigned int given_count;
+	bool failed;
 
 	/* Stands for each message whose size is known. It is never opened:
 	   else Dovecot would keep what it learned of one message for
@@ -103,7 +111,7 @@ static int opening_stand_in(struct opening_box *obox, struct mail *mail,
 	/* clients skip messages of 0 bytes for ever */
 	if (!popinjay_stored_get_file_size(mail, size_r) || *size_r == 0)
 		*size_r = 1;
-	popinjay_session_set_unreadable(obox->session, obox->found_count - 1);
+	popinjay_session_set_unreadable(obox->session, obox->found_count);
 	e_error(popinjay_client_event(obox->session->client),
 		"popinjay: The size of message UID %u can't be found out: %s "
 		"- listed it with %"PRIuUOFF_T" bytes; in this session it is "
@@ -178,7 +186,7 @@ is_simple(struct mailbox_transaction_context *trans,
 		trans->box->view_pvt == NULL;
 }
 
-static struct mail_search_context *
+static struct opening_search *
 our_search_init(struct opening_box *obox, struct popinjay_stored *stored,
 		struct mailbox_transaction_context *trans,
 		struct mail_search_args *args,
@@ -198,7 +206,52 @@ our_search_init(struct opening_box *obox, struct popinjay_stored *stored,
 	search->known_mail = known_mail_create(obox, trans, wanted_fields);
 	search->mail = mail_alloc(trans, wanted_fields, NULL);
 	obox->search = search;
-	return &search->ctx;
+	return search;
+}
+
+/* Let Dovecot find the messages. Returns 0, or -1 if that failed. */
+static int
+opening_collect(struct opening_box *obox,
+		struct mailbox_transaction_context *trans,
+		struct mail_search_args *args,
+		const enum mail_sort_type *sort_program,
+		ARRAY_TYPE(uint32_t) *seqs)
+{
+	struct mail_search_context *ctx;
+	struct mail *mail;
+	bool again = FALSE;
+
+	ctx = obox->module_ctx.super.search_init(trans, args, sort_program, 0,
+						 NULL);
+	do {
+		while (obox->module_ctx.super.search_next_nonblock(ctx, &mail,
+								   &again))
+			array_push_back(seqs, &mail->seq);
+	} while (again);
+	return obox->module_ctx.super.search_deinit(ctx);
+}
+
+/* Ask the features which messages the client is to be shown. */
+static void opening_view(struct opening_box *obox,
+			 struct mailbox_transaction_context *trans,
+			 struct mail_search_args *args,
+			 const enum mail_sort_type *sort_program)
+{
+	struct opening_search *search = obox->search;
+	uint32_t seq;
+
+	i_array_init(&search->seqs, search->last_seq + 1);
+	if (search->stored == NULL) {
+		search->failed = opening_collect(obox, trans, args,
+						 sort_program,
+						 &search->seqs) < 0;
+	} else for (seq = 1; seq <= search->last_seq; seq++)
+		array_push_back(&search->seqs, &seq);
+	popinjay_client_hides_messages(obox->session->client);
+	if (!search->failed) {
+		popinjay_stages_view(obox->session, trans->box,
+				     &search->seqs);
+	}
 }
 
 static struct mail_search_context *
@@ -212,7 +265,7 @@ opening_search_init(struct mailbox_transaction_context *trans,
 	struct popinjay_session *session =
 		popinjay_session_find(trans->box->storage->user);
 	struct popinjay_stored *stored = NULL;
-	struct mail_search_context *ctx;
+	bool view = popinjay_stages_have_view();
 
 	if (session == NULL || obox->opening != NULL ||
 	    !is_opening(trans, sort_program)) {
@@ -220,42 +273,58 @@ opening_search_init(struct mailbox_transaction_context *trans,
 			sort_program, wanted_fields, wanted_headers);
 	}
 	/* Dovecot may have tried before */
-	i_free(session->unreadable_bitmask);
-	session->stats.unreadable_count = 0;
+	array_clear(&session->unreadable);
 	obox->session = session;
 	obox->found_count = obox->unreadable_count = 0;
 
 	if (is_simple(trans, args, wanted_fields, wanted_headers))
 		stored = popinjay_stored_open(trans);
-	if (stored != NULL) {
-		ctx = our_search_init(obox, stored, trans, args,
-				      wanted_fields);
-	} else {
-		ctx = obox->module_ctx.super.search_init(trans, args,
+	if (stored == NULL && !view) {
+		obox->opening = obox->module_ctx.super.search_init(trans, args,
 			sort_program, wanted_fields, wanted_headers);
+		return obox->opening;
 	}
-	obox->opening = ctx;
-	return ctx;
+	obox->opening = &our_search_init(obox, stored, trans, args,
+					 wanted_fields)->ctx;
+	if (view)
+		opening_view(obox, trans, args, sort_program);
+	return obox->opening;
+}
+
+/* Returns the next message to give, 0 if there is none. */
+static uint32_t our_search_next_seq(struct opening_search *search)
+{
+	unsigned int idx = search->given_count;
+
+	if (array_is_created(&search->seqs)) {
+		if (idx == array_count(&search->seqs))
+			return 0;
+		search->given_count++;
+		return *array_idx(&search->seqs, idx);
+	}
+	return idx == search->last_seq ? 0 : ++search->given_count;
 }
 
 static bool
 our_search_next(struct opening_search *search, struct mail **mail_r)
 {
 	struct mail_search_context *ctx = &search->ctx;
+	uint32_t seq = our_search_next_seq(search);
 
-	if (ctx->seq == search->last_seq)
+	if (seq == 0)
 		return FALSE;
-	ctx->seq++;
-	if (!popinjay_stored_get_size(search->stored, ctx->seq,
+	ctx->seq = seq;
+	if (search->stored == NULL ||
+	    !popinjay_stored_get_size(search->stored, seq,
 				      &search->known_size)) {
-		mail_set_seq(search->mail, ctx->seq);
+		mail_set_seq(search->mail, seq);
 		*mail_r = search->mail;
 		return TRUE;
 	}
 	/* Nothing but the size and the flags will be asked for, and for the
 	   flags these two are enough. */
-	search->known_mail->seq = ctx->seq;
-	mail_index_lookup_uid(ctx->transaction->view, ctx->seq,
+	search->known_mail->seq = seq;
+	mail_index_lookup_uid(ctx->transaction->view, seq,
 			      &search->known_mail->uid);
 	*mail_r = search->known_mail;
 	return TRUE;
@@ -290,6 +359,7 @@ static int opening_search_deinit(struct mail_search_context *ctx)
 	struct opening_box *obox =
 		OPENING_BOX_CONTEXT_REQUIRE(ctx->transaction->box);
 	struct opening_search *search = obox->search;
+	int ret;
 
 	if (ctx == obox->opening)
 		obox->opening = NULL;
@@ -300,12 +370,16 @@ static int opening_search_deinit(struct mail_search_context *ctx)
 	/* as it was when it was made */
 	search->known_mail->seq = search->known_mail->uid = 0;
 	mail_free(&search->known_mail);
-	popinjay_stored_close(&search->stored);
+	if (search->stored != NULL)
+		popinjay_stored_close(&search->stored);
+	if (array_is_created(&search->seqs))
+		array_free(&search->seqs);
 	array_free(&ctx->results);
 	array_free(&ctx->module_contexts);
 	array_free(&ctx->mails);
+	ret = search->failed ? -1 : 0;
 	i_free(search);
-	return 0;
+	return ret;
 }
 
 void popinjay_opening_mailbox_allocated(struct mailbox *box)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* The pop3 process: the commands, hooks and capabilities that plugins
-   registered, and the table of our own commands. */
+/* Any mail process: the list of POP3 commands in addition to Dovecot's, our own
+   and those of plugins. */
 
-#include "session.h"
+#include "lib.h"
 #include "array.h"
 #include "registry.h"
 #include "registration.h"
@@ -12,16 +12,6 @@
 
 #define COMMAND_NAME_MIN_LEN 3
 #define COMMAND_NAME_MAX_LEN 16
-
-static const struct popinjay_command *const own_commands[] = {
-	&popinjay_command_capa,
-	&popinjay_command_dele,
-	&popinjay_command_list,
-	&popinjay_command_quit,
-	&popinjay_command_retr,
-	&popinjay_command_top,
-	&popinjay_command_uidl
-};
 
 /* Names that mean something before login, or that Dovecot has or may get: a
    plugin that takes one would change what a client was promised. */
@@ -32,10 +22,8 @@ static const char *const reserved_names[] = {
 };
 
 static ARRAY_TYPE(popinjay_registry) commands;
-static ARRAY_TYPE(popinjay_registry) hooks;
-static ARRAY_TYPE(popinjay_registry) capability_providers;
 
-static const struct popinjay_command *command_find_registered(const char *name)
+const struct popinjay_command *popinjay_command_find(const char *name)
 {
 	const void *const *itemp;
 
@@ -50,76 +38,24 @@ static const struct popinjay_command *command_find_registered(const char *name)
 	return NULL;
 }
 
-const struct popinjay_command *popinjay_command_find(const char *name)
+void popinjay_command_add(const struct popinjay_command *command)
 {
-	unsigned int i;
-
-	for (i = 0; i < N_ELEMENTS(own_commands); i++) {
-		if (strcmp(own_commands[i]->name, name) == 0)
-			return own_commands[i];
-	}
-	return command_find_registered(name);
+	popinjay_registry_add(&commands, command);
 }
 
-bool popinjay_hooks_run_before(struct popinjay_request *request)
+void
+popinjay_commands_add_capabilities(struct popinjay_capabilities *capabilities)
 {
 	const void *const *itemp;
 
-	if (!array_is_created(&hooks))
-		return TRUE;
-	array_foreach(&hooks, itemp) {
-		const struct popinjay_hook *hook = *itemp;
-
-		if (hook->before == NULL)
-			continue;
-		/* a hook that has answered has refused, whatever it returns */
-		if (!hook->before(request) || request->replied) {
-			e_debug(popinjay_client_event(
-					request->session->client),
-				"popinjay: %s refused %s", hook->name,
-				request->name);
-			return FALSE;
-		}
-	}
-	return TRUE;
-}
-
-void popinjay_hooks_run_after(struct popinjay_request *request,
-			      const struct popinjay_result *result)
-{
-	const void *const *itemp;
-
-	if (!array_is_created(&hooks))
+	if (!array_is_created(&commands))
 		return;
-	array_foreach(&hooks, itemp) {
-		const struct popinjay_hook *hook = *itemp;
+	array_foreach(&commands, itemp) {
+		const struct popinjay_command *command = *itemp;
 
-		if (hook->after != NULL)
-			hook->after(request, result);
-	}
-}
-
-void popinjay_capabilities_add_registered(struct popinjay_session *session,
-	struct popinjay_capabilities *capabilities)
-{
-	const void *const *itemp;
-
-	if (array_is_created(&commands)) {
-		array_foreach(&commands, itemp) {
-			const struct popinjay_command *command = *itemp;
-
-			if (command->capability != NULL) {
-				popinjay_capabilities_add(capabilities,
-					command->capability);
-			}
-		}
-	}
-	if (array_is_created(&capability_providers)) {
-		array_foreach(&capability_providers, itemp) {
-			const struct popinjay_capability_provider *provider =
-				*itemp;
-
-			provider->provide(session, capabilities);
+		if (command->capability != NULL) {
+			popinjay_capabilities_add(capabilities,
+						  command->capability);
 		}
 	}
 }
@@ -161,7 +97,7 @@ int popinjay_command_register_version(unsigned int api_version,
 			command->name);
 		return -1;
 	}
-	if (command_find_registered(command->name) != NULL) {
+	if (popinjay_command_find(command->name) != NULL) {
 		*error_r = t_strdup_printf(
 			"The command %s is another plugin's", command->name);
 		return -1;
@@ -174,52 +110,11 @@ int popinjay_command_register_version(unsigned int api_version,
 			"maximum");
 		return -1;
 	}
-	popinjay_registry_add(&commands, command);
+	popinjay_command_add(command);
 	return 0;
 }
 
 void popinjay_command_unregister(const struct popinjay_command *command)
 {
 	popinjay_registry_remove(&commands, command);
-}
-
-int popinjay_hook_register_version(unsigned int api_version,
-				   const struct popinjay_hook *hook,
-				   const char **error_r)
-{
-	if (popinjay_registry_check_version(api_version, error_r) < 0 ||
-	    popinjay_registry_check_item(&hooks, "hook", hook->name, hook,
-					 error_r) < 0)
-		return -1;
-	popinjay_registry_add(&hooks, hook);
-	return 0;
-}
-
-void popinjay_hook_unregister(const struct popinjay_hook *hook)
-{
-	popinjay_registry_remove(&hooks, hook);
-}
-
-int popinjay_capability_provider_register_version(unsigned int api_version,
-	const struct popinjay_capability_provider *provider,
-	const char **error_r)
-{
-	if (popinjay_registry_check_version(api_version, error_r) < 0 ||
-	    popinjay_registry_check_item(&capability_providers,
-					 "capability provider", provider->name,
-					 provider, error_r) < 0)
-		return -1;
-	if (provider->provide == NULL) {
-		*error_r = t_strdup_printf("The capability provider %s has no "
-			"provide function", provider->name);
-		return -1;
-	}
-	popinjay_registry_add(&capability_providers, provider);
-	return 0;
-}
-
-void popinjay_capability_provider_unregister(
-	const struct popinjay_capability_provider *provider)
-{
-	popinjay_registry_remove(&capability_providers, provider);
 }

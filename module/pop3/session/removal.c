@@ -16,12 +16,14 @@
 #include "mail-index-private.h"
 #include "mail-index-transaction-private.h"
 #include "mail-transaction-log.h"
-#include "message-log.h"
 #include "removal.h"
+#include "stages.h"
 #include "stored.h"
 
 #define REMOVAL_CONTEXT_REQUIRE(obj) \
 	MODULE_CONTEXT_REQUIRE(obj, removal_index_module)
+#define REMOVAL_BOX_CONTEXT_REQUIRE(obj) \
+	MODULE_CONTEXT_REQUIRE(obj, removal_storage_module)
 
 /* Where the transaction log names a message for the first time. */
 enum removal_by {
@@ -34,8 +36,7 @@ enum removal_by {
 };
 
 struct removal_message {
-	uint32_t uid;
-	unsigned int msgnum;
+	struct popinjay_message message;
 	enum removal_by by;
 	/* others have asked for it as well */
 	bool others:1;
@@ -67,34 +68,34 @@ struct popinjay_removal {
 
 static MODULE_CONTEXT_DEFINE_INIT(removal_index_module,
 				  &mail_index_module_register);
+static MODULE_CONTEXT_DEFINE_INIT(removal_storage_module,
+				  &mail_storage_module_register);
 
 /* --- before --- */
 
 static void removal_add(struct popinjay_removal *removal,
-			struct mail_index_view *view, unsigned int msgnum)
+			struct mail_index_view *view, unsigned int msn)
 {
-	struct removal_message *message;
-	uint32_t uid, seq;
+	struct popinjay_message message;
+	struct removal_message *removed;
+	uint32_t seq;
 
-	mail_index_lookup_uid(removal->box->view,
-			      popinjay_session_seq(removal->session, msgnum),
-			      &uid);
-	if (!mail_index_lookup_seq(view, uid, &seq) ||
-	    !popinjay_stored_has_message(removal->box, uid))
+	popinjay_session_message(removal->session, msn, &message);
+	if (!mail_index_lookup_seq(view, message.uid, &seq) ||
+	    !popinjay_stored_has_message(removal->box, message.uid))
 		return;
-	message = p_new(removal->pool, struct removal_message, 1);
-	message->uid = uid;
-	message->msgnum = msgnum;
-	array_push_back(&removal->messages, &message);
-	hash_table_insert(removal->by_uid, POINTER_CAST(uid), message);
+	removed = p_new(removal->pool, struct removal_message, 1);
+	removed->message = message;
+	array_push_back(&removal->messages, &removed);
+	hash_table_insert(removal->by_uid, POINTER_CAST(message.uid), removed);
 }
 
 static void removal_prepare(struct popinjay_removal *removal)
 {
-	const struct client *client = removal->session->client;
+	struct popinjay_client *client = removal->session->client;
 	const struct mail_index_header *header;
 	struct mail_index_view *view;
-	unsigned int msgnum;
+	unsigned int msn;
 
 	(void)mail_index_refresh(removal->box->index);
 	view = mail_index_view_open(removal->box->index);
@@ -103,9 +104,9 @@ static void removal_prepare(struct popinjay_removal *removal)
 	removal->log_offset = header->log_file_tail_offset;
 	removal->storage_known =
 		popinjay_stored_is_as_indexed(removal->box, view);
-	for (msgnum = 0; msgnum < client->messages_count; msgnum++) {
-		if (popinjay_session_is_deleted(removal->session, msgnum))
-			removal_add(removal, view, msgnum);
+	for (msn = 1; msn <= popinjay_client_messages(client); msn++) {
+		if (popinjay_client_is_deleted(client, msn - 1))
+			removal_add(removal, view, msn);
 	}
 	mail_index_view_close(&view);
 }
@@ -128,18 +129,18 @@ removal_commit(struct mail_index_transaction *t,
 struct popinjay_removal *
 popinjay_removal_begin(struct popinjay_session *session)
 {
-	struct client *client = session->client;
+	struct popinjay_client *client = session->client;
 	struct popinjay_removal *removal;
 	pool_t pool;
 
-	if (client->deleted_bitmask == NULL)
+	if (!popinjay_client_has_deleted(client))
 		return NULL;
 	pool = pool_alloconly_create("popinjay removal", 1024);
 	removal = p_new(pool, struct popinjay_removal, 1);
 	removal->pool = pool;
 	removal->session = session;
-	removal->box = client->mailbox;
-	removal->itrans = client->trans->itrans;
+	removal->box = popinjay_client_mailbox(client);
+	removal->itrans = popinjay_client_transaction(client)->itrans;
 	p_array_init(&removal->messages, pool, 16);
 	hash_table_create_direct(&removal->by_uid, pool, 0);
 	removal_prepare(removal);
@@ -153,13 +154,45 @@ popinjay_removal_begin(struct popinjay_session *session)
 
 /* --- meanwhile --- */
 
-void popinjay_removal_notify(struct popinjay_removal *removal, uint32_t uid)
+static void removal_notify(struct popinjay_removal *removal, uint32_t uid)
 {
 	struct removal_message *message =
 		hash_table_lookup(removal->by_uid, POINTER_CAST(uid));
 
 	if (message != NULL)
 		message->notified = TRUE;
+}
+
+static void removal_sync_notify(struct mailbox *box, uint32_t uid,
+				enum mailbox_sync_type sync_type)
+{
+	union mailbox_module_context *mbox =
+		REMOVAL_BOX_CONTEXT_REQUIRE(box);
+	struct popinjay_session *session;
+
+	if (mbox->super.sync_notify != NULL)
+		mbox->super.sync_notify(box, uid, sync_type);
+	if (sync_type != MAILBOX_SYNC_TYPE_EXPUNGE)
+		return;
+	session = popinjay_session_find(box->storage->user);
+	/* autoexpunge opens the INBOX again when the session is over */
+	if (session != NULL && session->removal != NULL &&
+	    session->removal->box == box)
+		removal_notify(session->removal, uid);
+}
+
+void popinjay_removal_mailbox_allocated(struct mailbox *box)
+{
+	struct mailbox_vfuncs *v = box->vlast;
+	union mailbox_module_context *mbox;
+
+	if (!box->inbox_user)
+		return;
+	mbox = p_new(box->pool, union mailbox_module_context, 1);
+	mbox->super = *v;
+	box->vlast = &mbox->super;
+	v->sync_notify = removal_sync_notify;
+	MODULE_CONTEXT_SET_SELF(box, removal_storage_module, mbox);
 }
 
 /* --- after --- */
@@ -180,7 +213,8 @@ removal_see_range(struct popinjay_removal *removal, uint32_t uid1,
 	struct removal_message *message;
 
 	array_foreach_elem(&removal->messages, message) {
-		if (message->uid >= uid1 && message->uid <= uid2)
+		if (message->message.uid >= uid1 &&
+		    message->message.uid <= uid2)
 			message_see(message, by);
 	}
 }
@@ -300,14 +334,14 @@ removal_tell(struct popinjay_removal *removal, struct mail_index_view *view,
 	bool certain;
 
 	array_foreach_elem(&removal->messages, message) {
-		if (mail_index_lookup_seq(view, message->uid, &seq) ||
+		if (mail_index_lookup_seq(view, message->message.uid, &seq) ||
 		    (log_known && !is_ours(message)))
 			continue;
 		certain = message->notified ||
 			(log_known && removal->storage_known &&
 			 !message->others);
-		popinjay_message_log_removed(removal->session, message->msgnum,
-					     message->uid, certain);
+		popinjay_stages_message_removed(removal->session,
+						&message->message, certain);
 	}
 }
 
@@ -320,7 +354,7 @@ void popinjay_removal_end(struct popinjay_removal *removal)
 	if (removal == NULL)
 		return;
 	removal->session->removal = NULL;
-	trans = removal->session->client->trans;
+	trans = popinjay_client_transaction(removal->session->client);
 	if (trans != NULL && trans->itrans == removal->itrans) {
 		/* QUIT has failed before that: the end of the session is to
 		   commit without us */

@@ -2,6 +2,7 @@
 #ifndef POPINJAY_REMOVAL_H
 #define POPINJAY_REMOVAL_H
 
+struct mailbox;
 struct popinjay_session;
 
 /* What QUIT is to remove. */
@@ -13,11 +14,11 @@ struct popinjay_removal;
 struct popinjay_removal *
 popinjay_removal_begin(struct popinjay_session *session);
 
-/* This process has removed a message from the storage. */
-void popinjay_removal_notify(struct popinjay_removal *removal, uint32_t uid);
-
-/* QUIT is done: tell popinjay_message_log_removed() which messages this session
-   has removed. removal may be NULL. */
+/* QUIT is done: tell the features which messages this session has removed.
+   removal may be NULL. */
 void popinjay_removal_end(struct popinjay_removal *removal);
+
+/* Storage hook: watch what this process really removes from the INBOX. */
+void popinjay_removal_mailbox_allocated(struct mailbox *box);
 
 #endif

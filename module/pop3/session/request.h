@@ -2,49 +2,17 @@
 #ifndef POPINJAY_REQUEST_H
 #define POPINJAY_REQUEST_H
 
+struct popinjay_request;
 struct popinjay_session;
-struct popinjay_command;
-
-struct popinjay_request {
-	struct popinjay_session *session;
-	/* holds all that the request points to */
-	pool_t pool;
-
-	/* upper-cased */
-	const char *name;
-	const char *args;
-	/* NULL for a native or an unknown command */
-	const struct popinjay_command *command;
-
-	enum popinjay_outcome outcome;
-	bool replied;
-	/* the reply ends with a line of ".", which is not sent yet */
-	bool multiline;
-	/* the line that begins a reply of several lines, until it is sent
-	   together with what follows; or NULL */
-	const char *status_line;
-
-	/* the message that RETR, TOP or DELE is about, 0 if there is none, and
-	   how many lines of it TOP wants */
-	unsigned int msn;
-	uoff_t top_lines;
-
-	/* what goes on when output drains, while it lasts */
-	popinjay_more_func_t *more;
-	popinjay_more_free_func_t *free_context;
-	void *context;
-
-	/* time of arrival, and where its line and its reply began */
-	uint64_t start_usecs;
-	uint64_t bytes_in;
-	uint64_t output_offset;
-};
 
 /* Run one command line of line_size bytes (it may hold NULs), which took
-   bytes_in bytes of input. Afterwards client->cmd is set if the command goes
-   on when output drains. */
+   bytes_in bytes of input. Afterwards the client is busy if the command goes on
+   when output drains, or when a feature has answered. */
 void popinjay_request_run(struct popinjay_session *session, const char *line,
 			  size_t line_size, uint64_t bytes_in);
+
+/* Go on with the command that runs. */
+void popinjay_request_continue(struct popinjay_session *session);
 
 /* End a command that still runs because its session ends. */
 void popinjay_request_abort(struct popinjay_session *session);
@@ -52,22 +20,5 @@ void popinjay_request_abort(struct popinjay_session *session);
 /* Let Dovecot's own command of the same name run and reply. Returns below 0 for
    a bad command. */
 int popinjay_request_run_native(struct popinjay_request *request);
-
-/* Call more() each time the client has read what was sent so far, until it
-   returns another outcome than POPINJAY_OUTCOME_MORE. Nothing has been replied
-   yet. Returns POPINJAY_OUTCOME_MORE. */
-enum popinjay_outcome
-popinjay_request_wait(struct popinjay_request *request,
-		      popinjay_more_func_t *more);
-
-/* Write output of a multi-line reply as it is. Returns 1 if there is room for
-   more, 0 if the client has to read first, -1 if the connection is lost. */
-int popinjay_request_send(struct popinjay_request *request, const void *data,
-			  size_t size);
-
-/* The same for the end of the reply: the line of "." goes with it. Nothing may
-   be sent after it. */
-int popinjay_request_send_last(struct popinjay_request *request,
-			       const void *data, size_t size);
 
 #endif

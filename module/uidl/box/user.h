@@ -2,8 +2,6 @@
 #ifndef POPINJAY_USER_H
 #define POPINJAY_USER_H
 
-#include "access-log-config.h"
-
 struct mail_user;
 struct popinjay_settings;
 struct popinjay_uidl_sources;
@@ -15,8 +13,6 @@ struct popinjay_user {
 	union mail_user_module_context module_ctx;
 
 	const struct popinjay_settings *set;
-	struct popinjay_access_log_config log;
-
 	struct popinjay_uidl_sources *uidl_sources;
 
 	/* The prefix and what is wrong with our settings, or NULL. The pop3
@@ -31,6 +27,9 @@ struct popinjay_user *popinjay_user_get(struct mail_user *user);
    inside of the directory that this process is chrooted to; in the data
    stack. */
 const char *popinjay_user_root_note(void);
+
+/* What stands in the settings, or in files that they name, is wrong. */
+void popinjay_user_set_error(struct mail_user *user, const char *error);
 
 /* Storage hook: read the user's settings. */
 void popinjay_user_created(struct mail_user *user);
