@@ -335,7 +335,7 @@ static bool map_views(struct world *w, struct popinjay_views *views)
 	return mapped;
 }
 
-/* --- A session --- */
+/* --- A session, in which there may be another one --- */
 
 static bool test_received(void *context, unsigned int idx, time_t *date_r)
 {
@@ -433,7 +433,7 @@ client_deletes(struct world *w, unsigned int v,
 	}
 }
 
-static void session(struct world *w, unsigned int v)
+static void session(struct world *w, unsigned int v, bool alone)
 {
 	uint32_t *uids = t_new(uint32_t, w->messages->len + 1);
 	struct popinjay_view_opening opening = {
@@ -469,6 +469,10 @@ static void session(struct world *w, unsigned int v)
 		if (killed)
 			tell(w, "killed before it shows anything");
 		check_shown(w, v, view, opening.now, killed);
+		if (!alone && chance(3) == 0) {
+			event_deliver(w);
+			session(w, chance(VIEWS), TRUE);
+		}
 		if (!killed && chance(3) == 0)
 			client_deletes(w, v, &opening);
 	}
@@ -511,7 +515,7 @@ static void rare_event(struct world *w)
 		event_lose_file(w);
 	else {
 		event_restore(w);
-		session(w, chance(VIEWS));
+		session(w, chance(VIEWS), FALSE);
 	}
 }
 
@@ -539,7 +543,7 @@ static void test_random(void)
 			if (chance(100) == 0)
 				rare_event(&w);
 			if (chance(2) == 0)
-				session(&w, chance(VIEWS));
+				session(&w, chance(VIEWS), FALSE);
 		} T_END;
 		shown += w.shown;
 		hidden += w.hidden;

@@ -129,6 +129,49 @@ static void test_order(void)
 	popinjay_trouble_free(&trouble);
 }
 
+/* A client that fetches what it has not, in order, and ends its session at the
+   first message that fails. */
+static void test_progress(void)
+{
+	enum { COUNT = 30 };
+	/* never get through, and once they do not */
+	static const uint32_t bad[] = { 4, 20 }, flaky[] = { 5, 25 };
+	struct popinjay_trouble *trouble = popinjay_trouble_create(UIDVALIDITY);
+	uint32_t uids[COUNT];
+	unsigned int order[COUNT], tries[COUNT] = { 0 };
+	unsigned int i, session, left = COUNT;
+	bool fetched[COUNT] = { FALSE };
+
+	for (i = 0; i < COUNT; i++)
+		uids[i] = i + 1;
+	for (session = 0; session < 10; session++) {
+		(void)popinjay_trouble_order(trouble, "a", uids, COUNT, order);
+		for (i = 0; i < COUNT; i++) {
+			unsigned int idx = order[i];
+			uint32_t uid = uids[idx];
+
+			/* what was fetched stands at its place of arrival */
+			g_assert_true(!fetched[idx] || i <= idx);
+			if (fetched[idx])
+				continue;
+			tries[idx]++;
+			if (uid == bad[0] || uid == bad[1] ||
+			    (tries[idx] == 1 &&
+			     (uid == flaky[0] || uid == flaky[1]))) {
+				(void)popinjay_trouble_add(trouble, "a", uid);
+				break;
+			}
+			(void)popinjay_trouble_remove(trouble, "a", uid);
+			fetched[idx] = TRUE;
+			left--;
+		}
+	}
+	g_assert_cmpuint(left, ==, N_ELEMENTS(bad));
+	g_assert_false(fetched[bad[0] - 1]);
+	g_assert_false(fetched[bad[1] - 1]);
+	popinjay_trouble_free(&trouble);
+}
+
 static void test_fetched(void)
 {
 	static const char *const ids[] = {
@@ -168,6 +211,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/view/trouble/tries", test_tries);
 	g_test_add_func("/view/trouble/many", test_many);
 	g_test_add_func("/view/trouble/order", test_order);
+	g_test_add_func("/view/trouble/progress", test_progress);
 	g_test_add_func("/view/trouble/fetched", test_fetched);
 	ret = g_test_run();
 	lib_deinit();
