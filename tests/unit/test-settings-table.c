@@ -30,8 +30,11 @@ static char *time_text(unsigned int secs)
 static const struct row *get_rows(gsize *count_r)
 {
 	static struct row rows[100];
-	gsize count = 0;
+	static gsize count = 0;
 
+	*count_r = count;
+	if (count > 0)
+		return rows;
 #define ROW(name, default_text, words) \
 	g_assert_cmpuint(count, <, G_N_ELEMENTS(rows)); \
 	rows[count++] = (struct row){ #name, default_text, words };
@@ -228,17 +231,17 @@ static void test_secrets(void)
 
 	g_assert_cmpint(popinjay_secret_config_parse("nosuch = 1", pool,
 						     &config, &error), <, 0);
-	g_assert_cmpuint(g_strv_length(items), >, 1);
 	for (char **p = items + 1; *p != NULL; p++) {
-		g_string_append_printf(names, "%s%.*s",
-				       names->len == 0 ? "" : ", ",
+		g_string_append_printf(names, "%s%.*s", p == items + 1 ?
+				       ": use " : p[1] == NULL ? " or " : ", ",
 				       (int)strcspn(*p, " "), *p);
 	}
-	g_assert_cmpstr(strstr(error, "there are: "), !=, NULL);
 	/* 2.4 has times with units */
 	g_string_append(names, "_secs");
-	g_assert_cmpstr(strstr(error, "there are: ") + strlen("there are: "),
-			==, names->str);
+	if (!g_str_has_suffix(error, names->str)) {
+		g_test_fail();
+		g_test_message(SECRET_MANUAL"%s, but: %s", names->str, error);
+	}
 
 	g_assert_cmpint(popinjay_secret_config_parse("dict = d\nkey_file = k",
 						     pool, &config, &error),
