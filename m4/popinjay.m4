@@ -69,9 +69,11 @@ AC_DEFUN([POPINJAY_WARNINGS], [
 ])
 
 dnl POPINJAY_PREFIX_MAP
-dnl Where a build was made is not in what it made.
+dnl Where a build was made is not in what it made. The last flag that fits
+dnl counts: that of a folder in the other one, which sort puts behind it.
 AC_DEFUN([POPINJAY_PREFIX_MAP], [
-  for popinjay_dir in "`pwd`" "`cd "$srcdir" && pwd`"; do
+  popinjay_dirs=`{ pwd; cd "$srcdir" && pwd; } | LC_ALL=C sort`
+  for popinjay_dir in $popinjay_dirs; do
     popinjay_flag="-ffile-prefix-map=$popinjay_dir=."
     gl_WARN_ADD([$popinjay_flag], [PREFIX_MAP_CFLAGS])
   done

@@ -9,9 +9,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
-/* Run configure for a copy of this Dovecot's headers after a shell command has
-   changed them in the directory inc. It must fail. Returns what it printed. */
-static char *configure(const char *change)
+/* Run configure with an option (or "") for a copy of this Dovecot's headers
+   after a shell command has changed them in the directory inc. It must fail.
+   Returns what it printed. */
+static char *configure(const char *change, const char *option)
 {
 	static const char script[] =
 		"dovecot=${POPINJAY_DOVECOT:-/usr/lib/dovecot}/dovecot-config\n"
@@ -22,8 +23,10 @@ static char *configure(const char *change)
 		">dovecot/dovecot-config &&\n"
 		"(cd inc && eval \"$0\") && cd build || exit 3\n"
 		"exec " POPINJAY_SRCDIR "/configure --disable-tests "
-		"--with-dovecot=\"$PWD/../dovecot\"\n";
-	const char *const argv[] = { "/bin/sh", "-c", script, change, NULL };
+		"--with-dovecot=\"$PWD/../dovecot\" $1\n";
+	const char *const argv[] = {
+		"/bin/sh", "-c", script, change, option, NULL
+	};
 	g_autofree char *dir = g_dir_make_tmp("popinjay-configure-XXXXXX",
 					      NULL);
 	g_autofree char *remove = g_strdup_printf("rm -rf -- %s", dir);
@@ -61,7 +64,7 @@ static void test_broken(gconstpointer data)
 	g_autofree char *change = g_strdup_printf(
 		"[ -f %1$s ] && echo '#error out of order' >%1$s",
 		test->header);
-	g_autofree char *output = configure(change);
+	g_autofree char *output = configure(change, "");
 	g_autofree char *wanted = g_strdup_printf(
 		"configure: error: Dovecot's headers of %s do not compile",
 		test->family);
@@ -75,10 +78,19 @@ static void test_broken(gconstpointer data)
 static void test_2_4_0(void)
 {
 	g_autofree char *output = configure(
-		"sed -i 's/settings_event_add_filter_name/no_&/' settings.h");
+		"sed -i 's/settings_event_add_filter_name/no_&/' settings.h",
+		"");
 
 	g_assert_nonnull(strstr(output, "configure: error: this is Dovecot "
 				"2.4.0, which Popinjay does not support"));
+}
+
+static void test_chartjs(void)
+{
+	g_autofree char *output = configure(":", "--with-chartjs=none.js");
+
+	g_assert_nonnull(strstr(output, "configure: error: --with-chartjs: "
+				"cannot read the file none.js"));
 }
 
 int main(int argc, char *argv[])
@@ -90,6 +102,7 @@ int main(int argc, char *argv[])
 
 		g_test_add_data_func(path, &broken[i], test_broken);
 	}
+	g_test_add_func("/configure/chartjs", test_chartjs);
 	if (!fixture_is_2_3())
 		g_test_add_func("/configure/2.4.0", test_2_4_0);
 	return g_test_run();

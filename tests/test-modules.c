@@ -216,6 +216,35 @@ static void test_build_path(gconstpointer data)
 		g_assert_null(memmem(text, size, dirs[i], strlen(dirs[i])));
 }
 
+/* Nor is the name of a build folder within the sources in them: its flag is the
+   one that counts. A cache of the compiler does not look at these flags, so
+   they are looked at here instead of what they make. */
+static void test_build_name(void)
+{
+	const char *inner =
+		strlen(POPINJAY_BUILDDIR) > strlen(POPINJAY_SRCDIR) ?
+		POPINJAY_BUILDDIR : POPINJAY_SRCDIR;
+	g_autofree char *last = g_strdup_printf("-prefix-map=%s=.\n", inner);
+	g_autofree char *makefile = NULL;
+
+	g_assert_true(g_file_get_contents(POPINJAY_BUILDDIR "/Makefile",
+					  &makefile, NULL, NULL));
+	g_assert_nonnull(strstr(makefile, last));
+}
+
+/* The page of a report has the Chart.js, or none, that configure was told last,
+   whatever the age of that file. */
+static void test_chartjs(void)
+{
+	const char *const argv[] = {
+		"make", "-C", POPINJAY_BUILDDIR, "-n", "-W", "Makefile",
+		"module/doveadm/log/log-page-data.c", NULL
+	};
+	g_autofree char *out = output_of(argv);
+
+	g_assert_nonnull(strstr(out, "page/embed "));
+}
+
 /* --- What is installed besides --- */
 
 static void test_no_libtool_files(void)
@@ -295,6 +324,8 @@ int main(int argc, char *argv[])
 		g_test_add_data_func(undefined, path, test_undefined);
 		g_test_add_data_func(libraries, path, test_no_libdovecot);
 	}
+	g_test_add_func("/build/name", test_build_name);
+	g_test_add_func("/build/chartjs", test_chartjs);
 	g_test_add_func("/install/libtool-files", test_no_libtool_files);
 	g_test_add_func("/install/pkg-config", test_pkg_config);
 	g_test_add_func("/install/uninstall", test_uninstall);
