@@ -2,19 +2,36 @@
 #ifndef POPINJAY_UIDL_H
 #define POPINJAY_UIDL_H
 
+/* The words we use for UIDLs:
+
+   made         from a template or by a plugin's policy, anew each time
+   stored       by Dovecot's storage with the message, such as in the P field of
+                a Maildir's dovecot-uidlist
+   saved        by us, in the file popinjay-uidl
+   shown        to clients; popinjay-uidl-shown has a fingerprint of them
+   brought      by a message that doveadm sync or backup saves
+   given        by the administrator, with doveadm popinjay uidl import
+   gone         saved, of a message that was deleted: reserved for a while
+   provisional  a stand-in for a message that cannot be read, never saved
+   plain        made of uid and UIDVALIDITY alone, so without any look-up
+   key          what tells a message from all others wherever it goes, mostly
+                its GUID: UIDLs are saved under it
+   source       where a UIDL comes from; policy is a source that makes UIDLs
+   set          the UIDLs of all messages of a mailbox
+   drift        messages that would be shown with another UIDL than before */
+
 /* UIDLs that a client may be shown (RFC 1939 section 7, the UIDL command) and
    that are unique in their mailbox. Each message has a row of candidates: the
-   UIDL that its policy gave (level 0), an opaque one made from its GUID (level
-   1), and others made from GUID and uid (level 2 and above, of which no mailbox
-   needs more than level 2 unless somebody tries to make UIDLs collide). A
-   candidate that more than one message comes to is given to none of them: each
+   UIDL that its source has for it (level 0), an opaque one made from its GUID
+   (level 1), and others made from GUID and uid (level 2 and above, of which no
+   mailbox needs more than level 2 unless somebody tries to make UIDLs collide).
+   A candidate that more than one message comes to goes to none of them: each
    takes its next one. So the result depends on which messages there are, never
    on their order. Only a UIDL of a higher rank that no other one of its rank
    equals stays with its message, so that a sender who writes it into a header
    cannot take it away. A UIDL that is stored or saved stays with the message of
    the lowest uid if all others that have it are copies of it: sdbox and mdbox
-   give a copy what they keep with the first one, and doveadm backup brings one
-   UIDL for all of them. */
+   store it for each copy, and doveadm backup brings one UIDL for all. */
 
 /* What RFC 1939 allows. Dovecot shows longer ones, such as file names, and
    clients have known mail by them for years. */
@@ -30,7 +47,7 @@ enum popinjay_uidl_rank {
 	/* it was that of a message that is gone: see
 	   popinjay_uidl_set_reserve() */
 	POPINJAY_UIDL_GONE,
-	/* the storage keeps it with the message */
+	/* it is stored with the message */
 	POPINJAY_UIDL_STORED,
 	/* we saved it */
 	POPINJAY_UIDL_SAVED
@@ -47,30 +64,32 @@ struct popinjay_uidl {
 	   what it is saved under; "" if there is nothing, NULL if that is not
 	   known. Set by popinjay_uidl_set_add()'s caller. */
 	const char *key;
-	/* Where the given UIDL came from; set by popinjay_uidl_set_add()'s
-	   caller, a constant. "" if there was none. */
+	/* The source of the UIDL that was added; set by
+	   popinjay_uidl_set_add()'s caller, a constant. "" if there was
+	   none. */
 	const char *source;
-	/* The candidate in use: 0 the given one, above the fallbacks. */
+	/* The candidate in use: 0 what was added, above that the
+	   fallbacks. */
 	unsigned int level;
-	/* As it was given to popinjay_uidl_set_add(). */
+	/* As it was added. */
 	enum popinjay_uidl_rank rank;
-	/* uidl is not the given one: level is above 0. */
+	/* uidl is not what was added: level is above 0. */
 	bool replaced:1;
 	/* Another message had or wanted its UIDL: which one it shows could not
 	   be told without that message. */
 	bool clashed:1;
-	/* It was saved before its key was known; set by
+	/* Saved without its key, which is to be added now; set by
 	   popinjay_uidl_set_add()'s caller. */
 	bool unnamed:1;
-	/* The message could not be read: uidl is shown for now, and is none to
-	   keep. */
+	/* The message could not be read. uidl is a stand-in for this session:
+	   never save it. */
 	bool provisional:1;
 };
 
 /* Returns the GUID of the message uid, or NULL if it has none. The string has
-   to live until the next call only. For a GUID that there is but that cannot
-   be had now it returns NULL too and notes that in context: the message then
-   has another UIDL for a while, which nobody may keep. */
+   to live until the next call only. If the message has a GUID that cannot be
+   read now, it returns NULL too and notes that in context: the message is then
+   provisional. */
 typedef const char *
 popinjay_uidl_get_guid_t(void *context, uint32_t uid);
 
@@ -102,9 +121,9 @@ popinjay_uidl_set_create(unsigned int message_count, uint32_t uidvalidity,
    NULL. */
 void popinjay_uidl_set_free(struct popinjay_uidl_set **set);
 
-/* Let each message have what it is given, also what no client may be shown or
-   several have, and NULL where it is given nothing. Call it before the first
-   is added. */
+/* Let each message have the UIDL that is added, even if it is invalid or that
+   of several messages, and NULL if none is. Call it before the first is
+   added. */
 void popinjay_uidl_set_take_any(struct popinjay_uidl_set *set);
 
 /* Add a message, in the order of uids. uidl is copied; it may be NULL or

@@ -79,8 +79,9 @@ static void test_check_policy(void)
 	out = uidl_tool(f, NULL, 65, "check", "-u", user, NULL);
 	problems = uidl_tool_column(out, "problem");
 	g_assert_cmpuint(g_strv_length(problems), ==, MAIL_COUNT);
-	g_assert_cmpstr(problems[0], ==, "its UIDL of format is none, invalid, "
-			"too long or double: this one is shown");
+	g_assert_cmpstr(problems[0], ==, "its UIDL of format is missing, "
+			"invalid, too long or not unique: this one is shown "
+			"instead");
 	list = uidl_tool(f, NULL, 0, "list", "-u", user, NULL);
 	sources = uidl_tool_column(list, "source");
 	g_assert_cmpstr(sources[0], ==, "fallback");

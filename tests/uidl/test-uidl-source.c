@@ -282,7 +282,7 @@ static void test_script(void)
 		{ plain_script, NULL },
 		{ stls_script, "It sent more than its reply to STLS" },
 		{ imap_script, "It does not speak POP3" },
-		{ order_script, "Its reply to UIDL makes no sense" },
+		{ order_script, "Its reply to UIDL is invalid" },
 		{ lost_script, "Connection lost: " },
 		{ no_uidl_script, "It refuses the UIDL: no ? UIDL" },
 		{ endless_script, "Its list of messages is larger than 256 "
@@ -318,7 +318,7 @@ static void test_script(void)
 			g_assert_nonnull(strstr(out, "\nb\t20\t\t\t\n"));
 			g_assert_nonnull(strstr(out, "\n"LONG_495"...\t\t"));
 			g_assert_nonnull(strstr(err, "The header of 2 of 3 "
-						"messages could not be had"));
+						"messages could not be read"));
 		}
 		servers_service_free(service);
 	}

@@ -64,24 +64,24 @@ static void test_courier(void)
 		  "a+b'c\"d e\x80 a+2Bb+27c+22d+20e+80 0 0 42 -;", NULL },
 		{ "/3 1 17\n", "", NULL },
 		{ "", NULL,
-		  "It does not begin as a courierpop3dsizelist does" },
+		  "It is not a courierpop3dsizelist" },
 		{ "/4 1 17\na 1 1\n", NULL,
-		  "It does not begin as a courierpop3dsizelist does" },
+		  "It is not a courierpop3dsizelist" },
 		{ "3 V1 N1\n", NULL,
-		  "It does not begin as a courierpop3dsizelist does" },
-		{ "/3 1 17\na 42 1:17:0", NULL, "Line 2: It does not end" },
+		  "It is not a courierpop3dsizelist" },
+		{ "/3 1 17\na 42 1:17:0", NULL, "Line 2: It has no line end" },
 		{ "/3 1 17\na 42\n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "/3 1 17\na 42 \n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "/3 1 17\na 42 x:17:0\n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "/3 1 17\na 42 1:17:0:0\n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "/3 1 17\n 42 1:17:0\n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "/3 1 17\na -42 1:17:0\n", NULL,
-		  "Line 2: It is none of such a file" }
+		  "Line 2: It is not valid in this file" }
 	};
 
 	check_cases(popinjay_courier_parse, cases, G_N_ELEMENTS(cases));
@@ -101,23 +101,23 @@ static void test_uidlist(void)
 		  "a.host - 1 1700000123 - -;b c - 2 1700000123 - -;", NULL },
 		{ "3 N8 V17\n", "", NULL },
 		{ "2 V17 N8\n", NULL,
-		  "It does not begin as a dovecot-uidlist does" },
-		{ "", NULL, "It does not begin as a dovecot-uidlist does" },
+		  "It is not a dovecot-uidlist" },
+		{ "", NULL, "It is not a dovecot-uidlist" },
 		{ "\n3 V17 N8\n", NULL,
-		  "It does not begin as a dovecot-uidlist does" },
+		  "It is not a dovecot-uidlist" },
 		{ "3 N8\n", NULL, "Its first line has no UIDVALIDITY" },
 		{ "3 V0 N8\n", NULL, "Its first line has no UIDVALIDITY" },
 		{ "3 Vx N8\n", NULL, "Its first line has no UIDVALIDITY" },
 		{ "1\n", NULL, "Its first line has no UIDVALIDITY" },
 		{ "3 V17 N8\n0 :a\n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "3 V17 N8\n1 a\n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "3 V17 N8\n1 Wx :a\n", NULL,
-		  "Line 2: It is none of such a file" },
+		  "Line 2: It is not valid in this file" },
 		{ "3 V17 N8\n1 :\n", NULL,
-		  "Line 2: It is none of such a file" },
-		{ "3 V17 N8\n1 :a", NULL, "Line 2: It does not end" }
+		  "Line 2: It is not valid in this file" },
+		{ "3 V17 N8\n1 :a", NULL, "Line 2: It has no line end" }
 	};
 
 	check_cases(popinjay_uidlist_parse, cases, G_N_ELEMENTS(cases));
@@ -168,7 +168,7 @@ static void test_cyrus(void)
 	g_assert_cmpint(popinjay_cyrus_parse(data, 64, &uidvalidity, &error),
 			==, -1);
 	g_assert_cmpstr(error, ==,
-			"It is no cyrus.index of a known version (9)");
+			"This version of cyrus.index is unknown (9)");
 	memcpy(data, cyrus_index, sizeof(data));
 	memset(data + 44, 0, 4);
 	g_assert_cmpint(popinjay_cyrus_parse(data, 64, &uidvalidity, &error),

@@ -20,17 +20,17 @@
 /* --- freeze --- */
 
 /* Name the messages that could not be saved. Returns 0, or -1 after
-   uidl_cmd_fail() if they can't be told. */
+   uidl_cmd_fail() if they cannot be determined. */
 static int freeze_tell_left_out(struct uidl_cmd *cmd, struct mailbox *box)
 {
 	const struct popinjay_uidl_set *set;
 	const struct popinjay_uidl *uidls;
-	const char *error = "The INBOX has none of Popinjay";
+	const char *error = "The INBOX has no UIDLs of Popinjay";
 	unsigned int i, count;
 
 	if (cmd->api->get(box, &set, &error) <= 0) {
-		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The UIDLs can't be told: %s",
-			      error);
+		uidl_cmd_fail(cmd, EX_TEMPFAIL,
+			      "Cannot determine the UIDLs: %s", error);
 		return -1;
 	}
 	uidls = popinjay_uidl_set_get(set, &count);
@@ -302,9 +302,10 @@ static int import_save(struct import *import)
 
 	ret = cmd->api->get(import->box, &set, &error);
 	if (ret <= 0) {
-		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The UIDLs can't be told: %s",
+		uidl_cmd_fail(cmd, EX_TEMPFAIL,
+			      "Cannot determine the UIDLs: %s",
 			      ret < 0 ? error :
-			      "The INBOX has none of Popinjay");
+			      "The INBOX has no UIDLs of Popinjay");
 		return -1;
 	}
 	import_choose(import, set);
@@ -314,8 +315,8 @@ static int import_save(struct import *import)
 	given = array_get(&import->given, &count);
 	if (count > 0 && !cmd->dry_run &&
 	    cmd->api->save(import->box, given, count, &error) < 0) {
-		uidl_cmd_fail(cmd, EX_TEMPFAIL, "Saving the UIDLs failed, none "
-			      "was: %s", error);
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "Saving the UIDLs failed, so "
+			      "none was saved: %s", error);
 		return -1;
 	}
 	return 0;

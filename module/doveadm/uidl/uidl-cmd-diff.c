@@ -66,7 +66,7 @@ static int diff_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	diff->result.changed++;
 	if (mail_get_virtual_size(mail, &size) < 0) {
 		uidl_cmd_fail(cmd, EX_TEMPFAIL, "The size of the message with "
-			"UID %u can't be told: %s", mail->uid,
+			"UID %u is not known: %s", mail->uid,
 			mailbox_get_last_internal_error(mail->box, NULL));
 	} else {
 		diff->result.changed_bytes += size;

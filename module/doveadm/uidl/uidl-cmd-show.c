@@ -39,8 +39,8 @@ static int get_shown(struct uidl_cmd *cmd, struct mailbox *box,
 
 	if (ret > 0)
 		return 0;
-	uidl_cmd_fail(cmd, EX_TEMPFAIL, "The UIDLs can't be told: %s",
-		      ret < 0 ? error : "The INBOX has none of Popinjay");
+	uidl_cmd_fail(cmd, EX_TEMPFAIL, "Cannot determine the UIDLs: %s",
+		      ret < 0 ? error : "The INBOX has no UIDLs of Popinjay");
 	return -1;
 }
 
@@ -153,7 +153,7 @@ static int export_from(struct uidl_cmd *cmd)
 			     row->message_id, row->guid);
 	}
 	if (no_header > 0) {
-		i_warning("The header of %u of %u messages could not be had",
+		i_warning("The header of %u of %u messages could not be read",
 			  no_header, array_count(&rows));
 	}
 	array_free(&rows);
@@ -288,9 +288,9 @@ static int check_shown(struct uidl_cmd *cmd, struct mailbox *box,
 				    "the message can't be read now");
 		} else if (uidls[i].replaced) {
 			check_print(cmd, uidls[i].uid, uidls[i].uidl,
-				t_strdup_printf("its UIDL of %s is none, "
-					"invalid, too long or double: this "
-					"one is shown",
+				t_strdup_printf("its UIDL of %s is missing, "
+					"invalid, too long or not unique: "
+					"this one is shown instead",
 					*uidls[i].source == '\0' ?
 					"the settings" : uidls[i].source));
 		} else {
@@ -327,8 +327,8 @@ static int check_stock(struct uidl_cmd *cmd, struct mailbox *box,
 	if (get_shown(cmd, box, &set) < 0)
 		return -1;
 	if (cmd->api->get_stock(box, &stock, &error) <= 0) {
-		uidl_cmd_fail(cmd, EX_TEMPFAIL, "What Dovecot would show can't "
-			      "be told: %s", error);
+		uidl_cmd_fail(cmd, EX_TEMPFAIL, "Cannot determine what Dovecot "
+			      "would show: %s", error);
 		return -1;
 	}
 	before = popinjay_uidl_set_get(stock, &count);

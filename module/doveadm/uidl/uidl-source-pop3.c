@@ -228,7 +228,7 @@ static void client_uidl_line(struct pop3_client *client, unsigned int msn,
 	const uint32_t *msns = array_get(&client->msns, &count);
 
 	if (count > 0 && msn <= msns[count-1]) {
-		client_fail(client, "Its reply to UIDL makes no sense");
+		client_fail(client, "Its reply to UIDL is invalid");
 		return;
 	}
 	if (strlen(uidl) > POPINJAY_UIDL_MAX_LEN) {
@@ -274,7 +274,7 @@ static void client_line(struct pop3_client *client, const char *line)
 	    client->command == POP3_LOGGED_IN_CAPA) {
 		client_capa_line(client, line);
 	} else if (popinjay_pop3_listing_parse(line, &msn, &rest) < 0) {
-		client_fail(client, "Its reply has a line that makes no sense: "
+		client_fail(client, "Its reply has an invalid line: "
 			    "%s", popinjay_uidl_table_text(line));
 	} else if (client->command == POP3_UIDL) {
 		client_uidl_line(client, msn, rest);
@@ -314,8 +314,8 @@ static void reply_data(const void *_data, size_t size, void *context)
 		if (data[i] != '\n') {
 			if (str_len(client->line) == LISTING_MAX_LINE ||
 			    data[i] == '\0') {
-				client_fail(client, "Its reply has a line that "
-					    "makes no sense");
+				client_fail(client, "Its reply has an invalid "
+					    "line");
 			}
 			str_append_c(client->line, data[i]);
 			continue;

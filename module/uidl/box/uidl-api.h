@@ -21,7 +21,7 @@ struct popinjay_uidl_other {
 	   popinjay_uidl_old_until, popinjay_uidl_strict */
 	const char *sources, *policy, *reuse_xuidl;
 	const char *format, *old_format, *old_until, *strict;
-	/* as if nothing were saved by us, as if the storage kept nothing */
+	/* as if nothing were saved, as if nothing were stored */
 	bool ignore_saved, ignore_stored;
 };
 
@@ -46,7 +46,7 @@ struct popinjay_uidl_api {
 
 	/* Get what a client would be shown under other settings; nothing is
 	   changed. To be freed with popinjay_uidl_set_free(). Returns 1, 0, or
-	   -1 as get() does; a setting that makes no sense is an error too. */
+	   -1 as get() does; an invalid setting is an error too. */
 	int (*get_other)(struct mailbox *box,
 			 const struct popinjay_uidl_other *other,
 			 struct popinjay_uidl_set **set_r,

@@ -197,7 +197,7 @@ static int uidl_mail_get_special(struct mail *_mail,
 		return mmail->super.get_special(_mail, field, value_r);
 	}
 	if (uidl->provisional) {
-		/* whoever asks here keeps what he gets */
+		/* whoever asks here may save the answer */
 		mail_storage_set_error(_mail->box->storage, MAIL_ERROR_TEMP,
 				       "The UIDL couldn't be read");
 		return -1;

@@ -13,8 +13,8 @@
 #include "uidl-sources.h"
 #include "uidl.h"
 
-/* What is known of a message before its UIDL is made. */
-struct found {
+/* What is saved for a message. */
+struct match {
 	/* NULL if nothing is saved for it */
 	const struct popinjay_uidl_entry *entry;
 	/* NULL if it was not asked for */
@@ -34,8 +34,8 @@ struct maker {
 	unsigned int messages_count;
 	uint32_t uidvalidity;
 	/* of all messages by seq - 1, if anything is saved */
-	struct found *found;
-	pool_t found_pool;
+	struct match *matches;
+	pool_t match_pool;
 
 	/* messages that could not be read, in no order */
 	uint32_t failed_uids[POPINJAY_UIDL_MAX_FAILED];
@@ -43,10 +43,10 @@ struct maker {
 };
 
 /* Returns TRUE if the message was saved before its key was known. */
-static bool found_is_unnamed(const struct found *found)
+static bool match_is_unnamed(const struct match *match)
 {
-	return found->entry != NULL && *found->key != '\0' &&
-		strcmp(found->entry->key, found->key) != 0;
+	return match->entry != NULL && *match->key != '\0' &&
+		strcmp(match->entry->key, match->key) != 0;
 }
 
 static void maker_error(struct maker *maker, uint32_t uid, const char *error)
@@ -143,32 +143,32 @@ static void maker_find_saved(struct maker *maker)
 	uint32_t seq;
 
 	popinjay_uidl_saved_unmatch(maker->saved);
-	maker->found_pool = pool_alloconly_create("popinjay found uidls",
+	maker->match_pool = pool_alloconly_create("popinjay uidl matches",
 						  16*1024);
-	maker->found = i_new(struct found, maker->messages_count + 1);
+	maker->matches = i_new(struct match, maker->messages_count + 1);
 	i_array_init(&rest_seqs, 16);
 	for (seq = 1; seq <= maker->messages_count; seq++) T_BEGIN {
-		struct found *found = &maker->found[seq - 1];
+		struct match *match = &maker->matches[seq - 1];
 		const char *key;
 		bool rest;
 
 		mail_set_seq(mail, seq);
 		key = maker_get_key(maker, mail);
-		found->entry = popinjay_uidl_saved_find(maker->saved,
+		match->entry = popinjay_uidl_saved_find(maker->saved,
 			maker->uidvalidity, mail->uid, key, &rest);
-		if (found->entry != NULL &&
-		    strcmp(found->entry->key, key) == 0)
-			found->key = found->entry->key;
+		if (match->entry != NULL &&
+		    strcmp(match->entry->key, key) == 0)
+			match->key = match->entry->key;
 		else
-			found->key = p_strdup(maker->found_pool, key);
-		if (rest && found->entry == NULL)
+			match->key = p_strdup(maker->match_pool, key);
+		if (rest && match->entry == NULL)
 			array_push_back(&rest_seqs, &seq);
 	} T_END;
 	array_foreach(&rest_seqs, seqp) {
-		struct found *found = &maker->found[*seqp - 1];
+		struct match *match = &maker->matches[*seqp - 1];
 
-		found->entry = popinjay_uidl_saved_find_rest(maker->saved,
-							     found->key);
+		match->entry = popinjay_uidl_saved_find_rest(maker->saved,
+							     match->key);
 	}
 	array_free(&rest_seqs);
 }
@@ -188,29 +188,29 @@ static void maker_reserve_gone(struct maker *maker)
 static void
 maker_add(struct maker *maker, struct mail *mail, uint32_t seq, string_t *buf)
 {
-	const struct found *found =
-		maker->found == NULL ? NULL : &maker->found[seq - 1];
-	struct popinjay_uidl_given_by given;
+	const struct match *match =
+		maker->matches == NULL ? NULL : &maker->matches[seq - 1];
+	struct popinjay_uidl_offer offer;
 	struct popinjay_uidl *message;
 	const char *saved, *error;
 	int ret;
 
-	i_zero(&given);
-	saved = found == NULL || found->entry == NULL ? NULL :
-		found->entry->uidl;
+	i_zero(&offer);
+	saved = match == NULL || match->entry == NULL ? NULL :
+		match->entry->uidl;
 	mail_set_seq(mail, seq);
 	ret = popinjay_uidl_sources_get(maker->sources, mail, saved, buf,
-					&given, &error);
+					&offer, &error);
 	if (ret < 0)
 		maker_error(maker, mail->uid, error);
 	message = popinjay_uidl_set_add(maker->set, mail->uid,
-					ret <= 0 ? NULL : given.uidl,
-					given.rank);
+					ret <= 0 ? NULL : offer.uidl,
+					offer.rank);
 	if (ret > 0)
-		message->source = given.source;
-	if (found != NULL) {
-		popinjay_uidl_set_key(maker->set, message, found->key);
-		message->unnamed = found_is_unnamed(found);
+		message->source = offer.source;
+	if (match != NULL) {
+		popinjay_uidl_set_key(maker->set, message, match->key);
+		message->unnamed = match_is_unnamed(match);
 	} else if (maker->want_keys) {
 		popinjay_uidl_set_key(maker->set, message,
 				      maker_get_key(maker, mail));
@@ -219,19 +219,19 @@ maker_add(struct maker *maker, struct mail *mail, uint32_t seq, string_t *buf)
 
 /* A message that needs no look, as most do when they are saved. */
 static void
-maker_add_saved(struct maker *maker, const struct found *found, uint32_t seq)
+maker_add_saved(struct maker *maker, const struct match *match, uint32_t seq)
 {
-	const struct popinjay_uidl_entry *entry = found->entry;
+	const struct popinjay_uidl_entry *entry = match->entry;
 	struct popinjay_uidl *message;
 	uint32_t uid;
 
 	mail_index_lookup_uid(maker->box->view, seq, &uid);
 	message = popinjay_uidl_set_add_saved(maker->set, uid, entry->uidl,
-		found->key == entry->key ? entry->key : NULL);
+		match->key == entry->key ? entry->key : NULL);
 	message->source = POPINJAY_UIDL_SOURCE_SAVED;
-	message->unnamed = found_is_unnamed(found);
+	message->unnamed = match_is_unnamed(match);
 	if (message->key == NULL)
-		popinjay_uidl_set_key(maker->set, message, found->key);
+		popinjay_uidl_set_key(maker->set, message, match->key);
 }
 
 static void maker_add_all(struct maker *maker, bool saved_first)
@@ -244,9 +244,9 @@ static void maker_add_all(struct maker *maker, bool saved_first)
 			  popinjay_uidl_sources_fields(maker->sources) |
 			  (maker->want_keys ? MAIL_FETCH_GUID : 0), NULL);
 	for (seq = 1; seq <= maker->messages_count; seq++) T_BEGIN {
-		if (saved_first && maker->found != NULL &&
-		    maker->found[seq - 1].entry != NULL)
-			maker_add_saved(maker, &maker->found[seq - 1], seq);
+		if (saved_first && maker->matches != NULL &&
+		    maker->matches[seq - 1].entry != NULL)
+			maker_add_saved(maker, &maker->matches[seq - 1], seq);
 		else
 			maker_add(maker, mail, seq, buf);
 	} T_END;
@@ -293,8 +293,8 @@ int popinjay_uidl_make(struct mailbox *box,
 	mail_free(&maker.guid_mail);
 	/* not rolled back: what was read stands in the cache next time */
 	(void)mailbox_transaction_commit(&maker.trans);
-	i_free(maker.found);
-	pool_unref(&maker.found_pool);
+	i_free(maker.matches);
+	pool_unref(&maker.match_pool);
 
 	if (maker.failed_count > 0 &&
 	    (maker.failed_count > POPINJAY_UIDL_MAX_FAILED ||

@@ -172,8 +172,8 @@ static int show_check(struct popinjay_uidl_box *ubox,
 		return 0;
 	popinjay_uidl_drift_free(shown_r);
 	if (ret < 0) {
-		e_error(box->event, "popinjay: UIDL refused: %s: mend that, or "
-			"remove the file and have any UIDLs shown", error);
+		e_error(box->event, "popinjay: UIDL refused: %s: repair that, "
+			"or remove the file to let any UIDLs be shown", error);
 		mail_storage_set_error(box->storage, MAIL_ERROR_TEMP,
 				       "The UIDLs can't be compared");
 	} else {

@@ -185,7 +185,7 @@ int popinjay_pop3_url_parse(const char *str, pool_t pool,
 	} else if (strncmp(str, "pop3://", 7) == 0) {
 		str += 7;
 	} else {
-		*error_r = "It is no URL as in pop3s://user@host";
+		*error_r = "It is not a URL like pop3s://user@host";
 		return -1;
 	}
 	url_r->port = url_r->pop3s ? PORT_POP3S : PORT_POP3;
@@ -195,7 +195,7 @@ int popinjay_pop3_url_parse(const char *str, pool_t pool,
 		if (at == str ||
 		    url_decode(t_strdup_until(str, at), pool,
 			       &url_r->user) < 0) {
-			*error_r = "Its user name makes no sense";
+			*error_r = "Its user name is invalid";
 			return -1;
 		}
 		if (strchr(t_strdup_until(str, at), ':') != NULL) {
@@ -212,7 +212,7 @@ int popinjay_pop3_url_parse(const char *str, pool_t pool,
 		const char *end = strchr(str, ']');
 
 		if (end == NULL || (end[1] != '\0' && end[1] != ':')) {
-			*error_r = "Its host name makes no sense";
+			*error_r = "Its host name is invalid";
 			return -1;
 		}
 		url_r->host = p_strdup_until(pool, str + 1, end);
@@ -226,11 +226,11 @@ int popinjay_pop3_url_parse(const char *str, pool_t pool,
 			port++;
 	}
 	if (port != NULL && net_str2port(port, &url_r->port) < 0) {
-		*error_r = "Its port makes no sense";
+		*error_r = "Its port is invalid";
 		return -1;
 	}
 	if (*url_r->host == '\0' || strpbrk(url_r->host, "/ ?#@") != NULL) {
-		*error_r = "Its host name makes no sense";
+		*error_r = "Its host name is invalid";
 		return -1;
 	}
 	return 0;

@@ -28,7 +28,7 @@ static int reader_next(struct line_reader *reader, const char **line_r,
 	reader->number++;
 	line_end = memchr(reader->data, '\n', reader->end - reader->data);
 	if (line_end == NULL) {
-		*error_r = t_strdup_printf("Line %u: It does not end",
+		*error_r = t_strdup_printf("Line %u: It has no line end",
 					   reader->number);
 		return -1;
 	}
@@ -63,7 +63,7 @@ read_lines(struct line_reader *reader, line_func_t *line_func,
 			if (ret > 0 && !line_func(line, list, func,
 						  context)) {
 				*error_r = t_strdup_printf(
-					"Line %u: It is none of such a file",
+					"Line %u: It is not valid in this file",
 					reader->number);
 				ret = -1;
 			}
@@ -149,7 +149,7 @@ int popinjay_courier_parse(const void *data, size_t size,
 		return -1;
 	if (ret == 0 || line[0] != '/' || line[1] < '1' || line[1] > '3' ||
 	    line[2] != ' ') {
-		*error_r = "It does not begin as a courierpop3dsizelist does";
+		*error_r = "It is not a courierpop3dsizelist";
 		return -1;
 	}
 	return read_lines(&reader, courier_line, NULL, func, context, error_r);
@@ -202,7 +202,7 @@ int popinjay_uidlist_parse(const void *data, size_t size,
 	if (popinjay_uidlist_line(&list, (const unsigned char *)line,
 				  strlen(line), &entry) < 0) {
 		*error_r = list.version == 0 ?
-			"It does not begin as a dovecot-uidlist does" :
+			"It is not a dovecot-uidlist" :
 			"Its first line has no UIDVALIDITY";
 		return -1;
 	}
@@ -233,7 +233,7 @@ int popinjay_cyrus_parse(const void *_data, size_t size,
 	if (version < 10 || version > 64 ||
 	    start < POPINJAY_CYRUS_HEADER_BYTES) {
 		*error_r = t_strdup_printf(
-			"It is no cyrus.index of a known version (%u)",
+			"This version of cyrus.index is unknown (%u)",
 			version);
 		return -1;
 	}

@@ -99,7 +99,7 @@ parse_field(struct table_parser *parser, enum column column, const char *field,
 		break;
 	case COLUMN_SIZE:
 		if (*field != '\0' && str_to_uoff(field, &row->size) < 0) {
-			*error_r = t_strdup_printf("\"%s\" is no size",
+			*error_r = t_strdup_printf("\"%s\" is not a size",
 				popinjay_uidl_table_text(field));
 			return -1;
 		}

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* Any mail process: a message that doveadm sync or backup saves brings its
-   UIDL. Maildir, sdbox and mdbox keep it with the message. For an mbox it is
-   saved by us, and before the message: one that a process which is killed
-   leaves in the file is not brought again. In other storages, that is saved
-   as soon as the message has its uid. */
+   UIDL. Maildir, sdbox and mdbox store it. For an mbox it is saved, and before
+   its message is: a message that a killed process leaves in the file is not
+   brought again. For other storages it is saved as soon as the message has its
+   uid. */
 
 #include "lib.h"
 #include "array.h"
@@ -265,7 +265,7 @@ incoming_save_rest(struct popinjay_saved_file *file,
 		return 0;
 	if (seq_range_count(&changes->saved_uids) !=
 	    array_count(&itrans->mails)) {
-		*error_r = "The storage doesn't tell their uids";
+		*error_r = "The storage does not report their UIDs";
 		return -1;
 	}
 	seq_range_array_iter_init(&iter, &changes->saved_uids);

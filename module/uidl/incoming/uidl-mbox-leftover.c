@@ -32,7 +32,7 @@
 struct left_message {
 	/* of its From line and of its header */
 	uoff_t offset, header_offset;
-	/* 0 if it is none whose UIDL is saved */
+	/* 0 unless the UIDL of this message is saved */
 	uint32_t uid;
 	/* of the body; it is written when that is there */
 	uoff_t length;
@@ -43,7 +43,7 @@ struct left_message {
 struct left {
 	struct mbox_mailbox *mbox;
 	const struct popinjay_uidl_saved *saved;
-	/* whose UIDLs are saved, and that the index has given to no message */
+	/* whose UIDLs are saved, and that no message of the index has */
 	ARRAY_TYPE(seq_range) uids;
 
 	/* of these, the highest that a message has; 0 if none has one */

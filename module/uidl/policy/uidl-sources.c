@@ -299,7 +299,7 @@ int popinjay_uidl_sources_create_stock(struct mail_user *user,
 
 	i_array_init(&sources->chain, 4);
 	sources->stock = TRUE;
-	/* of saved, only what the storage keeps */
+	/* the source saved then has only what is stored */
 	sources->ignore_saved = TRUE;
 	if (source_add(sources, user, set, POPINJAY_UIDL_SOURCE_SAVED,
 		       error_r) < 0 ||
@@ -459,32 +459,32 @@ get_made(const struct popinjay_uidl_sources *sources,
 static int
 source_get(const struct popinjay_uidl_sources *sources,
 	   const struct source *source, struct mail *mail, const char *saved,
-	   string_t *buf, struct popinjay_uidl_given_by *given_r,
+	   string_t *buf, struct popinjay_uidl_offer *offer_r,
 	   const char **error_r)
 {
 	int ret;
 
-	given_r->source = source->name;
-	given_r->rank = POPINJAY_UIDL_MADE;
+	offer_r->source = source->name;
+	offer_r->rank = POPINJAY_UIDL_MADE;
 	switch (source->type) {
 	case SOURCE_SAVED:
 		if (saved != NULL && !sources->ignore_saved) {
-			given_r->uidl = saved;
-			given_r->rank = POPINJAY_UIDL_SAVED;
+			offer_r->uidl = saved;
+			offer_r->rank = POPINJAY_UIDL_SAVED;
 			return 1;
 		}
 		if (sources->ignore_stored)
 			return 0;
-		given_r->source = POPINJAY_UIDL_SOURCE_STORED;
-		given_r->rank = POPINJAY_UIDL_STORED;
-		return get_stored(mail, &given_r->uidl, error_r);
+		offer_r->source = POPINJAY_UIDL_SOURCE_STORED;
+		offer_r->rank = POPINJAY_UIDL_STORED;
+		return get_stored(mail, &offer_r->uidl, error_r);
 	case SOURCE_XUIDL:
-		return get_xuidl(sources, mail, &given_r->uidl, error_r);
+		return get_xuidl(sources, mail, &offer_r->uidl, error_r);
 	case SOURCE_OLD:
 	case SOURCE_FORMAT:
 	case SOURCE_POLICY:
 		ret = get_made(sources, source, mail, buf, error_r);
-		given_r->uidl = str_c(buf);
+		offer_r->uidl = str_c(buf);
 		return ret;
 	}
 	i_unreached();
@@ -500,21 +500,21 @@ static bool source_is_strict(const struct popinjay_uidl_sources *sources,
 int popinjay_uidl_sources_get(const struct popinjay_uidl_sources *sources,
 			      struct mail *mail, const char *saved,
 			      string_t *buf,
-			      struct popinjay_uidl_given_by *given_r,
+			      struct popinjay_uidl_offer *offer_r,
 			      const char **error_r)
 {
 	const struct source *source;
 	int ret = 0;
 
 	array_foreach(&sources->chain, source) {
-		ret = source_get(sources, source, mail, saved, buf, given_r,
+		ret = source_get(sources, source, mail, saved, buf, offer_r,
 				 error_r);
 		if (ret != 0)
 			break;
 	}
 	if (ret > 0 && source_is_strict(sources, source) &&
-	    given_r->rank != POPINJAY_UIDL_SAVED &&
-	    !popinjay_uidl_is_short(given_r->uidl))
-		given_r->uidl = "";
+	    offer_r->rank != POPINJAY_UIDL_SAVED &&
+	    !popinjay_uidl_is_short(offer_r->uidl))
+		offer_r->uidl = "";
 	return ret;
 }

@@ -10,8 +10,8 @@ struct popinjay_settings;
 struct popinjay_uidl_plain;
 struct popinjay_uidl_sources;
 
-/* A UIDL that a source gave. */
-struct popinjay_uidl_given_by {
+/* The UIDL that a source has for a message. */
+struct popinjay_uidl_offer {
 	const char *uidl;
 	/* a constant */
 	const char *source;
@@ -38,7 +38,7 @@ int popinjay_uidl_sources_create_stock(struct mail_user *user,
    popinjay_uidl_sources does not name. */
 void popinjay_uidl_sources_add_xuidl(struct popinjay_uidl_sources *sources);
 
-/* As if nothing were saved by us, as if the storage kept nothing. */
+/* Let the chain take no notice of what is saved, of what is stored. */
 void popinjay_uidl_sources_ignore(struct popinjay_uidl_sources *sources,
 				  bool saved, bool stored);
 
@@ -69,12 +69,12 @@ popinjay_uidl_sources_fields(const struct popinjay_uidl_sources *sources);
 /* Get the UIDL of mail from the first source that has one. saved is its saved
    UIDL, or NULL. buf is for a UIDL that has to be made. Returns 1, 0 if no
    source has one, or -1 with the reason in error_r if one could not be read
-   now: what a later source would say is none to show then. One that is too
-   long for the settings is given as "". */
+   now: then a later source may not answer for it. A UIDL that is too long for
+   the settings becomes "". */
 int popinjay_uidl_sources_get(const struct popinjay_uidl_sources *sources,
 			      struct mail *mail, const char *saved,
 			      string_t *buf,
-			      struct popinjay_uidl_given_by *given_r,
+			      struct popinjay_uidl_offer *offer_r,
 			      const char **error_r);
 
 #endif

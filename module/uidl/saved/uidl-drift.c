@@ -246,8 +246,8 @@ same_key(const struct shown *shown, unsigned int idx, unsigned int count)
 	return end - idx;
 }
 
-/* Compare the messages of one key. What there were of them and are no more
-   has been deleted, what is above that has come. */
+/* Compare the messages of one key. Those missing now were deleted; those beyond
+   the old number are new. */
 static void
 compare_key(const struct shown *then, unsigned int then_count,
 	     const struct shown *now, unsigned int now_count,

@@ -35,7 +35,7 @@ struct popinjay_uidl_drift_result {
 struct popinjay_uidl_drift *
 popinjay_uidl_drift_create(const struct popinjay_uidl_set *set,
 			   const struct popinjay_uidl_drift *shown);
-/* Parse the text of a file. Returns 0, or -1 if it is none. */
+/* Parse the text of a file. Returns 0, or -1 if it is not valid. */
 int popinjay_uidl_drift_parse(const void *data, size_t size,
 			      struct popinjay_uidl_drift **drift_r);
 /* Free it and set *drift to NULL. Does nothing if it is NULL. */

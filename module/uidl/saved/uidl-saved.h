@@ -19,9 +19,8 @@
    for nothing. A KEY is the message's GUID; where the storage only has a hash
    of the header for one (mbox), that with "-" and the size. It is written with
    each byte outside of 0x21 to 0x7E, and %, as % and two hex digits. GONE is
-   when the message was first missed, in seconds since 1970: its UIDL is kept
-   for a while, for a message that comes back, and no other message may have
-   it.
+   when the message was first missed, in seconds since 1970: its UIDL stays for
+   a while, in case the message comes back, and no other message may have it.
 
    A message is found by its key. Where several messages share one, they are
    copies of each other: each first gets the entry of its own uid, and what is
@@ -30,7 +29,7 @@
    ":UIDVALIDITY:UID" instead. A later entry of the same key and uid replaces an
    earlier one. */
 
-/* How long the UIDL of a message that went is kept. */
+/* How long the UIDL of a message that is gone stays. */
 #define POPINJAY_UIDL_GONE_SECS (30 * 24 * 60 * 60)
 
 struct popinjay_uidl_saved;
@@ -68,9 +67,9 @@ void popinjay_uidl_saved_free(struct popinjay_uidl_saved **saved);
 size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
 				 const void *data, size_t size);
 
-/* Returns how many faults the text has: lines that are none, entries that the
-   first line promised and that are not there, a first line that is none. The
-   first fault stands in *error_r, NULL if there is none. */
+/* Returns how many faults the text has: invalid lines, and entries that the
+   first line promises and that are missing. The first fault is in *error_r,
+   NULL if there is none. */
 unsigned int
 popinjay_uidl_saved_faults(const struct popinjay_uidl_saved *saved,
 			   const char **error_r);

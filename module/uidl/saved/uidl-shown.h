@@ -12,7 +12,7 @@ struct popinjay_uidl_drift;
 
 /* Read what was shown last. Returns 1, 0 with NULL in *shown_r if nothing was,
    or -1 with the reason in error_r: *damaged_r says that the file could be
-   read, but makes no sense. */
+   read, but is not valid. */
 int popinjay_uidl_shown_read(struct mailbox *box,
 			     struct popinjay_uidl_drift **shown_r,
 			     bool *damaged_r, const char **error_r);

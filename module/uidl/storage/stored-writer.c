@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Any mail process: gives the storage UIDLs to keep. */
+/* Any mail process: has UIDLs stored with messages that are there. */
 
 #include "lib.h"
 #include "mail-storage-private.h"

@@ -2,15 +2,15 @@
 #ifndef POPINJAY_STORED_WRITER_H
 #define POPINJAY_STORED_WRITER_H
 
-/* The UIDLs that the storage itself keeps with its messages, as Maildir can in
-   dovecot-uidlist: Dovecot shows them without us. What is saved by us does not
-   depend on them, so nothing of this can fail. */
+/* Stored UIDLs, as a Maildir has them in dovecot-uidlist: Dovecot shows them
+   without us. What is saved does not depend on them, so all of this may fail
+   without harm, and says nothing. */
 
 struct mailbox;
 struct popinjay_stored_writer;
 
-/* Returns NULL if the storage of the mailbox cannot keep any later than when a
-   message is saved. The other functions do nothing then. */
+/* Returns NULL if the storage can store a UIDL only when it saves the message.
+   The other functions do nothing then. */
 struct popinjay_stored_writer *
 popinjay_stored_writer_begin(struct mailbox *box);
 /* Give a message a UIDL. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Any mail process: sizes, UIDLs and POP3 order as the storages keep them, for
+/* Any mail process: sizes, UIDLs and POP3 order as they are stored, for
    all messages at once. A mail object looks the same up for each message, in a
    hash of all file names on Maildir, through many layers elsewhere. */
 
@@ -23,7 +23,7 @@ struct stored_box {
 static MODULE_CONTEXT_DEFINE_INIT(stored_module,
 				  &mail_storage_module_register);
 
-/* Dovecot's own plugins that keep neither UIDLs nor sizes. */
+/* Dovecot's own plugins that answer for neither UIDLs nor sizes. */
 static const char *const harmless_modules[] = {
 	"acl", "apparmor", "charset_alias", "expire", "fs_compress", "fts",
 	"fts_flatcurve", "fts_lucene", "fts_solr", "fts_squat", "last_login",
