@@ -2,6 +2,7 @@
 #ifndef POPINJAY_VIEW_OPEN_H
 #define POPINJAY_VIEW_OPEN_H
 
+#include "seq-range-array.h"
 #include "window.h"
 
 /* What a session does with its view, in the order that keeps the promise: no

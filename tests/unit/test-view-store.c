@@ -11,7 +11,12 @@
 #include "mail-storage-private.h"
 #include "trouble.h"
 #include "trouble-store.h"
+#include "uidl-renumber.h"
+#include "uidl-box.h"
 #include "views.h"
+#include "view-moved.h"
+#include "view-open.h"
+#include "view-session.h"
 #include "view-store.h"
 
 #include <glib.h>
@@ -20,6 +25,7 @@
 #include <unistd.h>
 
 #define UIDVALIDITY 5
+#define NOW 1795983300
 
 /* --- In place of Dovecot's storage --- */
 
@@ -29,6 +35,7 @@ static bool has_control_dir;
 static uint32_t index_written;
 static unsigned int index_commits;
 static bool index_fails;
+static uint32_t uidvalidity;
 /* what was logged */
 static GString *logged;
 
@@ -66,7 +73,8 @@ void mailbox_get_open_status(struct mailbox *box,
 			     struct mailbox_status *status_r)
 {
 	i_zero(status_r);
-	status_r->uidvalidity = UIDVALIDITY;
+	status_r->uidvalidity = uidvalidity;
+	status_r->uidnext = 100;
 }
 
 void mailbox_set_index_error(struct mailbox *box)
@@ -137,6 +145,41 @@ log_handler(const struct failure_context *ctx, const char *format,
 	g_string_append_c(logged, '\n');
 }
 
+/* --- In place of popinjay-uidl --- */
+
+static unsigned int renumbered;
+static bool renumber_fails;
+
+struct popinjay_uidl_box *popinjay_uidl_box(struct mailbox *box)
+{
+	return (struct popinjay_uidl_box *)box;
+}
+
+/* Each message has a uid that is 10 higher than at the UIDVALIDITY before. */
+int popinjay_uidl_renumber(struct popinjay_uidl_box *ubox,
+			   const char **error_r)
+{
+	struct mailbox *box = (struct mailbox *)ubox;
+	ARRAY_TYPE(popinjay_uidl_moved) moved;
+	unsigned int i;
+
+	renumbered++;
+	if (renumber_fails) {
+		*error_r = "popinjay-uidl is damaged";
+		return -1;
+	}
+	t_array_init(&moved, 8);
+	for (i = 1; i <= 4; i++) {
+		struct popinjay_uidl_moved move = { i, i + 10 };
+
+		array_push_back(&moved, &move);
+	}
+	if (popinjay_view_moved_hook.wanted(box) &&
+	    popinjay_view_moved_hook.moved(box, &moved, error_r) < 0)
+		return -1;
+	return popinjay_view_moved_hook.renumbered(box, error_r);
+}
+
 /* --- A mailbox for each test --- */
 
 static struct mailbox box;
@@ -150,6 +193,9 @@ static void setup(void)
 	index_written = 0;
 	index_commits = 0;
 	index_fails = FALSE;
+	uidvalidity = UIDVALIDITY;
+	renumbered = 0;
+	renumber_fails = FALSE;
 	logged = g_string_new(NULL);
 	storage.set = &set;
 	box.storage = &storage;
@@ -379,12 +425,144 @@ static void test_cannot_write(void)
 	assert_file("popinjay-views", FILE_OF("7"));
 	popinjay_view_store_free(&store);
 	g_string_truncate(logged, 0);
-
 	has_control_dir = FALSE;
 	store = popinjay_view_store_create(&box);
 	g_assert_null(popinjay_view_store_path(store));
 	g_assert_cmpint(popinjay_view_store_lock(store, &error), ==, -1);
 	g_assert_cmpstr(error, ==, "This mailbox has no control directory");
+	popinjay_view_store_free(&store);
+	teardown();
+}
+
+/* --- A session --- */
+
+static bool no_date(void *context, unsigned int idx, time_t *date_r)
+{
+	return FALSE;
+}
+
+/* The mailbox has four messages, and the window shows two. */
+static struct popinjay_view_opening opening_of(const uint32_t *uids)
+{
+	struct popinjay_view_opening opening = {
+		.view_id = "a", .window = { 0, 2 }, .now = NOW,
+		.uidvalidity = uidvalidity, .uidnext = 100,
+		.mailbox = { uids, 4, no_date, NULL }
+	};
+
+	return opening;
+}
+
+static void assert_first_shown(const struct popinjay_view *view,
+			       const uint32_t *uids, unsigned int first)
+{
+	unsigned int i;
+
+	g_assert_nonnull(view);
+	for (i = 0; i < 4; i++) {
+		g_assert_true((popinjay_view_hides(view, uids[i]) ==
+			       POPINJAY_VIEW_SHOWN) == (i >= first));
+	}
+}
+
+static void test_session(void)
+{
+	static const uint32_t uids[] = { 1, 2, 3, 4 };
+	static const uint32_t moved_uids[] = { 11, 12, 13, 14 };
+	struct popinjay_view_opening opening;
+	struct popinjay_view_store *store;
+	const struct popinjay_view *view;
+	ARRAY_TYPE(seq_range) kept;
+	struct stat before, after;
+	const char *error;
+
+	setup();
+	t_array_init(&kept, 1);
+	store = popinjay_view_store_create(&box);
+	/* nothing to hide */
+	opening = opening_of(uids);
+	opening.window.messages = 0;
+	g_assert_cmpint(popinjay_view_session_begin(store, &box, &opening,
+		&view, &error), ==, 0);
+	g_assert_null(view);
+	assert_file("popinjay-views", NULL);
+	g_assert_cmpuint(renumbered, ==, 0);
+
+	opening = opening_of(uids);
+	g_assert_cmpint(popinjay_view_session_begin(store, &box, &opening,
+		&view, &error), ==, 0);
+	assert_first_shown(view, uids, 2);
+	g_assert_cmpuint(renumbered, ==, 1);
+	assert_file("popinjay-views", "popinjay-views 1 1 5\na uidvalidity=5 "
+		    "floor=3 shown=4 used=2026-11-29T20:15:00Z\n");
+
+	/* another one writes nothing */
+	g_assert_cmpint(stat(t_path("popinjay-views"), &before), ==, 0);
+	g_assert_cmpint(popinjay_view_session_begin(store, &box, &opening,
+		&view, &error), ==, 0);
+	assert_first_shown(view, uids, 2);
+	g_assert_cmpint(stat(t_path("popinjay-views"), &after), ==, 0);
+	g_assert_cmpuint(before.st_ino, ==, after.st_ino);
+
+	seq_range_array_add(&kept, 3);
+	g_assert_cmpint(popinjay_view_session_keep(store, &box, &opening,
+		&kept, &error), ==, 0);
+	assert_file("popinjay-views", "popinjay-views 1 1 5\na uidvalidity=5 "
+		    "floor=3 shown=4 used=2026-11-29T20:15:00Z keep=3\n");
+
+	/* at another UIDVALIDITY the next session hides the same, and this one
+	   nothing more */
+	g_assert_cmpuint(renumbered, ==, 1);
+	uidvalidity = 6;
+	renumber_fails = TRUE;
+	opening = opening_of(moved_uids);
+	g_assert_cmpint(popinjay_view_session_begin(store, &box, &opening,
+		&view, &error), ==, -1);
+	g_assert_cmpstr(error, ==, "popinjay-uidl is damaged");
+	g_assert_null(view);
+	renumber_fails = FALSE;
+	opening.window.messages = 0;
+	g_assert_cmpint(popinjay_view_session_begin(store, &box, &opening,
+		&view, &error), ==, 0);
+	assert_first_shown(view, moved_uids, 3);
+	assert_file("popinjay-views", "popinjay-views 1 1 6\na uidvalidity=6 "
+		    "floor=1 shown=14 used=2026-11-29T20:15:00Z window=11:12 "
+		    "keep=13\n");
+	opening = opening_of(uids);
+	opening.uidvalidity = 5;
+	g_assert_cmpint(popinjay_view_session_keep(store, &box, &opening,
+		&kept, &error), ==, -1);
+	assert_file("popinjay-views.lock", NULL);
+	popinjay_view_store_free(&store);
+	teardown();
+}
+
+static void test_session_fails(void)
+{
+	static const uint32_t uids[] = { 1, 2, 3, 4 };
+	struct popinjay_view_opening opening;
+	struct popinjay_view_store *store;
+	const struct popinjay_view *view;
+	const char *error;
+
+	setup();
+	store = popinjay_view_store_create(&box);
+	opening = opening_of(uids);
+	renumber_fails = TRUE;
+	g_assert_cmpint(popinjay_view_session_begin(store, &box, &opening,
+		&view, &error), ==, -1);
+	g_assert_cmpstr(error, ==, "popinjay-uidl is damaged");
+	g_assert_null(view);
+	assert_file("popinjay-views", NULL);
+	assert_file("popinjay-views.lock", NULL);
+
+	renumber_fails = FALSE;
+	write_file("popinjay-views", "x\n");
+	g_assert_cmpint(popinjay_view_session_begin(store, &box, &opening,
+		&view, &error), ==, -1);
+	g_assert_cmpstr(error, ==, t_strdup_printf("%s/popinjay-views is "
+		"damaged: Line 1: It is not \"popinjay-views 1 COUNT UIDLS\"",
+		control_dir));
 	popinjay_view_store_free(&store);
 	teardown();
 }
@@ -455,6 +633,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/view/store/index-behind", test_index_behind);
 	g_test_add_func("/view/store/damaged", test_damaged);
 	g_test_add_func("/view/store/cannot-write", test_cannot_write);
+	g_test_add_func("/view/store/session", test_session);
+	g_test_add_func("/view/store/session-fails", test_session_fails);
 	g_test_add_func("/view/store/trouble", test_trouble);
 	ret = g_test_run();
 	lib_deinit();
