@@ -86,8 +86,8 @@ static void test_good(void)
 	/* without a user */
 	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
 					"check", NULL), ==, 0);
-	assert_has(out->str, "^No user was looked at: -u USER looks at one, "
-		   "-A at all\\.$");
+	assert_has(out->str, "^No user was checked: -u USER checks one, "
+		   "-A all\\.$");
 	assert_has(out->str, "^ok +\\S+/lib20_popinjay_plugin\\.so: ");
 	fixture_free(f);
 	g_assert_cmpint(rmdir(sink_dir), ==, 0);
@@ -300,8 +300,9 @@ static void test_copied_settings(void)
 		return;
 	}
 	assert_has(out->str, "^warning +plugin/popinjay_sasl_mechanisms: It is "
-		   "\"plain login\", and auth_mechanisms is \"plain login "
-		   "cram-md5\": CAPA after login will not be as before it\\. ");
+		   "\"plain login\", but auth_mechanisms is \"plain login "
+		   "cram-md5\": CAPA after login will differ from CAPA "
+		   "before it\\. ");
 	fixture_reload(f, "auth_mechanisms = plain login cram-md5\nplugin {\n"
 		       "  popinjay_sasl_mechanisms = $auth_mechanisms\n}\n");
 	g_assert_cmpint(fixture_doveadm(f, NULL, &good, NULL, "popinjay",
@@ -364,7 +365,7 @@ static void test_many_users(void)
 	assert_has(out->str, "^error +user alice: "
 		   "popinjay_access_log_events=alice: Invalid value: ");
 	assert_has(out->str, "^error +user carol: ");
-	assert_has(out->str, "^3 of 3 users have something wrong\\.$");
+	assert_has(out->str, "^3 of 3 users have errors\\.$");
 	g_assert_cmpint(fixture_doveadm(f, NULL, &json, NULL, "-f", "tab",
 					"popinjay", "check", "-F", path, NULL),
 			==, EX_CONFIG);
@@ -399,8 +400,8 @@ static void test_large_site(void)
 					"check", "-F", path, NULL), ==,
 			EX_CONFIG);
 	assert_has(out->str, "^error +service pop3: A process serves more than "
-		   "one session \\(\\w+_count=1000\\), but users have uids of "
-		   "their own \\(alice 5001, bob 5002\\), ");
+		   "one session \\(\\w+_count=1000\\), but users have "
+		   "different uids \\(alice 5001, bob 5002\\), ");
 	fixture_free(f);
 }
 
@@ -454,8 +455,8 @@ static void test_not_loaded(void)
 	g_assert_false(g_file_test(mail_dir, G_FILE_TEST_EXISTS));
 	assert_has(text, "^ok +\\S+/lib20_popinjay_login_plugin\\.so: .*, "
 		   "loaded by pop3, imap$");
-	assert_has(text, "^warning +login_plugins: popinjay_login is loaded "
-		   "for IMAP too");
+	assert_has(text, "^warning +login_plugins: popinjay_login is also "
+		   "loaded for IMAP");
 	fixture_free(f);
 }
 
@@ -495,8 +496,9 @@ static void test_modules(void)
 		   "It is Popinjay [0-9.]+ made for Dovecot \\S*ABIx\\S+, and "
 		   "this is Dovecot \\S*ABIv\\S+: logins fail; build and "
 		   "install Popinjay again$");
-	assert_has(out->str, "^error +\\S+/lib20_popinjay_plugin\\.so: It is "
-		   "not there, and the configuration wants it for pop3: POP3 "
+	assert_has(out->str, "^error +\\S+/lib20_popinjay_plugin\\.so: It "
+		   "does not exist, but the configuration loads it for pop3: "
+		   "POP3 "
 		   "logins get \\[SYS/TEMP\\]; run make install, ");
 	fixture_free(f);
 	g_assert_true(g_spawn_command_line_sync(remove, NULL, NULL, NULL,
@@ -523,7 +525,7 @@ static void test_log_service(void)
 		   "be written by its user root: No such file or directory$");
 	fixture_reload(f, good_config);
 	good_text = check_user(f, user, 0);
-	assert_has(good_text, "^ok +service popinjay-log: it listens at "
+	assert_has(good_text, "^ok +service popinjay-log: it listens on "
 		   "\\S+/popinjay-log$");
 	fixture_free(f);
 }

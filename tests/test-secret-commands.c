@@ -195,8 +195,8 @@ static void test_import_all(void)
 	g_assert_cmpint(fixture_doveadm(s->f, input, &again, &err, "-f", "tab",
 		"popinjay", "secret", "import", "-A", NULL), ==, 65);
 	g_assert_cmpstr(again->str, ==, "Username\tid\tlabel\tservices\n");
-	g_assert_nonnull(strstr(err->str, "Warning: Left out 3 lines of the "
-		"file that are not user:{PLAIN}password, as hashes are not; "
+	g_assert_nonnull(strstr(err->str, "Warning: Left out 3 lines that "
+		"are not user:{PLAIN}password (hashes cannot be imported); "
 		"the first is line 4\n"));
 	CHECK_FORMATS("Username\tid\tlabel\tcreated\texpires\tmechanisms\t"
 		      "services\tnetworks\ttls\tread_only\tlast_used\taccount",
@@ -320,8 +320,8 @@ static char *add_stderr(const char *label)
 /* Everybody may ask the dict processes for what they have. */
 static void test_open_socket(void)
 {
-	static const char warning[] = "run/dict of service dict may be written "
-		"to by everybody: they can bring revoked secrets back";
+	static const char warning[] = "run/dict of service dict can be written "
+		"to by everybody, who could bring revoked secrets back";
 	struct secrets *shared = s;
 	g_autofree char *none = add_stderr("one"), *some = NULL;
 	g_autoptr(GString) checked = NULL;
@@ -395,7 +395,7 @@ static void test_check(void)
 
 	g_assert_true(g_regex_match_simple("^ok +app secrets: \\S+ can be "
 		"read, and the dict answers$", good, G_REGEX_MULTILINE, 0));
-	g_assert_null(strstr(good, "The passdb popinjay stands behind"));
+	g_assert_null(strstr(good, "The passdb popinjay comes after"));
 	g_assert_true(g_regex_match_simple("^ok +\\S+/libauthdb_popinjay\\.so: "
 		".*, loaded by auth$", good, G_REGEX_MULTILINE, 0));
 	g_assert_cmpint(g_chmod(s->key_file, 0644), ==, 0);

@@ -118,7 +118,7 @@ try_configuration(const char *passdb, const char *file, const char *mechs)
 	struct secrets *s = start_configuration(passdb, file, mechs);
 	g_autofree char *text = NULL;
 
-	check_says(s, "the dict answers; no secret was ever made in it\n");
+	check_says(s, "the dict answers; no secret has been made in it yet\n");
 	text = secrets_add(s, "joe", NULL, "-l", "phone", "-m",
 			   "plain,apop,scram-sha-256", NULL);
 	check_says(s, "the dict answers\n");

@@ -159,8 +159,8 @@ static void test_order(void)
 	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
 					"check", NULL), ==, 78);
 	g_assert_true(g_regex_match_simple("^warning +app secrets: The passdb "
-		"popinjay stands behind the passdb \\S+, which takes every "
-		"secret for a wrong password: ", out->str, G_REGEX_MULTILINE,
+		"popinjay comes after the passdb \\S+, which sees every "
+		"secret as a wrong password: ", out->str, G_REGEX_MULTILINE,
 		0));
 	fixture_free(f);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: looks for what would make POP3 logins fail, before they do. Without
-   a user it looks at what all users share. */
+/* doveadm popinjay check: finds what would make POP3 logins fail, before they
+   do. Without a user it checks what all users share. */
 
 #include "lib.h"
 #include "mail-user.h"
@@ -65,8 +65,8 @@ static void print_headers(void)
 	doveadm_print_header_simple("text");
 }
 
-/* 2.3 puts the value of $auth_mechanisms in where that is written, and what is
-   set behind it does not count. */
+/* 2.3 expands $auth_mechanisms where it is written, without what is set
+   later. */
 static void check_copied_settings(struct check *check)
 {
 	static const char *const names[] = {
@@ -80,14 +80,15 @@ static void check_copied_settings(struct check *check)
 		value = doveconf_find(&check->pop3, names[i + 1]);
 		if (*copy == '\0' || strcasecmp(copy, value) == 0)
 			continue;
-		check_print(check, CHECK_WARNING, names[i], "It is \"%s\", and "
-			"%s is \"%s\": CAPA after login will not be as before "
-			"it. Set it to $%s behind where that is set", copy,
+		check_print(check, CHECK_WARNING, names[i], "It is \"%s\", but "
+			"%s is \"%s\": CAPA after login will differ from CAPA "
+			"before it. Set it to $%s after the place where that "
+			"is set", copy,
 			names[i + 1], value, names[i + 1]);
 	}
 }
 
-/* Returns a variable that is written with one %, and that only we know. */
+/* Returns a variable of ours that is written with a single %, or NULL. */
 static const char *find_percent(const char *value)
 {
 	static const char *const ours[] = {
@@ -110,7 +111,7 @@ static const char *find_percent(const char *value)
 	return NULL;
 }
 
-/* 2.3 takes a % in plugin {} for its own, before a session sees it. */
+/* 2.3 expands a % in plugin {} itself, before a session sees it. */
 static void check_percent(struct check *check)
 {
 	static const char *const names[] = {
@@ -131,7 +132,7 @@ static void check_percent(struct check *check)
 	}
 }
 
-/* Dovecot 2.4 takes any setting in any block. */
+/* Dovecot 2.4 accepts any setting in any block. */
 static void check_misplaced_settings(struct check *check)
 {
 	const struct doveconf_setting *setting;
@@ -143,7 +144,7 @@ static void check_misplaced_settings(struct check *check)
 		    (strncmp(setting->name, "namespace/", 10) != 0 &&
 		     strncmp(setting->name, "mailbox/", 8) != 0))
 			continue;
-		check_print(check, CHECK_ERROR, name + 1, "It is not read in "
+		check_print(check, CHECK_ERROR, name + 1, "It has no effect in "
 			    "%s: it is a setting of users, not of mailboxes. "
 			    "Move it out of namespace and mailbox blocks",
 			    t_strdup_until(setting->name, name));
@@ -193,7 +194,7 @@ static bool has_param(struct doveadm_cmd_context *cctx, const char *name)
 	return FALSE;
 }
 
-/* Doveadm's own loop over users wants a user. */
+/* doveadm's own loop over users needs a user. */
 void popinjay_check_cmd(struct doveadm_cmd_context *cctx)
 {
 	struct check check;
@@ -213,7 +214,7 @@ void popinjay_check_cmd(struct doveadm_cmd_context *cctx)
 		print_headers();
 	check_server(&check);
 	if (check.for_people) {
-		printf("No user was looked at: -u USER looks at one, -A at "
+		printf("No user was checked: -u USER checks one, -A "
 		       "all.\n");
 	}
 	doveadm_exit_code = check.exit_code;
@@ -224,8 +225,8 @@ void popinjay_check_cmd(struct doveadm_cmd_context *cctx)
 
 static void cmd_preinit(struct doveadm_mail_cmd_context *ctx)
 {
-	/* the process that looks at the user's settings has to drop its
-	   privileges itself, and it loads the plugins */
+	/* the pop3 program that checks the user's settings drops its
+	   privileges itself, and loads the plugins */
 	ctx->service_flags |= MAIL_STORAGE_SERVICE_FLAG_NO_RESTRICT_ACCESS |
 		MAIL_STORAGE_SERVICE_FLAG_NO_NAMESPACES |
 		MAIL_STORAGE_SERVICE_FLAG_NO_PLUGINS |
@@ -261,8 +262,8 @@ static void check_uid(struct check *check, const struct mail_user *user)
 		return;
 	check->uids_told = TRUE;
 	check_print(check, CHECK_ERROR, "service pop3", "A process serves more "
-		"than one session (%s=%s), but users have uids of their own "
-		"(%s %s, %s %s), so that many logins fail: set it to 1",
+		"than one session (%s=%s), but users have different uids "
+		"(%s %s, %s %s), so many logins will fail: set it to 1",
 		strrchr(POPINJAY_DOVEADM_SERVICE_COUNT, '/') + 1, count,
 		check->first_user, dec2str(check->first_uid), user->username,
 		dec2str(user->uid));
@@ -298,13 +299,13 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 	struct check_cmd *cmd = container_of(ctx, struct check_cmd, ctx);
 
 	if (cmd->check.for_people && array_is_empty(&cmd->check.pop3)) {
-		printf("No user was looked at, as the configuration cannot be "
-		       "read.\n");
+		printf("No user was checked, because the configuration cannot "
+		       "be read.\n");
 	} else if (cmd->check.for_people && !ctx->iterate_single_user) {
-		printf("%u of %u users have something wrong.\n",
+		printf("%u of %u users have errors.\n",
 		       cmd->check.bad_users, cmd->check.users);
 	}
-	/* not earlier: doveadm ends when it is set */
+	/* not earlier: doveadm stops when it is set */
 	if (ctx->exit_code == 0)
 		ctx->exit_code = cmd->check.exit_code;
 }

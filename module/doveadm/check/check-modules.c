@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm popinjay check: the modules that are installed. Dovecot loads none
-   that was made for another ABI, and what then fails depends on what loads
-   it. */
+/* doveadm popinjay check: the installed modules. Dovecot does not load modules
+   made for another ABI, and what fails then depends on what should load
+   them. */
 
 #include "lib.h"
 #include "array.h"
@@ -25,7 +25,7 @@ static const char *const protocols[] = {
 	"pop3", "imap", "lmtp", "lda", "doveadm"
 };
 
-/* What protocols have in mail_plugins and login_plugins. */
+/* Which protocols have our modules in mail_plugins and login_plugins. */
 struct loaders {
 	/* names, separated by ", "; empty for none */
 	string_t *plugin, *login;
@@ -73,8 +73,8 @@ static int read_version(const char *path, struct module_version *version_r,
 	else if (find_mark(data->data, data->used, version_r))
 		ret = 1;
 	else {
-		*error_r = "It is no module of Popinjay " POPINJAY_VERSION
-			" or newer";
+		*error_r = "It is not a module of Popinjay " POPINJAY_VERSION
+			" or newer: run make install again";
 		ret = -1;
 	}
 	buffer_free(&data);
@@ -124,7 +124,7 @@ const char *check_find_passdb(const struct check *check)
 	array_foreach(&check->pop3, setting) {
 		if (strcmp(setting->name, "passdb/args") == 0)
 			args = setting->value;
-		/* 2.4 has it in the section's name, too */
+		/* in 2.4 the name of the section may say it */
 		if (strcmp(setting->name, "passdb/popinjay") == 0 ||
 		    (strncmp(setting->name, "passdb/",
 			     strlen("passdb/")) == 0 &&
@@ -183,10 +183,10 @@ check_module(struct check *check, const char *path, const char *loaded_by,
 
 	if (ret == 0) {
 		if (*loaded_by != '\0') {
-			check_print(check, CHECK_ERROR, path, "It is not "
-				"there, and the configuration wants it for %s: "
-				"%s; run make install, or take it out of the "
-				"configuration", loaded_by, fails);
+			check_print(check, CHECK_ERROR, path, "It does "
+				"not exist, but the configuration loads it for "
+				"%s: %s; run make install, or remove it from "
+				"the configuration", loaded_by, fails);
 		}
 	} else if (ret < 0) {
 		check_print(check, CHECK_ERROR, path, "%s", error);
@@ -225,18 +225,18 @@ static void check_where_loaded(struct check *check,
 	if (!names_has(loaders->plugin, "pop3")) {
 		check_print(check, CHECK_WARNING, "mail_plugins", "popinjay is "
 			"not in mail_plugins of \"protocol pop3 {}\": POP3 "
-			"goes on as without it");
+			"works as without Popinjay");
 	}
 	if (names_has(loaders->login, "imap")) {
 		check_print(check, CHECK_WARNING, "login_plugins",
-			"popinjay_login is loaded for IMAP too, whose logins "
-			"fail with it when Dovecot is updated: put "
-			"login_plugins into \"protocol pop3 {}\"");
+			"popinjay_login is also loaded for IMAP, whose logins "
+			"will fail when Dovecot is updated: set login_plugins "
+			"in \"protocol pop3 {}\"");
 	}
 }
 
-/* The config process of 2.4 loads its modules once, and "doveadm reload" starts
-   none anew that would. */
+/* The config process of 2.4 loads its modules once, and "doveadm reload" does
+   not restart it. */
 static void check_settings_module(struct check *check)
 {
 	const char *path = in_dir(check->module_dir,
@@ -251,8 +251,8 @@ static void check_settings_module(struct check *check)
 	    stat(path, &module) == 0 && stat(pid_file, &running) == 0 &&
 	    module.st_ctime > running.st_mtime) {
 		check_print(check, CHECK_ERROR, path, "It was installed after "
-			"Dovecot was started, which therefore knows no "
-			"setting of Popinjay's and ignores \"doveadm reload"
+			"Dovecot was started, so Dovecot does not know the "
+			"settings of Popinjay and ignores \"doveadm reload"
 			"\": restart Dovecot");
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm popinjay check: the service that keeps the access log, and the app
+/* doveadm popinjay check: the service that writes the access log, and app
    secrets. */
 
 #include "lib.h"
@@ -30,8 +30,8 @@ service_setting(const struct check *check, const char *service,
 							   service, name));
 }
 
-/* In a child: become that user for good, with the groups that Dovecot gives the
-   service, which are not all that the user is in. */
+/* In a child: become that user for good, with just the groups that Dovecot
+   gives the service. */
 static void become_service(const struct check *check, const char *service,
 			   const struct passwd *pw)
 {
@@ -97,10 +97,10 @@ static void check_log_socket(struct check *check, const char *what)
 	struct stat st;
 
 	if (popinjay_log_service_probe(path) == 0) {
-		check_print(check, CHECK_OK, what, "it listens at %s", path);
+		check_print(check, CHECK_OK, what, "it listens on %s", path);
 	} else if (stat(t_strconcat(base_dir, "/master.pid", NULL), &st) < 0) {
 		check_print(check, CHECK_WARNING, what,
-			    "Dovecot does not run, so it was not tried");
+			    "Dovecot is not running, so this was not tried");
 	} else {
 		check_print(check, CHECK_ERROR, what, "connect(%s) failed: %m; "
 			"records go to Dovecot's log until Dovecot has been "
@@ -128,7 +128,7 @@ void check_log_service(struct check *check)
 		     "its records go to Dovecot's log" :
 		     "Dovecot does not start");
 	if (args[1] == NULL || *args[1] != '/' || args[2] != NULL) {
-		check_print(check, CHECK_ERROR, what, "It wants the path of "
+		check_print(check, CHECK_ERROR, what, "It needs the path of "
 			"its file: executable = popinjay-log /PATH");
 		return;
 	}
@@ -149,15 +149,15 @@ static void check_passdb_order(struct check *check, const char *what)
 
 	if (before == NULL)
 		return;
-	check_print(check, CHECK_WARNING, what, "The passdb popinjay stands "
-		"behind the passdb %s, which takes every secret for a wrong "
+	check_print(check, CHECK_WARNING, what, "The passdb popinjay comes "
+		"after the passdb %s, which sees every secret as a wrong "
 		"password: that costs time, and can lock the account or the "
-		"client's address. Let it stand before the others", before);
+		"client's address. Put it before the others", before);
 }
 
-/* Returns 1 if the store answers and was written to before, 0 if it answers, or
-   -1 with the reason in error_r. Whether this user has secrets does not
-   matter. */
+/* Returns 1 if the store answers and was ever written to, 0 if it only answers,
+   or -1 with the reason in error_r. The user that is asked for need not have
+   secrets. */
 static int
 ask_store(struct check *check, const struct popinjay_secret_config *config,
 	  const char **error_r)
@@ -180,7 +180,7 @@ ask_store(struct check *check, const struct popinjay_secret_config *config,
 	return ret;
 }
 
-/* Returns the user that Dovecot's auth process is. */
+/* Returns the user that Dovecot's auth process runs as. */
 static const char *auth_user(const struct check *check)
 {
 	const char *user = service_setting(check, "auth", "user");
@@ -206,7 +206,7 @@ ask_store_as_auth(struct check *check,
 	const char *error;
 	int ret;
 
-	/* the epoll of the parent's is the parent's */
+	/* the parent's epoll must not be shared */
 	(void)io_loop_create();
 	become_service(check, "auth", pw);
 	ret = ask_store(check, config, &error);
@@ -215,8 +215,8 @@ ask_store_as_auth(struct check *check,
 	return ret == 0 ? NEVER_WRITTEN_STATUS : 0;
 }
 
-/* What root may ask, the auth process perhaps may not. Returns as ask_store().
-   */
+/* Ask the store as the auth process, which may be refused what root is not.
+   Returns as ask_store(). */
 static int
 check_store(struct check *check, const struct popinjay_secret_config *config,
 	    const char *user, const char **error_r)
@@ -231,7 +231,7 @@ check_store(struct check *check, const struct popinjay_secret_config *config,
 		return ask_store(check, config, error_r);
 	pw = getpwnam(user);
 	if (pw == NULL) {
-		*error_r = "There is no such user";
+		*error_r = "There is no such user in the system";
 		return -1;
 	}
 	if (pipe(fd) < 0) {
@@ -245,7 +245,8 @@ check_store(struct check *check, const struct popinjay_secret_config *config,
 	len = read(fd[0], error, sizeof(error));
 	i_close_fd(&fd[0]);
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || len < 0) {
-		*error_r = t_strdup_printf("Asking failed: %m");
+		*error_r = t_strdup_printf("Asking in a process of "
+			"its own failed: %m");
 		return -1;
 	}
 	if (len == 0 && status == 0)
@@ -291,14 +292,14 @@ void check_secrets(struct check *check)
 	if (ret < 0) {
 		check_print(check, CHECK_ERROR, what, "User %s of service auth "
 			"cannot ask the dict: %s; no secret can log in%s",
-			user, error, is_no_socket(error) ? ". A unix_listener "
-			"of that name has to be in service dict, and Dovecot "
-			"to be reloaded since" : "");
+			user, error, is_no_socket(error) ? ". Add a "
+			"unix_listener of that name to service dict, and "
+			"reload Dovecot" : "");
 		return;
 	}
 	check_print(check, CHECK_OK, what, "%s can be read, and the dict "
 		    "answers%s", config.key_file, ret > 0 ? "" :
-		    "; no secret was ever made in it");
+		    "; no secret has been made in it yet");
 	warning = secret_sockets_warning(&config);
 	if (warning != NULL)
 		check_print(check, CHECK_WARNING, what, "%s", warning);

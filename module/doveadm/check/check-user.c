@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm popinjay check: a user's settings. Dovecot's pop3 program looks at
-   them; see base/check-protocol.h. */
+/* doveadm popinjay check: a user's settings, which Dovecot's pop3 program
+   checks; see base/check-protocol.h. */
 
 #include "lib.h"
 #include "array.h"
@@ -20,7 +20,7 @@ static const char *after(const char *line, const char *prefix)
 	return strncmp(line, prefix, len) == 0 ? line + len : NULL;
 }
 
-/* The first error that it logged, or NULL. */
+/* Returns the first error in what it logged, or NULL. */
 static const char *first_error(const char *text)
 {
 	static const char *const levels[] = { "Error: ", "Fatal: ", "Panic: " };
@@ -56,8 +56,8 @@ read_answer(struct check *check, const char *what, const char *output,
 	return FALSE;
 }
 
-/* Returns FALSE if sessions of this user certainly go on without our plugin.
-   Nobody would end one that is begun to ask it, before it opens the mailbox. */
+/* Returns FALSE if sessions of this user certainly run without our plugin. Then
+   pop3 must not be run, as nothing would end it before it opens the mailbox. */
 static bool
 plugin_is_loaded(const struct check *check, const struct mail_user *user)
 {
@@ -75,7 +75,7 @@ plugin_is_loaded(const struct check *check, const struct mail_user *user)
 static void print_not_loaded(struct check *check, const char *what)
 {
 	check_print(check, CHECK_ERROR, what, "The plugin popinjay is not "
-		"loaded for this user: it has to be in mail_plugins of "
+		"loaded for this user: add it to mail_plugins in "
 		"\"protocol pop3 {}\"");
 }
 
@@ -84,7 +84,7 @@ ask_pop3(struct check *check, const char *what, const char *user)
 {
 	static const char *const env[] = {
 		POPINJAY_CHECK_ENV"=1",
-		/* or doveconf, which is run in between, removes it */
+		/* otherwise doveconf, which runs in between, removes it */
 		DOVECOT_PRESERVE_ENVS_ENV"="POPINJAY_CHECK_ENV,
 		NULL
 	};

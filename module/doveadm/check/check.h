@@ -8,7 +8,7 @@ struct mail_user;
 
 enum check_result {
 	CHECK_OK,
-	/* it works, and should not be so */
+	/* it works, but should be changed */
 	CHECK_WARNING,
 	/* something does not work, or will not */
 	CHECK_ERROR
@@ -19,13 +19,13 @@ struct check {
 	pool_t pool;
 	/* people read the output: no formatter was chosen */
 	bool for_people;
-	/* all users are gone through: people are told the bad ones only */
+	/* of several users only the bad ones are shown to people */
 	bool many_users;
-	/* exit status, 0 as long as nothing is wrong */
+	/* 0 while no error was found */
 	int exit_code;
 	unsigned int users, bad_users;
-	/* of several, the first one and its uid; it was told that another has
-	   another uid, where that matters */
+	/* the first of several users, its uid, and whether it was said that
+	   another user has a different one, where that matters */
 	const char *first_user;
 	uid_t first_uid;
 	bool uids_told;
@@ -33,34 +33,34 @@ struct check {
 	/* sees all settings of doveadm */
 	struct event *event;
 
-	/* where this doveadm module's folder is, which has those of the others
-	   beside it */
+	/* the parent of the directory with our doveadm module, where the
+	   directories of the other modules are */
 	const char *module_dir;
-	/* settings of protocol pop3: none if the configuration is wrong */
+	/* settings of protocol pop3; empty if the configuration is wrong */
 	ARRAY_TYPE(doveconf_setting) pop3;
 };
 
-/* Print what came out of looking at a thing, and take note of the worst. */
+/* Print the result of a check, and remember the worst. */
 void check_print(struct check *check, enum check_result result,
 		 const char *what, const char *fmt, ...) ATTR_FORMAT(4, 5);
 
-/* Look at the modules: their versions, and what loads them. */
+/* Check the modules: their versions, and what loads them. */
 void check_modules(struct check *check);
-/* Returns the args of the passdb popinjay, which is "" where this Dovecot has
-   none, or NULL if there is no such passdb. */
+/* Returns the args of the passdb popinjay ("" if it has none), or NULL if there
+   is no such passdb. */
 const char *check_find_passdb(const struct check *check);
 /* Returns the name or driver of a passdb that is asked for passwords before
    the passdb popinjay is, or NULL. */
 const char *check_find_passdb_before(const struct check *check);
-/* Look at the file of a module or program. loaded_by says what runs it, "" if
-   nothing does, and fails what does not work without it. */
+/* Check the file of a module or program. loaded_by says what loads it, "" if
+   nothing does; fails says what does not work without it. */
 void check_module(struct check *check, const char *path, const char *loaded_by,
 		  const char *fails);
-/* Look at the service popinjay-log, if there is one. */
+/* Check the service popinjay-log, if there is one. */
 void check_log_service(struct check *check);
-/* Look at the configuration of app secrets, if they are used. */
+/* Check the configuration of app secrets, if they are used. */
 void check_secrets(struct check *check);
-/* Look at a user's settings, as a POP3 session of this user would see them. */
+/* Check the settings that a POP3 session of this user would have. */
 void check_user(struct check *check, const struct mail_user *user);
 
 struct doveadm_cmd_context;

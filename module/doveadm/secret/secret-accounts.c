@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: whom commands about secrets reach. The userdb knows nothing of an
-   account that was deleted, but the store may still have its secrets, which
-   would open the mail of whoever gets the address next. So all commands but
-   those that make secrets reach whom the store knows, and -A means everybody
-   there. */
+/* doveadm: the users that commands about secrets run for. After an account was
+   deleted the userdb does not know it, but the store may still have its
+   secrets, which would open the mail of whoever gets the address next. So all
+   commands except those that make secrets also run for users whom only the
+   store knows, and -A means everybody in the store. */
 
 #include "lib.h"
 #include "array.h"
@@ -22,8 +22,8 @@ static bool is_local(const struct doveadm_mail_cmd_context *ctx)
 		ctx->set->doveadm_worker_count == 0;
 }
 
-/* doveadm asks the userdb whenever it takes up a user, and skips whom it does
-   not know. Let it take up such a user by settings that have no userdb. */
+/* doveadm asks the userdb for each user and skips those it does not know. For
+   such a user, give it a storage service without a userdb. */
 static void choose_service(struct secret_cmd *cmd, const char *user)
 {
 	struct doveadm_mail_cmd_context *ctx = &cmd->ctx;
@@ -37,7 +37,7 @@ static void choose_service(struct secret_cmd *cmd, const char *user)
 					  &error);
 	if (ret > 0)
 		mail_storage_service_user_unref(&found);
-	/* a failure doveadm will meet, too, and tell */
+	/* doveadm will fail in the same way, and log it */
 	cmd->account = ret == 0 ? SECRET_ACCOUNT_GONE : SECRET_ACCOUNT_KNOWN;
 	if (ret != 0)
 		return;
@@ -140,7 +140,7 @@ void secret_cmd_accounts_init(struct secret_cmd *cmd)
 void secret_cmd_accounts_deinit(struct secret_cmd *cmd)
 {
 	if (cmd->userdb != NULL) {
-		/* doveadm ends its own */
+		/* doveadm frees its own */
 		cmd->ctx.storage_service = cmd->userdb;
 	}
 	if (cmd->no_userdb != NULL)

@@ -55,8 +55,8 @@ static bool label_is_taken(const struct secret_cmd *cmd, const char *label,
 }
 
 /* Change the secret as the options say, and seal it with its text. self is the
-   one among the user's secrets that it is, NULL if it is new. Returns 0, or -1
-   after it has told why not. */
+   same secret among the user's, or NULL if it is new. Returns 0, or -1 after
+   secret_cmd_fail(). */
 static int
 apply_and_seal(struct secret_cmd *cmd, struct popinjay_secret *secret,
 	       const struct popinjay_secret *self, const char *text)
@@ -69,7 +69,8 @@ apply_and_seal(struct secret_cmd *cmd, struct popinjay_secret *secret,
 	}
 	if (label_is_taken(cmd, secret->label, self)) {
 		secret_cmd_fail(cmd, EX_DATAERR,
-				"There is a secret %s already", secret->label);
+				"There already is a secret with the label %s",
+				secret->label);
 		return -1;
 	}
 	if (popinjay_secret_seal(secret, pool_datastack_create(), cmd->keys,
@@ -109,12 +110,14 @@ add_secret(struct secret_cmd *cmd, const char *text, bool generated,
 
 	if (array_count(&cmd->secrets) >= SECRETS_MAX) {
 		secret_cmd_fail(cmd, EX_DATAERR,
-				"There are %u secrets already", SECRETS_MAX);
+				"The user already has %u secrets: revoke one",
+				SECRETS_MAX);
 		return -1;
 	}
 	if (!generated && typed_count(cmd) >= POPINJAY_SECRETS_TYPED_MAX) {
-		secret_cmd_fail(cmd, EX_DATAERR, "There are %u imported "
-			"secrets already", POPINJAY_SECRETS_TYPED_MAX);
+		secret_cmd_fail(cmd, EX_DATAERR, "The user already has %u "
+			"imported secrets: revoke one",
+			POPINJAY_SECRETS_TYPED_MAX);
 		return -1;
 	}
 	if (apply_and_seal(cmd, secret, NULL, text) < 0)
@@ -146,7 +149,7 @@ static int add_run(struct secret_cmd *cmd)
 
 	if (cmd->label == NULL) {
 		secret_cmd_fail(cmd, EX_USAGE,
-				"Give the secret a label: -l LABEL");
+				"Give the secret a label: -l <label>");
 		return -1;
 	}
 	if (add_secret(cmd, text, TRUE, cmd->label, &secret) < 0)
@@ -248,7 +251,7 @@ static int revoke_run(struct secret_cmd *cmd)
 	return secret_cmd_save(cmd) < 0 ? -1 : forget_used(cmd, id);
 }
 
-/* The others are written back as they were. */
+/* Without keys: the other secrets are written back as they were. */
 const struct secret_cmd_vfuncs secret_cmd_revoke = {
 	.writes = TRUE,
 	.wants_secret = TRUE,
@@ -258,9 +261,9 @@ const struct secret_cmd_vfuncs secret_cmd_revoke = {
 
 /* --- rekey --- */
 
-/* A user's secrets are written once, when all of them are sealed anew. So a
-   rekey that was stopped left each user with the old key or with the new one,
-   and goes on where it was when it is run again. */
+/* A user's secrets are written once, after all of them are sealed again. So a
+   rekey that was stopped leaves each user with either the old key or the new
+   one, and continues there when it is run again. */
 static int rekey_run(struct secret_cmd *cmd)
 {
 	const struct popinjay_secret_key *key =
@@ -337,8 +340,8 @@ static bool read_password(struct secret_cmd *cmd, const char *line)
 	return FALSE;
 }
 
-/* Lines with other schemes are left out, for nobody can make another verifier
-   of a hash. */
+/* Lines with other schemes are left out: a hash cannot be turned into another
+   verifier. */
 static int read_passwords(struct secret_cmd *cmd)
 {
 	unsigned int number = 0, first_left = 0, left = 0;
@@ -357,9 +360,9 @@ static int read_passwords(struct secret_cmd *cmd)
 			first_left = number;
 	}
 	if (left > 0) {
-		i_warning("Left out %u lines of the file that are not "
-			  "user:{PLAIN}password, as hashes are not; the first "
-			  "is line %u", left, first_left);
+		i_warning("Left out %u lines that are not "
+			  "user:{PLAIN}password (hashes cannot be imported); "
+			  "the first is line %u", left, first_left);
 	}
 	return 0;
 }
@@ -386,7 +389,7 @@ static int import_run(struct secret_cmd *cmd)
 	}
 	label = cmd->label == NULL ? "imported" : cmd->label;
 	if (!cmd->ctx.iterate_single_user && label_is_taken(cmd, label, NULL)) {
-		/* an import that goes on after it was stopped */
+		/* an import continues after it was stopped */
 		return 0;
 	}
 	if (add_secret(cmd, password, FALSE, label, &secret) < 0)

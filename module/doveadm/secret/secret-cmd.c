@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
 /* doveadm: what the commands about secrets have in common. They run as root,
-   as the key file is root's, and open no mailbox. */
+   who alone can read the key file, and open no mailbox. */
 
 #include "lib.h"
 #include "array.h"
@@ -61,7 +61,7 @@ static int parse_bool(const char *name, const char *value, bool *value_r,
 	else if (strcmp(value, "no") == 0)
 		*value_r = FALSE;
 	else {
-		*error_r = t_strdup_printf("%s takes yes or no", name);
+		*error_r = t_strdup_printf("%s must be yes or no", name);
 		return -1;
 	}
 	return 0;
@@ -94,7 +94,7 @@ int secret_cmd_parse_expires(const char *str, time_t now, time_t *expires_r)
 	*expires_r = utc_mktime(&tm);
 	if (*expires_r == (time_t)-1)
 		return -1;
-	/* the whole of that day is good */
+	/* valid until the end of that day */
 	*expires_r += SECS_IN_DAY;
 	return *expires_r > now ? 0 : -1;
 }
@@ -131,8 +131,8 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 
 	if (cmd->label != NULL) {
 		if (!popinjay_secret_label_is_valid(cmd->label)) {
-			*error_r = "A label is 1-64 letters, digits, "
-				"\".\", \"_\" and \"-\"";
+			*error_r = "A label must be 1-64 letters, digits, "
+				"\".\", \"_\" or \"-\"";
 			return -1;
 		}
 		secret->label = cmd->label;
@@ -158,12 +158,12 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 	if (cmd->expires != NULL &&
 	    secret_cmd_parse_expires(cmd->expires, ioloop_time,
 				     &secret->expires) < 0) {
-		*error_r = "expires takes never, days as in 90d, or a day to "
-			"come as in 2030-12-31";
+		*error_r = "expires must be never, a number of days such as "
+			"90d, or a day in the future such as 2030-12-31";
 		return -1;
 	}
 	if (cmd->window != NULL) {
-		/* rather than a secret that shows more than somebody thinks */
+		/* better than a secret that shows more than intended */
 		*error_r = "A window of days is not available yet: the "
 			"session cannot hide older mail";
 		return -1;
@@ -177,7 +177,7 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 		       error_r) < 0)
 		return -1;
 	if (was_read_only && !secret->read_only && secret->services == 0) {
-		/* nothing else kept it to POP3 */
+		/* until now only read-only kept it to POP3 */
 		secret->services = POPINJAY_SECRET_SERVICE_POP3;
 	}
 	return check_services(secret, error_r);
@@ -216,7 +216,7 @@ int secret_cmd_open_store(struct secret_cmd *cmd)
 	return 0;
 }
 
-/* Nobody else may write from what is read on. */
+/* From reading the secrets on, nobody else may write them. */
 static int cmd_take_turn(struct secret_cmd *cmd)
 {
 	const char *error;
@@ -244,7 +244,7 @@ int secret_cmd_open(struct secret_cmd *cmd,
 	return 0;
 }
 
-/* A value that is not wholly right is not worked with: to write it anew could
+/* Refuse to work with a value that is partly damaged: writing it again could
    lose what can still be restored. */
 static int cmd_load(struct secret_cmd *cmd)
 {
@@ -257,15 +257,16 @@ static int cmd_load(struct secret_cmd *cmd)
 	ret = popinjay_secret_store_lookup(cmd->store, pool, cmd->user, &value,
 					   &error);
 	if (ret < 0) {
-		secret_cmd_fail(cmd, EX_TEMPFAIL, "Looking up failed: %s",
-				error);
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Looking up the secrets "
+				"failed: %s", error);
 		return -1;
 	}
 	if (ret == 0)
 		return 0;
 	if (popinjay_secrets_parse(value, pool, &cmd->secrets, &error) < 0) {
 		secret_cmd_fail(cmd, EX_TEMPFAIL, "The secrets are damaged: "
-				"%s", error);
+				"%s. Restore this user's value in the store "
+				"from a backup", error);
 		return -1;
 	}
 	if (cmd->v->opens_none)
@@ -289,7 +290,7 @@ check_written(struct secret_cmd *cmd, const char *value, const char **error_r)
 	if (ret < 0)
 		return -1;
 	if (null_strcmp(ret == 0 ? NULL : now, value) != 0) {
-		*error_r = "the store has something else by now";
+		*error_r = "somebody else has written to the store since";
 		return -1;
 	}
 	return secret_turn_check(cmd->turn, error_r);
@@ -308,13 +309,14 @@ int secret_cmd_save(struct secret_cmd *cmd)
 	}
 	if (popinjay_secret_store_set(cmd->store, cmd->user, value,
 				      &error) < 0) {
-		secret_cmd_fail(cmd, EX_TEMPFAIL, "Writing failed: %s", error);
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "Writing the secrets "
+				"failed: %s", error);
 		return -1;
 	}
 	if (check_written(cmd, value, &error) < 0) {
 		secret_cmd_fail(cmd, EX_TEMPFAIL, "The change may be lost: %s. "
-			"Look at the list of secrets, and repeat the change "
-			"if it is not there", error);
+			"Check with list, and repeat the change if it is "
+			"missing", error);
 		return -1;
 	}
 	return 0;
@@ -328,7 +330,7 @@ struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd)
 
 	if (secret == NULL) {
 		secret_cmd_fail(cmd, EX_DATAERR, "There is no secret %s, or "
-			"more than one; use the id that list shows", name);
+			"more than one; use an id that list shows", name);
 	}
 	return secret;
 }
@@ -341,7 +343,7 @@ static int nobody(struct secret_cmd *cmd)
 		return 0;
 	}
 	secret_cmd_fail(cmd, EX_NOUSER, "There is no such user, and the store "
-			"has no secrets of that name");
+			"has no secrets for that name");
 	return -1;
 }
 
@@ -363,7 +365,8 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 	}
 	if (!popinjay_secret_store_user_is_valid(user->username)) {
 		secret_cmd_fail(cmd, EX_DATAERR, "A user of that name cannot "
-			"have secrets: it is no UTF-8 or too long");
+			"have secrets: it is too long or not printable "
+			"UTF-8");
 		return -1;
 	}
 	cmd->user = user->username;
@@ -387,7 +390,7 @@ cmd_run(struct doveadm_mail_cmd_context *ctx, struct mail_user *user)
 
 static void cmd_preinit(struct doveadm_mail_cmd_context *ctx)
 {
-	/* mail's plugins would work as root with what is the user's */
+	/* mail plugins would work as root on what belongs to the user */
 	ctx->service_flags |= MAIL_STORAGE_SERVICE_FLAG_NO_RESTRICT_ACCESS |
 		MAIL_STORAGE_SERVICE_FLAG_NO_PLUGINS |
 		MAIL_STORAGE_SERVICE_FLAG_NO_NAMESPACES |
@@ -413,7 +416,7 @@ static void cmd_deinit(struct doveadm_mail_cmd_context *ctx)
 {
 	struct secret_cmd *cmd = container_of(ctx, struct secret_cmd, ctx);
 
-	/* a secret whose key is lost is told behind the rows */
+	/* errors about secrets whose key is lost come after the rows */
 	popinjay_rows_end(&cmd->output, ctx->exit_code != EX_TEMPFAIL);
 	secret_cmd_accounts_deinit(cmd);
 	secret_turn_deinit(&cmd->turn);

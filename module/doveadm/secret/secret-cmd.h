@@ -12,7 +12,7 @@
 enum secret_account {
 	SECRET_ACCOUNT_UNASKED,
 	SECRET_ACCOUNT_KNOWN,
-	/* only the store does */
+	/* only the store knows the user */
 	SECRET_ACCOUNT_GONE
 };
 
@@ -43,15 +43,15 @@ struct secret_cmd {
 	struct doveadm_mail_cmd_context ctx;
 	const struct secret_cmd_vfuncs *v;
 
-	/* options as they were given, or NULL */
+	/* options as given, or NULL */
 	const char *label, *mechs, *nets, *services, *expires, *tls,
 		*read_only, *window;
-	/* id or label that stands behind them, or NULL */
+	/* the argument, an id or a label, or NULL */
 	const char *secret;
 	/* --all */
 	bool all;
 
-	/* since the first user */
+	/* opened for the first user */
 	struct popinjay_secret_config config;
 	struct popinjay_secret_keys *keys;
 	struct popinjay_secret_store *store;
@@ -60,23 +60,23 @@ struct secret_cmd {
 	/* parent of what the store logs */
 	struct event *event;
 
-	/* doveadm's storage service, and one that asks no userdb */
+	/* doveadm's storage service, and one without a userdb */
 	struct mail_storage_service_ctx *userdb, *no_userdb;
-	/* with -A: all users of the store, once they are listed, if they can
-	   be */
+	/* with -A: all users of the store, once listed, if it can list
+	   them */
 	ARRAY_TYPE(const_string) users;
 	unsigned int user_idx;
 	bool listed;
 
 	/* of the current user */
 	enum secret_account account;
-	/* NULL when there is none */
+	/* NULL between users */
 	const char *user;
 	ARRAY_TYPE(popinjay_secret) secrets;
 
 	/* with -A doveadm prints the user, too */
 	struct popinjay_rows output;
-	/* who else gets at the store was looked at */
+	/* others' access to the store was checked */
 	bool warned;
 
 	/* import: user name -> password */
@@ -95,12 +95,12 @@ int secret_cmd_open_store(struct secret_cmd *cmd);
 
 /* --- secret-accounts.c --- */
 
-/* Let the command reach users whom only the store knows, unless it needs an
-   account. */
+/* Let the command also run for users whom only the store knows, unless it needs
+   an account. */
 void secret_cmd_accounts_alloc(struct secret_cmd *cmd);
-/* Begin with the first user, or the only one. */
+/* Prepare for the first user, or the only one. */
 void secret_cmd_accounts_init(struct secret_cmd *cmd);
-/* All users are done. */
+/* Clean up after all users. */
 void secret_cmd_accounts_deinit(struct secret_cmd *cmd);
 /* Returns "yes" if the current user has an account, or "gone", or "unknown" if
    the userdb was not asked. */
@@ -108,7 +108,7 @@ const char *secret_cmd_account_str(const struct secret_cmd *cmd);
 
 /* --- secret-cmd.c --- */
 
-/* Say what went wrong with the current user, and end with that exit code. */
+/* Log what went wrong, and let doveadm end with that exit code. */
 #define secret_cmd_fail(cmd, code, ...) \
 	popinjay_fail(&(cmd)->ctx.exit_code, code, __VA_ARGS__)
 

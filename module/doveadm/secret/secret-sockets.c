@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: who else may write to the store of secrets. A dict process answers
-   for all dicts that it knows on each of its sockets, so what counts is the one
-   that is open to the most. */
+/* doveadm: checks who else may write to the store of secrets. A dict process
+   serves all its dicts on each of its sockets, so the most open socket counts.
+   */
 
 #include "lib.h"
 #include "array.h"
@@ -14,8 +14,8 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
-/* Returns what stands between the two in name, or NULL if they do not begin and
-   end it. */
+/* Returns the part of name between begin and end, or NULL if it does not begin
+   and end with them. */
 static const char *
 between(const char *name, const char *begin, const char *end)
 {
@@ -99,10 +99,11 @@ check_service(const ARRAY_TYPE(doveconf_setting) *settings, const char *service)
 		}
 		other = find_other(settings, path);
 		if (other != NULL) {
-			return t_strdup_printf("%s of service %s may be "
-				"written to by %s: they can bring revoked "
-				"secrets back (see popinjay-secret(7), WHO "
-				"GETS AT THE STORE)", path, service, other);
+			return t_strdup_printf("%s of service %s can be "
+				"written to by %s, who could bring revoked "
+				"secrets back: restrict its mode, or see "
+				"\"Who can write to the store\" in "
+				"popinjay-secret(7)", path, service, other);
 		}
 	}
 	return NULL;

@@ -4,10 +4,10 @@
 
 struct popinjay_secret_config;
 
-/* Look for a socket of the dict processes by which others than root and
-   Dovecot's own user may write to the store of secrets. Returns a warning in
-   the data stack that names it, or NULL if there is none, if the store is not
-   asked through dict processes, or if the configuration cannot be read. */
+/* Look for a socket of the dict processes through which users other than root
+   and Dovecot's own can write to the store of secrets. Returns a warning in the
+   data stack that names it, or NULL if there is none, if the store does not use
+   dict processes, or if the configuration cannot be read. */
 const char *
 secret_sockets_warning(const struct popinjay_secret_config *config);
 

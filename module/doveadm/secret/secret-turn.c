@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* doveadm: who may change secrets.
+/* doveadm: takes turns in changing secrets.
 
-   All that a dict can do is to read and to write, so hosts take turns as in
-   Fischer's algorithm: who sees that it is nobody's turn writes down that it is
-   his, waits until all who have seen the same must have written, too, and looks
-   whether it still is. The host that had the last turn need not wait, for the
-   others do. Somebody who is held up for longer than that wait, at the one
-   wrong moment, finds out by secret_turn_check(). */
+   A dict can only read and write, so hosts take turns by Fischer's algorithm: a
+   host that sees that it is nobody's turn writes that it is its own, waits
+   until every host that saw the same must have written, too, and checks that it
+   still is. The host that had the last turn need not wait, because the others
+   do. A host that was delayed longer than that wait, at just the wrong moment,
+   finds out by secret_turn_check(). */
 
 #include "lib.h"
 #include "hex-binary.h"
@@ -29,11 +29,10 @@
 #define BOOT_ID_PATH "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_MAX_BYTES 64
 #define ID_BYTES 8
-/* what is seen and what is written upon it is this close, unless a host is
-   badly overloaded */
+/* A host writes this soon after it looked, unless it is badly overloaded. */
 #define SETTLE_MSECS 300
 #define POLL_MSECS 20
-/* whose turn does not end dies with it */
+/* A host whose record does not change for this long is taken for dead. */
 #define DEAD_MSECS (10 * MSECS_IN_SEC)
 #define WAIT_MAX_MSECS (60 * MSECS_IN_SEC)
 /* With many users, let others in this often and this long. */
@@ -45,10 +44,10 @@ struct secret_turn {
 	const char *key_file;
 	int lock_fd;
 
-	/* of all who lock the same key file, and of this process */
+	/* ids: of everybody who locks the same key file, and of this process */
 	char *host, *process;
 	unsigned int counter;
-	/* what the store has while it is our turn, or NULL */
+	/* our record in the store while it is our turn, or NULL */
 	char *value;
 	int64_t taken_msecs;
 };
@@ -83,7 +82,8 @@ struct secret_turn *secret_turn_init(struct popinjay_secret_store *store,
 
 /* --- the lock --- */
 
-/* A copy of the file elsewhere has the name, and may have the inode, too. */
+/* A copy of the file on another host has the same name, and may have the same
+   inode. */
 static const char *host_id(const struct stat *st)
 {
 	unsigned char digest[SHA256_RESULTLEN];
@@ -162,8 +162,8 @@ get_value(struct secret_turn *turn, const char **value_r, const char **error_r)
 	return 0;
 }
 
-/* Wait while it is the turn of another host that lives. Returns what the store
-   has then. */
+/* Wait until it is not the turn of another living host. *value_r is what the
+   store has then. Returns 0, or -1 with the reason in error_r. */
 static int
 wait_for_others(struct secret_turn *turn, const char **value_r,
 		const char **error_r)
@@ -186,8 +186,8 @@ wait_for_others(struct secret_turn *turn, const char **value_r,
 			return 0;
 		}
 		if (now - start >= WAIT_MAX_MSECS) {
-			*error_r = t_strdup_printf("%s is changing secrets",
-						   taken_by(*value_r));
+			*error_r = t_strdup_printf("%s is changing secrets: "
+				"try again later", taken_by(*value_r));
 			return -1;
 		}
 		sleep_msecs(POLL_MSECS);
@@ -240,15 +240,15 @@ int secret_turn_check(struct secret_turn *turn, const char **error_r)
 	if (get_value(turn, &value, error_r) < 0)
 		return -1;
 	if (strcmp(value, turn->value) != 0) {
-		*error_r = t_strdup_printf("%s changes secrets at the same "
-			"time", taken_by(value) == NULL ? "another host" :
+		*error_r = t_strdup_printf("%s is changing secrets at the "
+			"same time", taken_by(value) == NULL ? "another host" :
 			taken_by(value));
 		return -1;
 	}
 	return 0;
 }
 
-/* The lock is held. What fails here does no harm: the turn ends with this
+/* Needs the lock. A failure does no harm: the turn then ends with this
    process. */
 static void pass(struct secret_turn *turn)
 {
@@ -270,7 +270,7 @@ void secret_turn_pass(struct secret_turn *turn)
 		pass(turn);
 		pause = TRUE;
 	} T_END;
-	/* this unlocks it, too */
+	/* this also releases the lock */
 	i_close_fd(&turn->lock_fd);
 	if (pause)
 		sleep_msecs(PAUSE_MSECS);
