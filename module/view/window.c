@@ -91,10 +91,11 @@ static unsigned int look_downward(struct look *look, unsigned int end)
 {
 	unsigned int idx, found = look->mailbox->count, outside = 0;
 
-	for (idx = found; idx > end && outside < POPINJAY_WINDOW_LOOKUPS; ) {
-		idx--;
-		if (is_inside(look, idx)) {
-			found = idx;
+	for (idx = found; idx > end; idx--) {
+		if (outside == POPINJAY_WINDOW_FIRST_LOOKUPS)
+			break;
+		if (is_inside(look, idx - 1)) {
+			found = idx - 1;
 			outside = 0;
 		} else {
 			outside++;
@@ -105,11 +106,13 @@ static unsigned int look_downward(struct look *look, unsigned int end)
 
 static uint32_t floor_by_age(struct look *look)
 {
-	unsigned int idx = look->first;
+	bool is_first = look->view->used == 0;
+	unsigned int idx = look->first, most = is_first ?
+		POPINJAY_WINDOW_FIRST_LOOKUPS : POPINJAY_WINDOW_LOOKUPS;
 
 	while (idx < look->mailbox->count) {
-		if (look->lookups == POPINJAY_WINDOW_LOOKUPS) {
-			if (look->view->used == 0)
+		if (look->lookups == most) {
+			if (is_first)
 				idx = look_downward(look, idx);
 			else
 				look->more = TRUE;

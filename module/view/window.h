@@ -21,19 +21,20 @@
      enough, the floor rises as far as was looked, and further next time: some
      messages that are too old are shown meanwhile.
    - A view that is used for the first time must not show 100,000 old messages.
-     If the dates looked at are all outside, it goes on from the newest message
-     downward until POPINJAY_WINDOW_LOOKUPS in a row are outside; the floor is
-     the lowest one inside that was seen. This costs as much as there is to be
-     shown. Only here a message inside can be hidden: one that stands between
-     two rows of so many that are outside, by uid, as when thousands of old
-     messages were imported on top of it. Its date is inside, and other views
-     show it.
+     If the first POPINJAY_WINDOW_FIRST_LOOKUPS dates are all outside, it goes
+     on from the newest message downward until so many in a row are outside; the
+     floor is the lowest one inside that was seen. This costs as much as there
+     is to be shown, and no more than that for what is old. Only here a message
+     inside can be hidden: one that stands between two rows of so many that are
+     outside, by uid, as when 10,000 old messages were imported on top of it
+     into a mailbox that had 10,000 below it. Other views show it.
    - A date that is not known is inside.
 
    A rise by age is for good, so the clock is not trusted blindly: see
    popinjay_window_look(). */
 
 #define POPINJAY_WINDOW_LOOKUPS 1000
+#define POPINJAY_WINDOW_FIRST_LOOKUPS 10000
 
 struct popinjay_view;
 

@@ -330,13 +330,34 @@ static void test_large_first(void)
 	}
 	popinjay_window_look(&window, view, &box->mailbox, NOW, &result);
 	g_assert_cmpuint(result.floor, ==, MAX_MESSAGES - 98);
-	g_assert_cmpuint(result.lookups, ==, 2 * POPINJAY_WINDOW_LOOKUPS + 99);
+	g_assert_cmpuint(result.lookups, ==,
+			 2 * POPINJAY_WINDOW_FIRST_LOOKUPS + 99);
 
 	/* the second session has one to look at */
 	(void)popinjay_window_apply(view, &result);
 	(void)popinjay_views_use(views, view, NOW, MAX_MESSAGES);
 	popinjay_window_look(&window, view, &box->mailbox, NOW, &result);
 	g_assert_cmpuint(result.lookups, ==, 1);
+	popinjay_views_free(&views);
+	g_free(box);
+}
+
+/* Old messages were imported on top of a new one: it is found from above. */
+static void test_large_between(void)
+{
+	const struct popinjay_window window = { 30 * DAY, 0 };
+	struct test_mailbox *box = mailbox_create();
+	struct popinjay_views *views = popinjay_views_create();
+	struct popinjay_view *view = popinjay_views_add(views, "a", 5);
+	struct popinjay_window_result result;
+	unsigned int i;
+
+	for (i = 1; i <= 2 * POPINJAY_WINDOW_FIRST_LOOKUPS; i++) {
+		mailbox_add(box, i, i == POPINJAY_WINDOW_FIRST_LOOKUPS + 1 ||
+			    i == POPINJAY_WINDOW_FIRST_LOOKUPS + 9 ? 1 : 100);
+	}
+	popinjay_window_look(&window, view, &box->mailbox, NOW, &result);
+	g_assert_cmpuint(result.floor, ==, POPINJAY_WINDOW_FIRST_LOOKUPS + 1);
 	popinjay_views_free(&views);
 	g_free(box);
 }
@@ -397,6 +418,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/view/window/clock/half", test_clock_half);
 	g_test_add_func("/view/window/clock/number", test_clock_number);
 	g_test_add_func("/view/window/large/first", test_large_first);
+	g_test_add_func("/view/window/large/between", test_large_between);
 	g_test_add_func("/view/window/large/later", test_large_later);
 	ret = g_test_run();
 	lib_deinit();
