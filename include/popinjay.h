@@ -10,8 +10,8 @@
    example lib30_NAME_plugin.so), it stands in mail_plugins after popinjay, and
    it registers in NAME_plugin_init() and unregisters in NAME_plugin_deinit().
    What is registered must stay in memory until it is unregistered, which is
-   done there and nowhere else. A struct of this file grows only together with
-   POPINJAY_API_VERSION.
+   done there and nowhere else. What stands in this file is stable: it changes
+   only together with POPINJAY_API_VERSION.
 
    The mail process may serve several sessions one after the other, or at the
    same time. All calls come from Dovecot's ioloop, never from another thread.
