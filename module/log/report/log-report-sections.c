@@ -145,6 +145,8 @@ static void add_summary(struct builder *b)
 
 /* --- times --- */
 
+ARRAY_DEFINE_TYPE(report_hours, time_t);
+
 static int hour_cmp(const time_t *time1, const time_t *time2)
 {
 	return *time1 < *time2 ? -1 : (*time1 > *time2 ? 1 : 0);
@@ -187,6 +189,37 @@ time_row(struct builder *b, ARRAY_TYPE(popinjay_log_row) *rows, time_t time,
 	return row;
 }
 
+/* Get the beginnings of all hours with sessions, sorted. */
+static void get_hours(struct popinjay_log_report *report,
+		      ARRAY_TYPE(report_hours) *hours)
+{
+	struct hash_iterate_context *iter;
+	struct report_hour *hour;
+	time_t time;
+	void *key;
+
+	iter = hash_table_iterate_init(report->hours);
+	while (hash_table_iterate(iter, report->hours, &key, &hour)) {
+		time = ((time_t)POINTER_CAST_TO(key, uintptr_t) - 1) *
+			SECS_IN_HOUR;
+		array_push_back(hours, &time);
+	}
+	hash_table_iterate_deinit(&iter);
+	array_sort(hours, hour_cmp);
+}
+
+static enum time_unit choose_unit(const ARRAY_TYPE(report_hours) *hours)
+{
+	unsigned int count = array_count(hours);
+	time_t secs = count == 0 ? 0 : array_idx_elem(hours, count - 1) -
+		array_idx_elem(hours, 0);
+
+	if (secs < HOURS_SECTION_MAX_DAYS * SECS_IN_DAY)
+		return UNIT_HOUR;
+	return secs < DAYS_SECTION_MAX_DAYS * SECS_IN_DAY ? UNIT_DAY :
+		UNIT_MONTH;
+}
+
 static void add_times(struct builder *b)
 {
 	static const struct popinjay_log_section section = {
@@ -200,33 +233,15 @@ static void add_times(struct builder *b)
 		}
 	};
 	ARRAY_TYPE(popinjay_log_row) *rows = &add_section(b, &section)->rows;
-	struct hash_iterate_context *iter;
-	ARRAY(time_t) hours;
-	struct report_hour *hour;
+	ARRAY_TYPE(report_hours) hours;
+	const struct report_hour *hour;
 	struct popinjay_log_row *row;
-	enum time_unit unit = UNIT_MONTH;
+	enum time_unit unit;
 	time_t time, previous = 0;
-	void *key;
 
 	i_array_init(&hours, 256);
-	iter = hash_table_iterate_init(b->report->hours);
-	while (hash_table_iterate(iter, b->report->hours, &key, &hour)) {
-		time = ((time_t)POINTER_CAST_TO(key, uintptr_t) - 1) *
-			SECS_IN_HOUR;
-		array_push_back(&hours, &time);
-	}
-	hash_table_iterate_deinit(&iter);
-	array_sort(&hours, hour_cmp);
-
-	if (array_count(&hours) > 0) {
-		time_t first = array_idx_elem(&hours, 0);
-		time_t last = array_idx_elem(&hours, array_count(&hours) - 1);
-
-		if (last - first < HOURS_SECTION_MAX_DAYS * SECS_IN_DAY)
-			unit = UNIT_HOUR;
-		else if (last - first < DAYS_SECTION_MAX_DAYS * SECS_IN_DAY)
-			unit = UNIT_DAY;
-	}
+	get_hours(b->report, &hours);
+	unit = choose_unit(&hours);
 	array_foreach_elem(&hours, time) {
 		/* hours and days without sessions get a row, too */
 		while (previous != 0 && previous + SECS_IN_HOUR < time &&

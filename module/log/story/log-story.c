@@ -157,6 +157,54 @@ static bool get_action(const struct popinjay_log_record *record,
 	return TRUE;
 }
 
+/* What a session's own record says about it. */
+static void keep_session(struct story_record *kept,
+			 const struct popinjay_log_record *record)
+{
+	struct story_session *session = kept->session;
+
+	kept->messages = NUM(MESSAGES);
+	kept->downloaded = NUM(RETR_COUNT);
+	kept->deleted = NUM(EXPUNGED_COUNT);
+	kept->again = NUM(REFETCH_COUNT);
+	session->last_record = kept->number;
+	session->usecs = kept->usecs;
+	session->began_usecs = kept->usecs -
+		I_MIN(kept->usecs, NUM(DURATION_USECS));
+	session->dele_count = NUM(DELE_COUNT);
+	session->skipped = NUM(SKIPPED_RECORDS) > 0;
+	if (session->end == NULL)
+		session->end = i_strdup(STR(END));
+}
+
+static void keep_message(struct story_record *kept,
+			 const struct popinjay_log_record *record)
+{
+	kept->complete = NUM(COMPLETE) != 0;
+	kept->broken = popinjay_log_record_str_equals(record,
+			POPINJAY_LOG_CUT_BY, "storage");
+	kept->by_server = popinjay_log_record_str_equals(record,
+			POPINJAY_LOG_CUT_BY, "server");
+	kept->uncertain = popinjay_log_record_has(record,
+			POPINJAY_LOG_CERTAIN) && NUM(CERTAIN) == 0;
+	kept->fetched_known = popinjay_log_record_has(record,
+			POPINJAY_LOG_FETCHED);
+	kept->fetched = NUM(FETCHED) != 0;
+	kept->uid = NUM(UID);
+	kept->size = NUM(SIZE);
+	kept->bytes = NUM(BYTES);
+	kept->lines = NUM(LINES);
+	kept->guid = i_strdup(STR(GUID));
+	kept->uidl = i_strdup(STR(UIDL));
+	kept->message_id = i_strdup(STR(MESSAGE_ID));
+	kept->subject = i_strdup(STR(SUBJECT));
+	kept->session->records++;
+	if (kept->action == STORY_DELE)
+		kept->session->marks++;
+	else if (kept->action == STORY_EXPUNGE)
+		kept->session->deletions++;
+}
+
 static void keep_record(struct popinjay_log_story *story,
 			const struct popinjay_log_record *record,
 			enum story_action action)
@@ -171,49 +219,12 @@ static void keep_record(struct popinjay_log_story *story,
 	kept->number = NUM(RECORD);
 	kept->session = get_session(story, record);
 	kept->session->refcount++;
-	switch (action) {
-	case STORY_SESSION:
-		kept->messages = NUM(MESSAGES);
-		kept->downloaded = NUM(RETR_COUNT);
-		kept->deleted = NUM(EXPUNGED_COUNT);
-		kept->again = NUM(REFETCH_COUNT);
-		kept->session->last_record = kept->number;
-		kept->session->usecs = kept->usecs;
-		kept->session->began_usecs = kept->usecs -
-			I_MIN(kept->usecs, NUM(DURATION_USECS));
-		kept->session->dele_count = NUM(DELE_COUNT);
-		kept->session->skipped = NUM(SKIPPED_RECORDS) > 0;
-		if (kept->session->end == NULL)
-			kept->session->end = i_strdup(STR(END));
-		break;
-	case STORY_LOGIN_REFUSED:
+	if (action == STORY_SESSION)
+		keep_session(kept, record);
+	else if (action == STORY_LOGIN_REFUSED)
 		kept->reason = i_strdup(STR(REASON));
-		break;
-	default:
-		kept->complete = NUM(COMPLETE) != 0;
-		kept->broken = popinjay_log_record_str_equals(record,
-				POPINJAY_LOG_CUT_BY, "storage");
-		kept->by_server = popinjay_log_record_str_equals(record,
-				POPINJAY_LOG_CUT_BY, "server");
-		kept->uncertain = popinjay_log_record_has(record,
-				POPINJAY_LOG_CERTAIN) && NUM(CERTAIN) == 0;
-		kept->fetched_known = popinjay_log_record_has(record,
-				POPINJAY_LOG_FETCHED);
-		kept->fetched = NUM(FETCHED) != 0;
-		kept->uid = NUM(UID);
-		kept->size = NUM(SIZE);
-		kept->bytes = NUM(BYTES);
-		kept->lines = NUM(LINES);
-		kept->guid = i_strdup(STR(GUID));
-		kept->uidl = i_strdup(STR(UIDL));
-		kept->message_id = i_strdup(STR(MESSAGE_ID));
-		kept->subject = i_strdup(STR(SUBJECT));
-		kept->session->records++;
-		if (action == STORY_DELE)
-			kept->session->marks++;
-		else if (action == STORY_EXPUNGE)
-			kept->session->deletions++;
-	}
+	else
+		keep_message(kept, record);
 }
 
 /* Records of commands are not told, but they use up numbers. */
