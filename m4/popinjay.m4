@@ -302,6 +302,8 @@ AC_DEFUN([POPINJAY_PROBE_DOVECOT], [
   POPINJAY_PROBE([DOVEADM_MAIL_ARGS], [doveadm commands with args], [doveadm],
     [[struct doveadm_mail_cmd_context *c = NULL;
       c->v.init(c, c->args);]])
+  POPINJAY_PROBE([CMD_FLAG_NO_OPTIONS], [CMD_FLAG_NO_OPTIONS], [doveadm],
+    [[return CMD_FLAG_NO_OPTIONS;]])
 
   dnl In 2.3 a passdb has args; in 2.4 it has settings, and later parameters
   dnl too.

@@ -62,6 +62,17 @@ static void name(struct doveadm_mail_cmd_context *ctx) \
 #  define POPINJAY_DOVEADM_GROUP_USAGE(text) text
 #endif
 
+/* The flag of a command whose options are among its args, and the parameter for
+   --help where there is no such flag. */
+#ifdef POPINJAY_HAVE_CMD_FLAG_NO_OPTIONS
+#  define POPINJAY_DOVEADM_NO_OPTIONS CMD_FLAG_NO_OPTIONS
+#  define POPINJAY_DOVEADM_HELP_PARAM
+#else
+#  define POPINJAY_DOVEADM_NO_OPTIONS CMD_FLAG_NONE
+#  define POPINJAY_DOVEADM_HELP_PARAM \
+	DOVEADM_CMD_PARAM('h', "help", CMD_PARAM_BOOL, 0)
+#endif
+
 /* How many sessions a process of pop3 serves. */
 #ifdef POPINJAY_HAVE_SETTINGS_GET
 #  define POPINJAY_DOVEADM_SERVICE_COUNT "service/pop3/restart_request_count"

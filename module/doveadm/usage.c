@@ -49,9 +49,12 @@ static bool is_help(const char *arg)
 static void cmd_group(struct doveadm_cmd_context *cctx)
 {
 	const char *const *args;
-	bool help = doveadm_cmd_param_array(cctx, "args", &args) &&
-		is_help(args[0]);
+	bool help;
 
+	if (!doveadm_cmd_param_bool(cctx, "help", &help)) {
+		help = doveadm_cmd_param_array(cctx, "args", &args) &&
+			is_help(args[0]);
+	}
 	if (cctx->conn_type != DOVEADM_CONNECTION_TYPE_CLI) {
 		i_error("There is no command \"%s\"", cctx->cmd->name);
 	} else {
@@ -64,8 +67,9 @@ static void cmd_group(struct doveadm_cmd_context *cctx)
 
 static const struct doveadm_cmd_ver2 group_cmd = {
 	.cmd = cmd_group,
-	.flags = CMD_FLAG_HIDDEN | CMD_FLAG_NO_OPTIONS,
+	.flags = CMD_FLAG_HIDDEN | POPINJAY_DOVEADM_NO_OPTIONS,
 DOVEADM_CMD_PARAMS_START
+POPINJAY_DOVEADM_HELP_PARAM
 DOVEADM_CMD_PARAM('\0', "args", CMD_PARAM_ARRAY, CMD_PARAM_FLAG_POSITIONAL)
 DOVEADM_CMD_PARAMS_END
 };
