@@ -40,7 +40,7 @@ AC_DEFUN([POPINJAY_FIND_DOVECOT], [
   AS_IF([test "x$DOVECOT_INSTALLED" = xno], [
     popinjay_src=`echo "$LIBDOVECOT_POP3_INCLUDE" | sed 's|/pop3 *$||'`
     LIBDOVECOT_POP3_INCLUDE="$LIBDOVECOT_POP3_INCLUDE $popinjay_src/lib-pop3"
-    for popinjay_dir in maildir mbox dbox-common dbox-single; do
+    for popinjay_dir in maildir mbox dbox-common dbox-single dbox-multi; do
       popinjay_dir="$popinjay_src/lib-storage/index/$popinjay_dir"
       LIBDOVECOT_STORAGE_INCLUDE="$LIBDOVECOT_STORAGE_INCLUDE $popinjay_dir"
     done
