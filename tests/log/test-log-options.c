@@ -77,10 +77,15 @@ static void test_events(void)
 {
 	static const struct {
 		const char *value;
-		unsigned int count;
+		/* the events of the records, in their order */
+		const char *events[5];
 	} cases[] = {
-		{ "session", 1 }, { "message", 1 }, { "command", 2 },
-		{ "session message command", 4 }, { "session expunge", 1 }
+		{ "session", { "session" } },
+		{ "message", { "message" } },
+		{ "command", { "command", "command" } },
+		{ "session message command",
+		  { "command", "message", "command", "session" } },
+		{ "session expunge", { "session" } }
 	};
 
 	for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -88,9 +93,14 @@ static void test_events(void)
 			"popinjay_access_log_events = %s", cases[i].value);
 		g_autofree char *path = configure(setting);
 		g_autofree char *user = user_with_mail(MAIL);
+		g_autoptr(GPtrArray) records = NULL;
+		unsigned int count =
+			g_strv_length((char **)cases[i].events);
 
 		run_session(user);
-		g_ptr_array_unref(records_in_file(path, cases[i].count));
+		records = records_in_file(path, count);
+		for (unsigned int j = 0; j < count; j++)
+			record_at(records, j, cases[i].events[j]);
 	}
 }
 
