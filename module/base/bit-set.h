@@ -7,12 +7,15 @@
 /* Sets of numbers from 0, in the form of the bitmasks of Dovecot's POP3 client:
    number / CHAR_BIT is the byte, the lowest number is its lowest bit. */
 
-/* How many bytes a set of the numbers below count takes. */
-#define POPINJAY_BIT_SET_BYTES(count) (((count) + CHAR_BIT - 1) / CHAR_BIT)
-
 static inline void popinjay_bit_set_add(unsigned char *bits, unsigned int num)
 {
 	bits[num / CHAR_BIT] |= 1 << (num % CHAR_BIT);
+}
+
+static inline void
+popinjay_bit_set_remove(unsigned char *bits, unsigned int num)
+{
+	bits[num / CHAR_BIT] &= ~(1 << (num % CHAR_BIT));
 }
 
 /* bits may be NULL: the empty set. */

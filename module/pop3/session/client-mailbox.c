@@ -7,6 +7,7 @@
 #include "array.h"
 #include "seq-range-array.h"
 #include "mail-storage.h"
+#include "bit-set.h"
 #include "client.h"
 #include "client-mailbox.h"
 
@@ -62,11 +63,8 @@ uint32_t popinjay_client_seq(const struct popinjay_client *client,
 bool popinjay_client_is_deleted(const struct popinjay_client *client,
 				unsigned int msgnum)
 {
-	const unsigned char *bitmask =
-		popinjay_client_dovecot(client)->deleted_bitmask;
-
-	return bitmask != NULL &&
-		(bitmask[msgnum / CHAR_BIT] & (1 << (msgnum % CHAR_BIT))) != 0;
+	return popinjay_bit_set_has(
+		popinjay_client_dovecot(client)->deleted_bitmask, msgnum);
 }
 
 bool popinjay_client_has_deleted(const struct popinjay_client *client)
@@ -76,8 +74,8 @@ bool popinjay_client_has_deleted(const struct popinjay_client *client)
 
 void popinjay_client_keep(struct popinjay_client *client, unsigned int msgnum)
 {
-	popinjay_client_dovecot(client)->deleted_bitmask[msgnum / CHAR_BIT] &=
-		~(1 << (msgnum % CHAR_BIT));
+	popinjay_bit_set_remove(
+		popinjay_client_dovecot(client)->deleted_bitmask, msgnum);
 }
 
 void popinjay_client_hides_messages(struct popinjay_client *client)
@@ -128,7 +126,7 @@ void popinjay_client_set_seen(struct popinjay_client *client,
 
 	if (dovecot->seen_bitmask == NULL)
 		return;
-	dovecot->seen_bitmask[msgnum / CHAR_BIT] |= 1 << (msgnum % CHAR_BIT);
+	popinjay_bit_set_add(dovecot->seen_bitmask, msgnum);
 	dovecot->seen_change_count++;
 }
 

@@ -6,6 +6,7 @@
 #include "istream.h"
 #include "mail-storage-private.h"
 #include "kind.h"
+#include "time-units.h"
 
 #include <time.h>
 
@@ -15,7 +16,7 @@ uint64_t popinjay_clock_usecs(void)
 
 	if (clock_gettime(CLOCK_MONOTONIC, &ts) < 0)
 		i_fatal("clock_gettime() failed: %m");
-	return (uint64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+	return (uint64_t)ts.tv_sec * USECS_IN_SEC + ts.tv_nsec / NSECS_IN_USEC;
 }
 
 struct popinjay_session *popinjay_session_find(const struct mail_user *user)
