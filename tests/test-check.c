@@ -331,9 +331,9 @@ static void test_misplaced_settings(void)
 		"}\n");
 	g_assert_cmpint(fixture_doveadm(f, NULL, &out, NULL, "popinjay",
 					"check", NULL), ==, EX_CONFIG);
-	assert_has(out->str, "^error +popinjay_uidl_save: It is not read in "
+	assert_has(out->str, "^error +popinjay_uidl_save: It has no effect in "
 		   "namespace/inbox: ");
-	assert_has(out->str, "^error +popinjay_uidl_format: It is not read in "
+	assert_has(out->str, "^error +popinjay_uidl_format: It has no effect in "
 		   "namespace/inbox/mailbox/Trash: ");
 	fixture_reload(f, "protocol pop3 {\n  popinjay_uidl_save = yes\n}\n");
 	g_assert_cmpint(fixture_doveadm(f, NULL, &good, NULL, "popinjay",
