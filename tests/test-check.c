@@ -333,8 +333,8 @@ static void test_misplaced_settings(void)
 					"check", NULL), ==, EX_CONFIG);
 	assert_has(out->str, "^error +popinjay_uidl_save: It has no effect in "
 		   "namespace/inbox: ");
-	assert_has(out->str, "^error +popinjay_uidl_format: It has no effect in "
-		   "namespace/inbox/mailbox/Trash: ");
+	assert_has(out->str, "^error +popinjay_uidl_format: It has no effect "
+		   "in namespace/inbox/mailbox/Trash: ");
 	fixture_reload(f, "protocol pop3 {\n  popinjay_uidl_save = yes\n}\n");
 	g_assert_cmpint(fixture_doveadm(f, NULL, &good, NULL, "popinjay",
 					"check", NULL), ==, 0);
