@@ -44,16 +44,9 @@ static void
 account_init(struct client_account *account, const struct test_case *test,
 	     GPtrArray *stored)
 {
-	*account = (struct client_account){
-		.f = f,
-		.user = fixture_user(f, "maildir"),
-		.security = test->security,
-		.ca_file = f->ca_file,
-		.dir = g_build_filename(f->dir, "client-XXXXXX", NULL)
-	};
-	g_assert_nonnull(g_mkdtemp(account->dir));
-	account->mail_dir = g_build_filename(account->dir, "mail", NULL);
-	g_assert_cmpint(mkdir(account->mail_dir, 0700), ==, 0);
+	g_autofree char *user = fixture_user(f, "maildir");
+
+	client_account_init(account, f, user, test->security);
 	for (unsigned int i = 0; i < mails->len; i++) {
 		struct client_mail *mail = g_ptr_array_index(mails, i);
 
@@ -65,45 +58,7 @@ account_init(struct client_account *account, const struct test_case *test,
 	account->messages = stored->len;
 }
 
-static void account_deinit(struct client_account *account)
-{
-	g_free((char *)account->user);
-	g_free(account->mail_dir);
-	g_free(account->dir);
-}
-
 /* --- What the client got --- */
-
-static int compare_numbers(gconstpointer p1, gconstpointer p2)
-{
-	return atoi(*(const char *const *)p1) - atoi(*(const char *const *)p2);
-}
-
-/* Take the mails that the client has fetched, in their order, of GBytes. */
-static GPtrArray *take_fetched(const struct client_account *account)
-{
-	g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-	GPtrArray *fetched = g_ptr_array_new_with_free_func(
-		(GDestroyNotify)g_bytes_unref);
-	GDir *dir = g_dir_open(account->mail_dir, 0, NULL);
-	const char *name;
-
-	while ((name = g_dir_read_name(dir)) != NULL)
-		g_ptr_array_add(names, g_strdup(name));
-	g_dir_close(dir);
-	g_ptr_array_sort(names, compare_numbers);
-	for (unsigned int i = 0; i < names->len; i++) {
-		g_autofree char *path = g_build_filename(account->mail_dir,
-							 names->pdata[i], NULL);
-		char *data;
-		gsize size;
-
-		g_assert_true(g_file_get_contents(path, &data, &size, NULL));
-		g_ptr_array_add(fetched, g_bytes_new_take(data, size));
-		g_assert_cmpint(unlink(path), ==, 0);
-	}
-	return fetched;
-}
 
 static const char *mail_name(GBytes *mail)
 {
@@ -146,7 +101,7 @@ check_fetched(const struct client_program *program,
 	      const struct client_account *account, const GPtrArray *stored,
 	      unsigned int first, unsigned int count)
 {
-	g_autoptr(GPtrArray) fetched = take_fetched(account);
+	g_autoptr(GPtrArray) fetched = client_take_mails(account);
 
 	if (fetched->len != count) {
 		g_test_fail_printf("%u mails were fetched, not %u",
@@ -229,7 +184,7 @@ static void test_client(gconstpointer data)
 
 	fetch(test, &account, TRUE, stored, 0, stored->len);
 	check_all_deleted(&account);
-	account_deinit(&account);
+	client_account_deinit(&account);
 }
 
 /* A server whose certificate the client cannot verify gets no password. */
@@ -246,7 +201,7 @@ static void test_other_ca(gconstpointer data)
 	check_fetched(test->program, &account, stored, 0, 0);
 	g_assert_cmpuint(fixture_log_count(f, since, ": (Login|Logged in): "),
 			 ==, 0);
-	account_deinit(&account);
+	client_account_deinit(&account);
 }
 
 static void test_curl_list(gconstpointer data)
@@ -271,7 +226,7 @@ static void test_curl_list(gconstpointer data)
 	}
 	list = client_curl(&account, "", "LIST");
 	g_assert_cmpstr(list, ==, want->str);
-	account_deinit(&account);
+	client_account_deinit(&account);
 }
 
 static void test_curl_uidl(gconstpointer data)
@@ -297,7 +252,7 @@ static void test_curl_uidl(gconstpointer data)
 		g_assert_true(g_hash_table_add(seen, uidl));
 	}
 	g_assert_cmpstr(lines[stored->len], ==, "");
-	account_deinit(&account);
+	client_account_deinit(&account);
 }
 
 /* The access log, asked for everything, tells of each message that it was sent
@@ -353,7 +308,7 @@ static void test_records(gconstpointer data)
 		      { "retr_count", stored->len },
 		      { "expunged_count", stored->len });
 	check_all_deleted(&account);
-	account_deinit(&account);
+	client_account_deinit(&account);
 }
 
 /* The log of all the tests before must be without errors. */

@@ -23,7 +23,7 @@ GPtrArray *client_mails_new(void);
    one too; CRs are kept where no LF follows. */
 GString *client_mail_lines(GBytes *mail, const char *line_end);
 
-/* --- programs.c --- */
+/* --- account.c --- */
 
 /* One mailbox and what a client has to know and remember about it. */
 struct client_account {
@@ -36,7 +36,29 @@ struct client_account {
 	char *dir, *mail_dir;
 	/* messages in the mailbox, for clients that have to be told */
 	unsigned int messages;
+	/* more options of a user in the client's configuration, or NULL; for
+	   fetchmail */
+	const char *options;
 };
+
+/* An account with directories of its own. */
+void client_account_init(struct client_account *account, struct fixture *f,
+			 const char *user, enum pop3_security security);
+void client_account_deinit(struct client_account *account);
+
+/* Put a mail into mail_dir, as the next number. */
+void client_put_mail(const struct client_account *account, const void *data,
+		     gsize size);
+
+/* Take the mails that the client has fetched, in their order, of GBytes. */
+GPtrArray *client_take_mails(const struct client_account *account);
+
+/* The same for mails of numbered_mail(): returns their numbers (guint). Fails
+   the current test if one is not whole. */
+GArray *client_take_numbers(const struct client_account *account,
+			    gsize mail_bytes);
+
+/* --- programs.c --- */
 
 struct client_program {
 	const char *name;
@@ -54,6 +76,9 @@ struct client_program {
 
 /* Ends with one whose name is NULL. */
 extern const struct client_program client_programs[];
+
+/* The one of this name, which there has to be. */
+const struct client_program *client_program_find(const char *name);
 
 /* Have curl send a command, with the message number of path if that is not "".
    Returns the lines of the reply without the status line, or NULL if curl

@@ -166,12 +166,12 @@ fetchmail_fetch(const struct client_account *account, gboolean del)
 		"set invisible\n"
 		"poll 127.0.0.1 port %u protocol pop3 no envelope uidl"
 		" bad-header accept\n"
-		"user '%s' password '%s' %s\n"
+		"user '%s' password '%s' %s %s\n"
 		"mda '%s %s'\n"
 		"no rewrite pass8bits no dropstatus %s\n",
 		account_port(account), account->user, FIXTURE_PASSWORD,
-		security, DELIVER, account->mail_dir,
-		del ? "no keep fetchall" : "keep");
+		security, account->options == NULL ? "" : account->options,
+		DELIVER, account->mail_dir, del ? "no keep fetchall" : "keep");
 
 	/* 1 is "no new mail" */
 	status = run(account, 1, (const char *const[]){
@@ -351,3 +351,13 @@ const struct client_program client_programs[] = {
 	{ "poplib", TRUE, TRUE, poplib_fetch, form_crlf },
 	{ NULL, FALSE, FALSE, NULL, NULL }
 };
+
+const struct client_program *client_program_find(const char *name)
+{
+	const struct client_program *program = client_programs;
+
+	while (program->name != NULL && strcmp(program->name, name) != 0)
+		program++;
+	g_assert_nonnull(program->name);
+	return program;
+}
