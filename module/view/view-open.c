@@ -45,11 +45,9 @@ bool popinjay_view_open(struct popinjay_views *views,
 			     opening->now, &result);
 	*error_r = result.error;
 	changed = popinjay_window_apply(view, &result);
-	if (popinjay_views_use(views, view, opening->now,
-			      highest_shown(view, &opening->mailbox))) {
-		(void)popinjay_views_drop_unused(views, opening->now);
+	if (popinjay_view_use(view, opening->now,
+			      highest_shown(view, &opening->mailbox)))
 		changed = TRUE;
-	}
 	*view_r = view;
 	return changed;
 }
@@ -67,7 +65,7 @@ bool popinjay_view_keep_all(struct popinjay_views *views,
 	seq_range_array_merge(&view->keep, uids);
 	popinjay_view_join_ranges(view, opening->mailbox.uids,
 				  opening->mailbox.count, opening->uidnext);
-	(void)popinjay_views_use(views, view, opening->now,
+	(void)popinjay_view_use(view, opening->now,
 				highest_shown(view, &opening->mailbox));
 	return TRUE;
 }

@@ -23,7 +23,7 @@ struct popinjay_view_opening {
 	struct popinjay_window_mailbox mailbox;
 };
 
-/* Begin a session: raise the floor, note the use, drop what nobody uses. Views
+/* Begin a session: raise the floor, note the use. Views
    that popinjay_view_map_from() asks for have been mapped. *view_r tells what
    is hidden until the end of the session, or NULL if nothing is: the view then
    needs no line in the file. *error_r gets what to log as an error, or NULL.

@@ -20,7 +20,6 @@ enum field {
 	FIELD_FLOOR,
 	FIELD_SHOWN,
 	FIELD_USED,
-	FIELD_LATEST,
 	FIELD_DOUBTED,
 	FIELD_WINDOW,
 	FIELD_KEEP,
@@ -30,8 +29,8 @@ enum field {
 			 (1 << FIELD_SHOWN))
 
 static const char *const field_names[FIELD_COUNT] = {
-	"uidvalidity", "floor", "shown", "used", "latest",
-	"doubted", "window", "keep"
+	"uidvalidity", "floor", "shown", "used", "doubted", "window",
+	"keep"
 };
 
 static const char *t_time(time_t time)
@@ -88,8 +87,6 @@ parse_field(struct popinjay_view *view, enum field field, const char *value)
 		return parse_uid(value, TRUE, &view->shown_uid);
 	case FIELD_USED:
 		return parse_time(value, &view->used);
-	case FIELD_LATEST:
-		return parse_time(value, &view->latest);
 	case FIELD_DOUBTED:
 		return parse_time(value, &view->doubted);
 	case FIELD_WINDOW:
@@ -264,7 +261,6 @@ void popinjay_views_write(const struct popinjay_views *views, string_t *dest)
 			    view->id, view->uidvalidity, view->floor,
 			    view->shown_uid);
 		write_time(dest, FIELD_USED, view->used);
-		write_time(dest, FIELD_LATEST, view->latest);
 		write_time(dest, FIELD_DOUBTED, view->doubted);
 		write_ranges(dest, FIELD_WINDOW, &view->window);
 		write_ranges(dest, FIELD_KEEP, &view->keep);

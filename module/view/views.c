@@ -160,50 +160,9 @@ bool popinjay_views_take_over(struct popinjay_views *views,
 	to->floor = I_MAX(to->floor, from->floor);
 	to->shown_uid = I_MAX(to->shown_uid, from->shown_uid);
 	to->used = I_MAX(to->used, from->used);
-	to->latest = I_MAX(to->latest, from->latest);
 	seq_range_array_merge(&to->window, &from->window);
 	seq_range_array_merge(&to->keep, &from->keep);
 	return popinjay_views_remove(views, from_id);
-}
-
-static time_t view_last_use(const struct popinjay_view *view)
-{
-	return I_MAX(view->used, I_MAX(view->latest, view->doubted));
-}
-
-/* Returns TRUE if a session of another view that is long enough ago would have
-   dropped this one as well. */
-static bool
-views_agree_unused(const struct popinjay_views *views,
-		   const struct popinjay_view *unused, time_t now)
-{
-	struct popinjay_view *view;
-	time_t then;
-
-	array_foreach_elem(&views->views, view) {
-		then = view->used;
-		if (then <= now - POPINJAY_VIEW_UNUSED_AGREE_SECS &&
-		    then - view_last_use(unused) > POPINJAY_VIEW_UNUSED_SECS)
-			return TRUE;
-	}
-	return FALSE;
-}
-
-unsigned int
-popinjay_views_drop_unused(struct popinjay_views *views, time_t now)
-{
-	unsigned int i, before = array_count(&views->views);
-
-	/* from the last one on: it removes what stands behind i only */
-	for (i = before; i > 0; i--) {
-		const struct popinjay_view *view =
-			array_idx_elem(&views->views, i - 1);
-
-		if (now - view_last_use(view) > POPINJAY_VIEW_UNUSED_SECS &&
-		    views_agree_unused(views, view, now))
-			views_remove_idx(views, i - 1);
-	}
-	return before - array_count(&views->views);
 }
 
 /* --- One view --- */
@@ -233,21 +192,14 @@ bool popinjay_view_raise(struct popinjay_view *view, uint32_t floor)
 	return TRUE;
 }
 
-bool popinjay_views_use(const struct popinjay_views *views,
-			struct popinjay_view *view, time_t now,
-			uint32_t shown_uid)
+bool popinjay_view_use(struct popinjay_view *view, time_t now,
+		       uint32_t shown_uid)
 {
-	struct popinjay_view *other;
-
 	/* a clock that went back is followed, or nothing would be doubted
 	   until it is where it was */
 	if (view->doubted != 0 ||
 	    (now >= view->used && now - view->used < POPINJAY_VIEW_USED_SECS))
 		return FALSE;
-	array_foreach_elem(&views->views, other)
-		view->latest = I_MAX(view->latest, view_last_use(other));
-	if (view->latest <= now)
-		view->latest = 0;
 	view->used = now;
 	view->shown_uid = I_MAX(view->shown_uid, shown_uid);
 	return TRUE;

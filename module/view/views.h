@@ -25,9 +25,6 @@
        shown        the highest uid that was shown, as far as known; 0: none
        used         when it was last used, or up to a day before that; absent
                     if it never was
-       latest       if the clock had gone back when it was used: the latest time
-                    at which any view had been used before that, so that this
-                    one does not seem unused; else absent
        doubted      when a rise of the floor was first doubted, see window.h;
                     absent unless one is
        window       other uids that the window hides: those that the floor hid
@@ -45,15 +42,12 @@
    unknown fields are damage.
 
    What is hidden stays hidden: a floor only rises and ranges only grow, except
-   by popinjay_view_reset(). Whoever changes a view has it on disk before a
+   by popinjay_view_reset(). No view goes by itself, however long nobody has used
+   it: that would show all again, and by a wrong clock to those who use it. Whoever changes a view has it on disk before a
    client sees the change. */
 
 #define POPINJAY_VIEW_ACCOUNT "account"
 
-/* A view goes when it was not used for so long. */
-#define POPINJAY_VIEW_UNUSED_SECS (400 * SECS_IN_DAY)
-/* ... and two sessions at least so far apart agree. */
-#define POPINJAY_VIEW_UNUSED_AGREE_SECS (30 * SECS_IN_DAY)
 /* A view that is used is written for that alone once in so long. */
 #define POPINJAY_VIEW_USED_SECS SECS_IN_DAY
 /* For a window, the clock is believed if two sessions at least so far apart
@@ -74,7 +68,7 @@ struct popinjay_view {
 	uint32_t floor;
 	uint32_t shown_uid;
 	/* 0: never, or not in doubt */
-	time_t used, latest, doubted;
+	time_t used, doubted;
 	ARRAY_TYPE(seq_range) window, keep;
 	/* unknown fields with a space before each, "" if there are none */
 	const char *unknown;
@@ -135,14 +129,6 @@ bool popinjay_views_remove(struct popinjay_views *views, const char *id);
 bool popinjay_views_take_over(struct popinjay_views *views,
 			      const char *from_id, const char *to_id);
 
-/* Remove views that were not used for POPINJAY_VIEW_UNUSED_SECS, as far as
-   another view, used POPINJAY_VIEW_UNUSED_AGREE_SECS before now or earlier,
-   agrees: some days under a wrong clock must remove nothing. (The first use of
-   a mailbox's first view can not be compared with any other: if the clock was
-   400 days behind then, the view may be removed.) Returns how many. */
-unsigned int
-popinjay_views_drop_unused(struct popinjay_views *views, time_t now);
-
 /* --- One view --- */
 
 /* Returns whether the view hides a uid, and by what. Keep comes first. */
@@ -157,9 +143,8 @@ bool popinjay_view_raise(struct popinjay_view *view, uint32_t floor);
 /* A view was used now and showed no higher uid than shown_uid, 0 if none.
    Returns TRUE if that is worth writing. A rise in doubt leaves the last use
    as it was: the doubt is about the clock. */
-bool popinjay_views_use(const struct popinjay_views *views,
-			struct popinjay_view *view, time_t now,
-			uint32_t shown_uid);
+bool popinjay_view_use(struct popinjay_view *view, time_t now,
+		       uint32_t shown_uid);
 
 /* Show again what the window hides from uid on; what a client has deleted stays
    hidden. A rise in doubt is forgotten. Returns TRUE if anything changed. */

@@ -216,8 +216,8 @@ static void event_settings(struct world *w)
 static void event_time(struct world *w)
 {
 	w->now += chance(10) == 0 ? chance(40 * DAY) : chance(3 * DAY);
-	/* somebody sets it right before it is believed in all */
-	if (w->now - w->ahead_since > POPINJAY_VIEW_UNUSED_AGREE_SECS / 2)
+	/* somebody sets it right in the end */
+	if (w->now - w->ahead_since > 15 * DAY)
 		w->ahead = 0;
 }
 

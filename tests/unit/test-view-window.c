@@ -179,7 +179,7 @@ static void test_clock_steps(const struct clock_step *steps, unsigned int count)
 
 	for (i = 1; i <= 10; i++)
 		mailbox_add(box, i, 10 - i);
-	(void)popinjay_views_use(views, view, NOW, 10);
+	(void)popinjay_view_use(view, NOW, 10);
 	for (i = 0; i < count; i++) T_BEGIN {
 		time_t now = NOW + (time_t)steps[i].days * DAY + steps[i].secs;
 
@@ -188,7 +188,7 @@ static void test_clock_steps(const struct clock_step *steps, unsigned int count)
 		g_assert_cmpuint(result.floor, ==, steps[i].floor);
 		g_assert_true((result.error != NULL) == steps[i].error);
 		(void)popinjay_window_apply(view, &result);
-		(void)popinjay_views_use(views, view, now, 10);
+		(void)popinjay_view_use(view, now, 10);
 	} T_END;
 	popinjay_views_free(&views);
 	g_free(box);
@@ -240,7 +240,7 @@ static void test_clock_text(void)
 	struct popinjay_window_result result;
 
 	mailbox_add(box, 7, 1);
-	(void)popinjay_views_use(views, view, NOW, 7);
+	(void)popinjay_view_use(view, NOW, 7);
 	popinjay_window_look(&window, view, &box->mailbox, NOW + 365 * DAY,
 			     &result);
 	g_assert_cmpstr(result.error, ==,
@@ -335,7 +335,7 @@ static void test_large_first(void)
 
 	/* the second session has one to look at */
 	(void)popinjay_window_apply(view, &result);
-	(void)popinjay_views_use(views, view, NOW, MAX_MESSAGES);
+	(void)popinjay_view_use(view, NOW, MAX_MESSAGES);
 	popinjay_window_look(&window, view, &box->mailbox, NOW, &result);
 	g_assert_cmpuint(result.lookups, ==, 1);
 	popinjay_views_free(&views);
@@ -374,7 +374,7 @@ static void test_large_later(void)
 
 	for (i = 1; i <= 5000; i++)
 		mailbox_add(box, i, i == 3501 ? 1 : 100);
-	(void)popinjay_views_use(views, view, NOW, 5000);
+	(void)popinjay_view_use(view, NOW, 5000);
 	do {
 		popinjay_window_look(&window, view, &box->mailbox, NOW,
 				     &result);

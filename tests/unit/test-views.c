@@ -43,7 +43,7 @@ static const struct text_test {
 	{ "least", HEADER"1 5\na uidvalidity=5 floor=1 shown=0\n", NULL },
 	{ "all", HEADER"1 5\naccount uidvalidity=4294967295 floor=70 shown=90 "
 	  "used=2026-11-29T20:15:00Z "
-	  "latest=2027-11-29T20:15:00Z doubted=2027-01-01T00:00:00Z "
+	  "doubted=2027-01-01T00:00:00Z "
 	  "window=75,77:78 keep=3:5,9:100000\n", NULL },
 	{ "two", HEADER"2 5\n0 uidvalidity=5 floor=1 shown=0\n"
 	  "0123abcd uidvalidity=5 floor=1 shown=0\n", NULL },
@@ -419,60 +419,22 @@ static void test_map_from(void)
 static void test_use(void)
 {
 	struct popinjay_views *views = popinjay_views_create();
-	struct popinjay_view *view = popinjay_views_add(views, "a", 5), *other;
+	struct popinjay_view *view = popinjay_views_add(views, "a", 5);
 
-	g_assert_true(popinjay_views_use(views, view, NOW, 7));
+	g_assert_true(popinjay_view_use(view, NOW, 7));
 	g_assert_cmpuint(view->shown_uid, ==, 7);
-	g_assert_false(popinjay_views_use(views, view, NOW, 8));
-	g_assert_false(popinjay_views_use(views, view, NOW + DAY - 1, 8));
+	g_assert_false(popinjay_view_use(view, NOW, 8));
+	g_assert_false(popinjay_view_use(view, NOW + DAY - 1, 8));
 	g_assert_cmpuint(view->shown_uid, ==, 7);
-	g_assert_true(popinjay_views_use(views, view, NOW + DAY, 8));
+	g_assert_true(popinjay_view_use(view, NOW + DAY, 8));
 	g_assert_cmpuint(view->shown_uid, ==, 8);
-	g_assert_cmpint(view->latest, ==, 0);
-	/* the clock went back, and another view comes */
-	g_assert_true(popinjay_views_use(views, view, NOW, 0));
+	/* the clock went back */
+	g_assert_true(popinjay_view_use(view, NOW, 0));
 	g_assert_cmpuint(view->shown_uid, ==, 8);
 	g_assert_cmpint(view->used, ==, NOW);
-	g_assert_cmpint(view->latest, ==, NOW + DAY);
-	other = popinjay_views_add(views, "b", 5);
-	g_assert_true(popinjay_views_use(views, other, NOW - DAY, 0));
-	g_assert_cmpint(other->latest, ==, NOW + DAY);
-	/* it is where it was */
-	g_assert_true(popinjay_views_use(views, other, NOW + DAY, 0));
-	g_assert_cmpint(other->latest, ==, 0);
 	view->doubted = NOW + 300 * DAY;
-	g_assert_false(popinjay_views_use(views, view, NOW + 300 * DAY, 9));
+	g_assert_false(popinjay_view_use(view, NOW + 300 * DAY, 9));
 	g_assert_cmpint(view->used, ==, NOW);
-	popinjay_views_free(&views);
-}
-
-static void test_drop_unused(void)
-{
-	struct popinjay_views *views = popinjay_views_create();
-	struct popinjay_view *old = popinjay_views_add(views, "old", 5);
-	struct popinjay_view *new = popinjay_views_add(views, "new", 5);
-	time_t now = NOW + 400 * DAY + 1;
-
-	old->used = NOW;
-	new->used = NOW + 100 * DAY;
-	/* nobody agrees yet */
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now), ==, 0);
-	g_assert_true(popinjay_views_use(views, new, now, 0));
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now), ==, 0);
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now + 30 * DAY - 1),
-			 ==, 0);
-	/* the clock was wrong and is right again */
-	g_assert_cmpuint(popinjay_views_drop_unused(views, NOW + 100 * DAY),
-			 ==, 0);
-	/* somebody came, and doubted the clock */
-	old->doubted = NOW + DAY;
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now + 30 * DAY),
-			 ==, 0);
-	old->doubted = 0;
-	g_assert_cmpuint(popinjay_views_drop_unused(views, now + 30 * DAY),
-			 ==, 1);
-	g_assert_null(popinjay_views_find(views, "old"));
-	g_assert_nonnull(popinjay_views_find(views, "new"));
 	popinjay_views_free(&views);
 }
 
@@ -502,7 +464,6 @@ int main(int argc, char *argv[])
 	}
 	g_test_add_func("/view/map-from", test_map_from);
 	g_test_add_func("/view/use", test_use);
-	g_test_add_func("/view/drop-unused", test_drop_unused);
 	ret = g_test_run();
 	lib_deinit();
 	return ret;
