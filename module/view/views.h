@@ -42,9 +42,9 @@
    unknown fields are damage.
 
    What is hidden stays hidden: a floor only rises and ranges only grow, except
-   by popinjay_view_reset(). No view goes by itself, however long nobody has used
-   it: that would show all again, and by a wrong clock to those who use it. Whoever changes a view has it on disk before a
-   client sees the change. */
+   by popinjay_view_reset(). No view goes by itself, however long nobody has
+   used it: that would show all again, and by a wrong clock to those who use it.
+   Whoever changes a view has it on disk before a client sees the change. */
 
 #define POPINJAY_VIEW_ACCOUNT "account"
 

@@ -188,7 +188,8 @@ void popinjay_access_log_add_credentials(struct popinjay_session *session,
 
 	popinjay_record_add_str(record, POPINJAY_LOG_MECHANISM,
 				identity->mechanism);
-	if (identity->secret_id != NULL) {
+	/* another passdb than ours might set one of them alone */
+	if (identity->secret_id != NULL && identity->secret_label != NULL) {
 		popinjay_record_add_str(record, POPINJAY_LOG_SECRET_ID,
 					identity->secret_id);
 		popinjay_record_add_str(record, POPINJAY_LOG_SECRET_LABEL,
