@@ -95,7 +95,9 @@ static struct doveadm_cmd_ver2 commands[] = {
 		STR('p', "poll-secs") STR('H', "html")
 		ARGUMENT("file", CMD_PARAM_ARRAY)),
 
-	MAIL_COMMAND(secret, add, LIMITS_USAGE, LIMITS_PARAMS),
+	MAIL_COMMAND(secret, add,
+		LIMITS_USAGE " [--replaces <id or label>]",
+		LIMITS_PARAMS STR('R', "replaces")),
 	MAIL_COMMAND(secret, import, LIMITS_USAGE " < <passwd-file>",
 		LIMITS_PARAMS),
 	MAIL_COMMAND(secret, list, "", NO_PARAMS),

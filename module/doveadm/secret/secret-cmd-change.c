@@ -126,6 +126,20 @@ add_secret(struct secret_cmd *cmd, const char *text, bool generated,
 	return secret_cmd_save(cmd);
 }
 
+static int forget_used(struct secret_cmd *cmd, const char *id)
+{
+	const char *error;
+
+	if (popinjay_secret_store_unset_used(cmd->store, cmd->user, id,
+					     &error) < 0) {
+		secret_cmd_fail(cmd, EX_TEMPFAIL, "The old secret no longer "
+			"works, but the record of its use could not be "
+			"removed: %s", error);
+		return -1;
+	}
+	return 0;
+}
+
 /* --- add --- */
 
 static void warn_once(struct secret_cmd *cmd)
@@ -142,17 +156,45 @@ static void warn_once(struct secret_cmd *cmd)
 	} T_END;
 }
 
+/* Put a new text in the place of an old one. The id stays, and with it what a
+   session has hidden from whoever has the secret. */
+static int
+replace_secret(struct secret_cmd *cmd, const char *text,
+	       struct popinjay_secret *secret_r)
+{
+	struct popinjay_secret *secret = secret_cmd_find(cmd, cmd->replaces);
+
+	if (secret == NULL)
+		return -1;
+	secret->created = ioloop_time;
+	secret->generated = TRUE;
+	secret->plain = secret->scram_sha1 = secret->scram_sha256 = "";
+	if (apply_and_seal(cmd, secret, secret, text) < 0)
+		return -1;
+	if (secret->expires != 0 && secret->expires <= ioloop_time) {
+		secret_cmd_fail(cmd, EX_DATAERR, "The secret %s has expired, "
+			"and so would the new one: add -e <expiry>",
+			cmd->replaces);
+		return -1;
+	}
+	*secret_r = *secret;
+	return secret_cmd_save(cmd);
+}
+
 static int add_run(struct secret_cmd *cmd)
 {
 	const char *text = popinjay_secret_text_generate();
 	struct popinjay_secret secret;
+	int ret;
 
-	if (cmd->label == NULL) {
+	if (cmd->label == NULL && cmd->replaces == NULL) {
 		secret_cmd_fail(cmd, EX_USAGE,
 				"Give the secret a label: -l <label>");
 		return -1;
 	}
-	if (add_secret(cmd, text, TRUE, cmd->label, &secret) < 0)
+	ret = cmd->replaces != NULL ? replace_secret(cmd, text, &secret) :
+		add_secret(cmd, text, TRUE, cmd->label, &secret);
+	if (ret < 0)
 		return -1;
 	popinjay_rows_next(&cmd->output);
 	doveadm_print(secret.id);
@@ -160,7 +202,7 @@ static int add_run(struct secret_cmd *cmd)
 	doveadm_print(text);
 	doveadm_print(popinjay_secret_services_str(&secret));
 	warn_once(cmd);
-	return 0;
+	return cmd->replaces == NULL ? 0 : forget_used(cmd, secret.id);
 }
 
 static const char *const add_headers[] = {
@@ -178,7 +220,7 @@ const struct secret_cmd_vfuncs secret_cmd_add = {
 
 static int set_run(struct secret_cmd *cmd)
 {
-	struct popinjay_secret *secret = secret_cmd_find(cmd);
+	struct popinjay_secret *secret = secret_cmd_find(cmd, cmd->secret);
 	const char *text, *error;
 
 	if (secret == NULL)
@@ -200,20 +242,6 @@ const struct secret_cmd_vfuncs secret_cmd_set = {
 };
 
 /* --- revoke --- */
-
-static int forget_used(struct secret_cmd *cmd, const char *id)
-{
-	const char *error;
-
-	if (popinjay_secret_store_unset_used(cmd->store, cmd->user, id,
-					     &error) < 0) {
-		secret_cmd_fail(cmd, EX_TEMPFAIL, "The secret is revoked, but "
-			"the record of its use could not be removed: %s",
-			error);
-		return -1;
-	}
-	return 0;
-}
 
 static int revoke_all(struct secret_cmd *cmd)
 {
@@ -242,7 +270,7 @@ static int revoke_run(struct secret_cmd *cmd)
 
 	if (cmd->all)
 		return revoke_all(cmd);
-	secret = secret_cmd_find(cmd);
+	secret = secret_cmd_find(cmd, cmd->secret);
 	if (secret == NULL)
 		return -1;
 	id = secret->id;

@@ -111,7 +111,8 @@ const struct secret_cmd_vfuncs secret_cmd_list = {
 
 static int show_run(struct secret_cmd *cmd)
 {
-	const struct popinjay_secret *secret = secret_cmd_find(cmd);
+	const struct popinjay_secret *secret =
+		secret_cmd_find(cmd, cmd->secret);
 	const char *const *used, *text;
 
 	if (secret == NULL || get_used(cmd, secret->id, &used) < 0)

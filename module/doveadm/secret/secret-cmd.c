@@ -42,6 +42,7 @@ static void get_params(struct secret_cmd *cmd)
 		{ "tls", &cmd->tls },
 		{ "read-only", &cmd->read_only },
 		{ "window", &cmd->window },
+		{ "replaces", &cmd->replaces },
 		{ "secret", &cmd->secret }
 	};
 	unsigned int i;
@@ -322,15 +323,16 @@ int secret_cmd_save(struct secret_cmd *cmd)
 	return 0;
 }
 
-struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd)
+struct popinjay_secret *
+secret_cmd_find(struct secret_cmd *cmd, const char *id_or_label)
 {
-	const char *name = cmd->secret;
 	struct popinjay_secret *secret =
-		popinjay_secrets_find(&cmd->secrets, name);
+		popinjay_secrets_find(&cmd->secrets, id_or_label);
 
 	if (secret == NULL) {
 		secret_cmd_fail(cmd, EX_DATAERR, "There is no secret %s, or "
-			"more than one; use an id that list shows", name);
+			"more than one; use an id that list shows",
+			id_or_label);
 	}
 	return secret;
 }

@@ -46,8 +46,8 @@ struct secret_cmd {
 	/* options as given, or NULL */
 	const char *label, *mechs, *nets, *services, *expires, *tls,
 		*read_only, *window;
-	/* the argument, an id or a label, or NULL */
-	const char *secret;
+	/* an id or a label each, or NULL: --replaces, and the argument */
+	const char *replaces, *secret;
 	/* --all */
 	bool all;
 
@@ -112,9 +112,10 @@ const char *secret_cmd_account_str(const struct secret_cmd *cmd);
 #define secret_cmd_fail(cmd, code, ...) \
 	popinjay_fail(&(cmd)->ctx.exit_code, code, __VA_ARGS__)
 
-/* Find the secret that the argument names. Returns NULL after
+/* Find the user's secret of that id or label. Returns NULL after
    secret_cmd_fail(). */
-struct popinjay_secret *secret_cmd_find(struct secret_cmd *cmd);
+struct popinjay_secret *
+secret_cmd_find(struct secret_cmd *cmd, const char *id_or_label);
 
 /* Open the secret. *text_r is as of popinjay_secret_open(). Returns 0, or -1
    after secret_cmd_fail(). */
