@@ -148,6 +148,9 @@ static gboolean
 fetchmail_fetch(const struct client_account *account, gboolean del)
 {
 	g_autofree char *security = NULL, *config = NULL;
+	/* root's would be that of all tests */
+	g_autofree char *pid_file = g_build_filename(account->dir, "pid",
+						     NULL);
 	int status;
 
 	if (account->security == POP3_CLEAR) {
@@ -175,7 +178,8 @@ fetchmail_fetch(const struct client_account *account, gboolean del)
 
 	/* 1 is "no new mail" */
 	status = run(account, 1, (const char *const[]){
-		"fetchmail", "--silent", "--fetchmailrc", config, NULL
+		"fetchmail", "--silent", "--pidfile", pid_file,
+		"--fetchmailrc", config, NULL
 	}, NULL);
 	return status == 0 || (status == 1 && !del);
 }
