@@ -6,6 +6,8 @@
 #include "pop3.h"
 
 #include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MAIL_FORMAT "Subject: mail %u\r\n\r\nRead it.\r\n"
 
@@ -335,6 +337,57 @@ static void test_two_sessions(void)
 	pop3_quit(pop3, "Logging out, messages deleted.");
 }
 
+/* A process that serves many sessions loads the plugins of a user when the
+   first session of that user begins. The feature of such a plugin takes no part
+   in the sessions before. */
+static void test_registered_late(void)
+{
+	static const char *const plugins = "popinjay,popinjay_feature";
+	g_autofree char *dir = g_dir_make_tmp("popinjay-late-XXXXXX", NULL);
+	g_autofree char *path = g_build_filename(dir, "users", NULL);
+	g_autofree char *head = g_strdup_printf(fixture_is_2_3() ?
+		"userdb {\n  driver = passwd-file\n  args = %s\n}\n" :
+		"userdb late {\n  driver = passwd-file\n"
+		"  passwd_file_path = %s\n}\n", path);
+	g_autofree char *config = g_strdup_printf("service pop3 {\n"
+		"  client_limit = 5\n  process_limit = 1\n  %s = 100\n}\n",
+		fixture_is_2_3() ? "service_count" : "restart_request_count");
+	struct fixture_options options = {
+		.modules = modules, .config_head = head, .config = config
+	};
+	struct fixture *f;
+	g_autofree char *early = NULL, *late = NULL, *users = NULL;
+	struct pop3 *pop3, *other;
+	gsize since;
+	uid_t uid;
+	gid_t gid;
+
+	g_assert_cmpint(chmod(dir, 0755), ==, 0);
+	g_assert_true(g_file_set_contents(path, "", 0, NULL));
+	f = fixture_new(&options);
+	early = fixture_user(f, "maildir");
+	late = fixture_user(f, "maildir");
+	uid = fixture_user_uid(f, late, &gid);
+	users = g_strdup_printf("%s::%u:%u::::userdb_mail_plugins=%s\n", late,
+				uid, gid, plugins);
+	g_assert_true(g_file_set_contents(path, users, -1, NULL));
+	g_assert_cmpint(chmod(path, 0644), ==, 0);
+
+	since = fixture_log_size(f);
+	pop3 = pop3_session(f, POP3_CLEAR, early);
+	other = pop3_session(f, POP3_CLEAR, late);
+	pop3_check(pop3, "STAT", "+OK 0 0");
+	pop3_check(other, "NOOP", "+OK");
+	pop3_quit(pop3, "Logging out.");
+	pop3_quit(other, "Logging out.");
+	g_free(fixture_log_wait(f, since, "popinjay_feature: end of "));
+	g_assert_cmpuint(fixture_log_count(f, since, "after NOOP"), ==, 1);
+	g_assert_cmpuint(fixture_log_count(f, since, "after STAT"), ==, 0);
+	fixture_free(f);
+	g_assert_cmpint(unlink(path), ==, 0);
+	g_assert_cmpint(rmdir(dir), ==, 0);
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&the_fixture, fixture_free);
@@ -364,6 +417,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/features/refuse-deletion", test_refuse_deletion);
 	g_test_add_func("/features/update-fails", test_update_fails);
 	g_test_add_func("/features/two-sessions", test_two_sessions);
+	g_test_add_func("/features/registered-late", test_registered_late);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/features", test_stop);
 	ret = g_test_run();

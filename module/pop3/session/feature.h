@@ -136,8 +136,8 @@ struct popinjay_feature {
 	void (*session_end)(struct popinjay_session *session, void *state);
 };
 
-/* Add a feature, before the first session begins. Returns 0, or -1 with the
-   reason in error_r. */
+/* Add a feature, which takes part in the sessions that begin from now on.
+   Returns 0, or -1 with the reason in error_r. */
 POPINJAY_EXPORT int
 popinjay_feature_register(const struct popinjay_feature *feature,
 			  const char **error_r);
@@ -149,7 +149,8 @@ popinjay_feature_unregister(const struct popinjay_feature *feature);
 /* Returns the features in their order. */
 const struct popinjay_feature *const *popinjay_features(unsigned int *count_r);
 
-/* Returns the state of a registered feature. */
+/* Returns the state of a registered feature, NULL if it takes no part in the
+   session. */
 POPINJAY_EXPORT void *
 popinjay_feature_state(const struct popinjay_session *session,
 		       const struct popinjay_feature *feature);

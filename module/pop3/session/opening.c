@@ -265,13 +265,14 @@ opening_search_init(struct mailbox_transaction_context *trans,
 	struct popinjay_session *session =
 		popinjay_session_find(trans->box->storage->user);
 	struct popinjay_stored *stored = NULL;
-	bool view = popinjay_stages_have_view();
+	bool view;
 
 	if (session == NULL || obox->opening != NULL ||
 	    !is_opening(trans, sort_program)) {
 		return obox->module_ctx.super.search_init(trans, args,
 			sort_program, wanted_fields, wanted_headers);
 	}
+	view = popinjay_stages_have_view(session);
 	/* Dovecot may have tried before */
 	array_clear(&session->unreadable);
 	obox->session = session;

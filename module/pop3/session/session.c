@@ -90,8 +90,10 @@ void *popinjay_feature_state(const struct popinjay_session *session,
 
 	features = popinjay_features(&count);
 	for (i = 0; i < count; i++) {
-		if (features[i] == feature)
-			return session->feature_states[i];
+		if (features[i] == feature) {
+			return i < session->feature_count ?
+				session->feature_states[i] : NULL;
+		}
 	}
 	i_panic("popinjay: The feature %s is not registered", feature->name);
 }

@@ -19,8 +19,11 @@ struct popinjay_session {
 	struct popinjay_client *client;
 	struct popinjay_user *puser;
 	uint64_t start_usecs;
-	/* of each feature, in the order of popinjay_features() */
+	/* of the first features of popinjay_features(): one that a plugin
+	   registers later, as the first session of a user who has that plugin
+	   begins, takes no part in this one */
 	void **feature_states;
+	unsigned int feature_count;
 
 	/* the command that runs, or NULL */
 	struct popinjay_request *request;

@@ -24,6 +24,17 @@ int popinjay_stages_settings_check(struct mail_user *user,
 
 /* --- the session --- */
 
+static const struct popinjay_feature *const *
+session_features(const struct popinjay_session *session, unsigned int *count_r)
+{
+	const struct popinjay_feature *const *features =
+		popinjay_features(count_r);
+
+	/* those that were registered later have no state here */
+	*count_r = I_MIN(*count_r, session->feature_count);
+	return features;
+}
+
 void popinjay_stages_session_created(struct popinjay_session *session)
 {
 	const struct popinjay_feature *const *features;
@@ -31,6 +42,7 @@ void popinjay_stages_session_created(struct popinjay_session *session)
 	unsigned int i, count;
 
 	features = popinjay_features(&count);
+	session->feature_count = count;
 	session->feature_states = p_new(pool, void *, count + 1);
 	for (i = 0; i < count; i++) {
 		if (features[i]->session_size > 0) {
@@ -45,7 +57,7 @@ void popinjay_stages_session_begin(struct popinjay_session *session)
 	const struct popinjay_feature *const *features;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(session, &count);
 	for (i = 0; i < count && session->refusal == NULL; i++) {
 		if (features[i]->session_begin != NULL) {
 			features[i]->session_begin(session,
@@ -59,7 +71,7 @@ void popinjay_stages_session_end(struct popinjay_session *session)
 	const struct popinjay_feature *const *features;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(session, &count);
 	for (i = count; i > 0; i--) {
 		if (features[i - 1]->session_end != NULL) {
 			features[i - 1]->session_end(session,
@@ -68,12 +80,12 @@ void popinjay_stages_session_end(struct popinjay_session *session)
 	}
 }
 
-bool popinjay_stages_have_view(void)
+bool popinjay_stages_have_view(const struct popinjay_session *session)
 {
 	const struct popinjay_feature *const *features;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(session, &count);
 	for (i = 0; i < count; i++) {
 		if (features[i]->view != NULL)
 			return TRUE;
@@ -87,7 +99,7 @@ void popinjay_stages_view(struct popinjay_session *session,
 	const struct popinjay_feature *const *features;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(session, &count);
 	for (i = 0; i < count && session->refusal == NULL; i++) {
 		if (features[i]->view != NULL) {
 			features[i]->view(session, session->feature_states[i],
@@ -102,7 +114,7 @@ void popinjay_stages_capabilities(struct popinjay_session *session,
 	const struct popinjay_feature *const *features;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(session, &count);
 	for (i = 0; i < count; i++) {
 		if (features[i]->capabilities != NULL) {
 			features[i]->capabilities(session,
@@ -119,7 +131,7 @@ enum popinjay_before popinjay_stages_before(struct popinjay_request *request)
 	enum popinjay_before answer;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(request->session, &count);
 	while (request->next_before < count) {
 		i = request->next_before++;
 		if (features[i]->before == NULL)
@@ -144,7 +156,7 @@ void popinjay_stages_after(struct popinjay_request *request,
 	void **states = request->session->feature_states;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(request->session, &count);
 	for (i = 0; i < count; i++) {
 		if (features[i]->after != NULL)
 			features[i]->after(request, states[i], result);
@@ -167,7 +179,7 @@ int popinjay_stages_message_opened(struct popinjay_request *request,
 	void **states = request->session->feature_states;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(request->session, &count);
 	for (i = 0; i < count; i++) {
 		if (features[i]->message_opened != NULL &&
 		    features[i]->message_opened(request, states[i], message,
@@ -186,7 +198,7 @@ int popinjay_stages_message_read(struct popinjay_request *request,
 	void **states = request->session->feature_states;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(request->session, &count);
 	for (i = 0; i < count; i++) {
 		if (features[i]->message_read != NULL &&
 		    features[i]->message_read(request, states[i], message,
@@ -206,7 +218,7 @@ popinjay_stages_message_delete(struct popinjay_request *request,
 	enum popinjay_delete wanted, all_want = POPINJAY_DELETE_NATIVE;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(request->session, &count);
 	for (i = 0; i < count && all_want != POPINJAY_DELETE_REFUSE; i++) {
 		if (features[i]->message_delete == NULL)
 			continue;
@@ -223,7 +235,7 @@ int popinjay_stages_update(struct popinjay_request *request)
 	void **states = request->session->feature_states;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(request->session, &count);
 	for (i = 0; i < count; i++) {
 		if (features[i]->update != NULL &&
 		    features[i]->update(request, states[i]) < 0)
@@ -239,7 +251,7 @@ void popinjay_stages_message_removed(struct popinjay_session *session,
 	const struct popinjay_feature *const *features;
 	unsigned int i, count;
 
-	features = popinjay_features(&count);
+	features = session_features(session, &count);
 	for (i = 0; i < count; i++) {
 		if (features[i]->message_removed != NULL) {
 			features[i]->message_removed(session,

@@ -4,8 +4,8 @@
 
 #include "feature.h"
 
-/* Each of these calls the function of that name of all features; see
-   feature.h. */
+/* Each of these calls the function of that name of all features that take part
+   in the session; see feature.h. */
 
 /* Returns 0, or -1 with what the first feature that is not content says. */
 int popinjay_stages_settings_check(struct mail_user *user,
@@ -17,7 +17,7 @@ void popinjay_stages_session_begin(struct popinjay_session *session);
 void popinjay_stages_session_end(struct popinjay_session *session);
 
 /* Returns TRUE if a feature has a view of the mailbox. */
-bool popinjay_stages_have_view(void);
+bool popinjay_stages_have_view(const struct popinjay_session *session);
 /* Ends when a feature has refused the session. */
 void popinjay_stages_view(struct popinjay_session *session,
 			  struct mailbox *box, ARRAY_TYPE(uint32_t) *seqs);
