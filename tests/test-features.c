@@ -180,6 +180,30 @@ static void test_wait_shutdown(void)
 	check_count(user, 1);
 }
 
+/* The client has read all, so the log must not say that it has not. */
+static void test_wait_timeout(void)
+{
+	struct fixture *f = get_fixture();
+	g_autofree char *user = new_user("maildir", 1, "wait for-ever");
+	gsize since;
+	struct pop3 *pop3;
+
+	fixture_reload(f, fixture_is_2_3() ?
+		       "plugin {\n  popinjay_idle_timeout = 1s\n}\n" :
+		       "popinjay_idle_timeout = 1s\n");
+	since = fixture_log_size(f);
+	pop3 = pop3_session(f, POP3_CLEAR, user);
+	pop3_send(pop3, "DELE 1\r\nQUIT");
+	check_log(since, "after DELE: 5, still waiting");
+	g_free(fixture_log_wait(f, since, "A command was not answered for "
+				"[0-9]+ secs, as the server waited"));
+	check_log(since, "end of");
+	g_assert_cmpuint(fixture_log_count(f, since, "has not read"), ==, 0);
+	pop3_close(pop3);
+	fixture_reload(f, NULL);
+	check_count(user, 1);
+}
+
 /* --- view --- */
 
 static void test_view(gconstpointer storage)
@@ -403,6 +427,7 @@ int main(int argc, char *argv[])
 	g_test_add_func("/features/wait/at-once", test_wait_at_once);
 	g_test_add_func("/features/wait/lost", test_wait_lost);
 	g_test_add_func("/features/wait/shutdown", test_wait_shutdown);
+	g_test_add_func("/features/wait/timeout", test_wait_timeout);
 	g_test_add_data_func("/features/view/maildir", "maildir", test_view);
 	g_test_add_data_func("/features/view/mdbox", "mdbox", test_view);
 	g_test_add_data_func("/features/view/mbox", "mbox", test_view);

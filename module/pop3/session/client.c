@@ -84,7 +84,12 @@ static void client_idle_timeout(struct client *dovecot)
 	const char *reason;
 
 	client->end = POPINJAY_SESSION_END_TIMEOUT;
-	if (dovecot->cmd != NULL || client->input_eof) {
+	if (client->waits) {
+		reason = t_strdup_printf(
+			"A command was not answered for %ld secs, as the "
+			"server waited",
+			(long)(ioloop_time - dovecot->last_input));
+	} else if (dovecot->cmd != NULL || client->input_eof) {
 		reason = t_strdup_printf(
 			"Client has not read server output for %ld secs",
 			(long)(ioloop_time - dovecot->last_output));
