@@ -1,365 +1,228 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* Days in the life of mailboxes that mail clients poll, while mail comes and
-   IMAP moves and deletes some. Whatever is set, no client may get a mail twice,
-   and each has, after its poll, all mails that it was to get.
+/* Days in the life of mailboxes that mail clients poll. Whatever is set, no
+   client may get a mail twice, and each has, after its poll, all mails that it
+   was to get, and no other.
 
    POPINJAY_DAYS says how many days (3), POPINJAY_DAYS_SEED what happens in them
    (1); see tests/clients/days. */
 
-#include "model.h"
+#include "box.h"
 #include "numbered.h"
+#include "reader.h"
 
 #include <stdlib.h>
 
-#define MAIL_BYTES 400
-#define DAYS "3"
-#define SEED "1"
-/* More than fetchmail looks at without halving. */
-#define FIRST_MAILS 9
+static struct fixture *the_fixture;
 
-/* A kind of client. */
-struct kind {
-	const char *name;
-	/* NULL: poll is to be called */
-	const char *program;
-	gboolean (*poll)(const struct client_account *account, gboolean del);
-	/* see struct client_account */
-	const char *options;
-	/* what it can do: leave mails on the server, and delete them */
-	gboolean keeps, deletes;
-};
-
-/* What is set, and where mails are. */
-struct site {
-	const char *name, *storage;
-	/* name, value, ..., NULL */
-	const char *settings[9];
-};
-
-struct reader {
-	const struct kind *kind;
-	struct client_account account;
-	/* numbers of the mails that it has fetched */
-	GHashTable *fetched;
-};
-
-struct box {
-	const struct site *site;
-	char *user;
+/* A mailbox, and who reads it. */
+struct life {
+	struct box *box;
 	gboolean del;
 	/* of struct reader */
 	GPtrArray *readers;
-	/* numbers (guint) of the mails in the INBOX and in another mailbox */
-	GArray *inbox, *elsewhere;
-	unsigned int last_number;
-	GRand *random;
+	/* numbers of mails that are in the INBOX, but never to be shown
+	   again */
+	GHashTable *hidden;
 };
 
-static struct fixture *the_fixture;
-
-/* --- Clients --- */
-
-static gboolean
-poll_thunderbird(const struct client_account *account, gboolean del)
+static unsigned int get_number(const char *env, unsigned int otherwise)
 {
-	return thunderbird_poll(account, del, NULL) == MODEL_DONE;
+	const char *value = g_getenv(env);
+
+	return value == NULL ? otherwise :
+		(unsigned int)strtoul(value, NULL, 10);
 }
 
-static gboolean
-poll_halving(const struct client_account *account, gboolean del)
+/* --- What is to be shown --- */
+
+static gboolean is_hidden(const struct life *life, unsigned int number)
 {
-	g_assert_false(del);
-	return halving_poll(account) == MODEL_DONE;
+	return g_hash_table_contains(life->hidden, GUINT_TO_POINTER(number));
 }
 
-static gboolean
-poll_blind(const struct client_account *account, gboolean del)
+static void hide(struct life *life, unsigned int number)
 {
-	return blind_poll(account, account->messages, del) == MODEL_DONE;
+	g_hash_table_add(life->hidden, GUINT_TO_POINTER(number));
 }
 
-static const struct kind kinds[] = {
-	{ "Thunderbird", NULL, poll_thunderbird, NULL, TRUE, TRUE },
-	{ "halving", NULL, poll_halving, NULL, TRUE, FALSE },
-	{ "blind", NULL, poll_blind, NULL, FALSE, TRUE },
-	{ "fetchmail", "fetchmail", NULL, "fastuidl 0", TRUE, TRUE },
-	{ "fetchmail-fastuidl", "fetchmail", NULL, "fastuidl 1", TRUE, FALSE },
-	{ "getmail", "getmail", NULL, NULL, TRUE, TRUE },
-	{ "mpop", "mpop", NULL, NULL, TRUE, TRUE }
-};
-
-static gboolean reader_run(struct reader *reader, gboolean del)
+static gboolean is_outside(const struct life *life, unsigned int i)
 {
-	const struct kind *kind = reader->kind;
+	const struct box *box = life->box;
+	const struct site *site = box->site;
+	unsigned int number = g_array_index(box->inbox, guint, i);
 
-	if (kind->program == NULL)
-		return kind->poll(&reader->account, del);
-	return client_program_find(kind->program)->fetch(&reader->account, del);
+	return (site->window_messages > 0 &&
+		box->inbox->len - i > site->window_messages) ||
+		(site->window_days > 0 && box->day -
+		 box_received(box, number) >= site->window_days);
 }
 
-static void reader_free(gpointer data)
+/* Before the first mail inside the window, nothing is shown any more. */
+static void hide_outside(struct life *life)
 {
-	struct reader *reader = data;
+	const GArray *inbox = life->box->inbox;
 
-	client_account_deinit(&reader->account);
-	g_hash_table_unref(reader->fetched);
-	g_free(reader);
+	for (unsigned int i = 0; i < inbox->len && is_outside(life, i); i++)
+		hide(life, g_array_index(inbox, guint, i));
 }
 
-/* --- Mailboxes --- */
-
-static void box_add_reader(struct box *box, const struct kind *kind)
+static unsigned int count_shown(const struct life *life)
 {
-	struct reader *reader = g_new0(struct reader, 1);
+	const GArray *inbox = life->box->inbox;
+	unsigned int count = 0;
 
-	reader->kind = kind;
-	reader->fetched = g_hash_table_new(NULL, NULL);
-	client_account_init(&reader->account, the_fixture, box->user,
-			    POP3_CLEAR);
-	reader->account.options = kind->options;
-	g_ptr_array_add(box->readers, reader);
-}
-
-static struct box *box_new(const struct site *site, gboolean del)
-{
-	struct box *box = g_new0(struct box, 1);
-	const char *seed = g_getenv("POPINJAY_DAYS_SEED");
-
-	box->site = site;
-	box->user = fixture_user(the_fixture, site->storage);
-	box->del = del;
-	box->readers = g_ptr_array_new_with_free_func(reader_free);
-	box->inbox = g_array_new(FALSE, FALSE, sizeof(guint));
-	box->elsewhere = g_array_new(FALSE, FALSE, sizeof(guint));
-	box->random = g_rand_new_with_seed(
-		(guint32)strtoul(seed == NULL ? SEED : seed, NULL, 10));
-	return box;
-}
-
-static void box_free(struct box *box)
-{
-	g_free(box->user);
-	g_ptr_array_unref(box->readers);
-	g_array_unref(box->inbox);
-	g_array_unref(box->elsewhere);
-	g_rand_free(box->random);
-	g_free(box);
-}
-
-/* A number below limit. */
-static unsigned int box_random(struct box *box, unsigned int limit)
-{
-	return (unsigned int)g_rand_int_range(box->random, 0, (gint32)limit);
-}
-
-/* --- What happens to mails --- */
-
-static void box_deliver(struct box *box, unsigned int count)
-{
-	if (count == 0)
-		return;
-	numbered_deliver(the_fixture, box->user, box->last_number + 1,
-			 box->last_number + count, MAIL_BYTES);
-	while (count-- > 0) {
-		box->last_number++;
-		g_array_append_val(box->inbox, box->last_number);
+	for (unsigned int i = 0; i < inbox->len; i++) {
+		if (!is_hidden(life, g_array_index(inbox, guint, i)))
+			count++;
 	}
+	return count;
 }
 
-static void box_deliver_elsewhere(struct box *box)
+/* What a client has deleted goes out of the INBOX, or stays and is hidden. */
+static void remove_fetched(struct life *life, const struct reader *reader)
 {
-	g_autoptr(GBytes) mail = numbered_mail(++box->last_number, MAIL_BYTES);
+	GArray *inbox = life->box->inbox;
 
-	g_assert_cmpint(fixture_doveadm(the_fixture, mail, NULL, NULL, "save",
-		"-u", box->user, "-m", "Elsewhere", NULL), ==, 0);
-	g_array_append_val(box->elsewhere, box->last_number);
-}
-
-/* Take a number out of an array. */
-static unsigned int take_random(struct box *box, GArray *numbers)
-{
-	unsigned int i = box_random(box, numbers->len);
-	unsigned int number = g_array_index(numbers, guint, i);
-
-	g_array_remove_index(numbers, i);
-	return number;
-}
-
-static char *message_id(unsigned int number)
-{
-	return g_strdup_printf("<number-%u@example.com>", number);
-}
-
-static void box_move(struct box *box, unsigned int number, const char *from,
-		     const char *to)
-{
-	g_autofree char *id = message_id(number);
-
-	g_assert_cmpint(fixture_doveadm(the_fixture, NULL, NULL, NULL, "move",
-		"-u", box->user, to, "mailbox", from, "header", "Message-ID",
-		id, NULL), ==, 0);
-}
-
-static void box_expunge(struct box *box)
-{
-	g_autofree char *id = message_id(take_random(box, box->inbox));
-
-	g_assert_cmpint(fixture_doveadm(the_fixture, NULL, NULL, NULL,
-		"expunge", "-u", box->user, "mailbox", "INBOX", "header",
-		"Message-ID", id, NULL), ==, 0);
-}
-
-/* What comes back from another mailbox would be a new message. */
-static void box_change(struct box *box)
-{
-	if (box->inbox->len > 0 && box_random(box, 3) == 0)
-		box_expunge(box);
-	if (box->inbox->len > 0 && box_random(box, 3) == 0) {
-		box_move(box, take_random(box, box->inbox), "INBOX",
-			 "Archive");
-	}
-	if (box->elsewhere->len > 0 && box_random(box, 3) == 0) {
-		unsigned int number = take_random(box, box->elsewhere);
-
-		box_move(box, number, "Elsewhere", "INBOX");
-		g_array_append_val(box->inbox, number);
-	}
-	if (box_random(box, 3) == 0)
-		box_deliver_elsewhere(box);
-}
-
-/* --- What is asserted --- */
-
-static void
-reader_fail(const struct reader *reader, unsigned int day, const char *what,
-	    unsigned int number)
-{
-	g_test_fail_printf("day %u: %s %s mail %u", day, reader->kind->name,
-			   what, number);
-}
-
-static void take_new(struct box *box, struct reader *reader, unsigned int day)
-{
-	g_autoptr(GArray) numbers =
-		client_take_numbers(&reader->account, MAIL_BYTES);
-
-	for (unsigned int i = 0; i < numbers->len; i++) {
-		unsigned int number = g_array_index(numbers, guint, i);
-
-		if (!numbered_has(box->inbox, number))
-			reader_fail(reader, day, "could not get", number);
-		if (!g_hash_table_add(reader->fetched,
-				      GUINT_TO_POINTER(number)))
-			reader_fail(reader, day, "has twice", number);
-	}
-}
-
-static void box_poll(struct box *box, struct reader *reader, unsigned int day)
-{
-	reader->account.messages = box->inbox->len;
-	/* an empty mailbox is a failure to some */
-	if (!reader_run(reader, box->del) && box->inbox->len > 0)
-		g_test_fail_printf("day %u: %s failed", day,
-				   reader->kind->name);
-	take_new(box, reader, day);
-	for (unsigned int i = 0; i < box->inbox->len; i++) {
-		unsigned int number = g_array_index(box->inbox, guint, i);
+	for (unsigned int i = inbox->len; i-- > 0; ) {
+		unsigned int number = g_array_index(inbox, guint, i);
 
 		if (!g_hash_table_contains(reader->fetched,
 					   GUINT_TO_POINTER(number)))
-			reader_fail(reader, day, "has not", number);
+			continue;
+		if (life->box->site->keep)
+			hide(life, number);
+		else
+			g_array_remove_index(inbox, i);
 	}
-	if (box->del)
-		g_array_set_size(box->inbox, 0);
 }
 
-/* What is in the INBOX is what there has to be: a test that forgets a mail
-   would not miss it. */
-static void box_check_inbox(struct box *box)
+/* --- A poll --- */
+
+static void say(const struct life *life, const struct reader *reader,
+		const char *what, unsigned int number)
 {
-	g_autoptr(GString) out = NULL;
-	g_autoptr(GRegex) regex = g_regex_new("x-number: ([0-9]+)",
-					      G_REGEX_CASELESS, 0, NULL);
-	g_autoptr(GMatchInfo) match = NULL;
-	unsigned int count = 0;
+	g_test_fail_printf("day %u: %s %s mail %u", life->box->day,
+			   reader->kind->name, what, number);
+}
 
-	g_assert_cmpint(fixture_doveadm(the_fixture, NULL, &out, NULL, "fetch",
-		"-u", box->user, "hdr.x-number", "mailbox", "INBOX", NULL), ==,
-		0);
-	g_regex_match(regex, out->str, 0, &match);
-	for (; g_match_info_matches(match); count++) {
-		g_autofree char *number = g_match_info_fetch(match, 1);
+/* Returns TRUE if the client says that all went well. */
+static gboolean poll_once(struct life *life, struct reader *reader)
+{
+	g_autoptr(GArray) numbers = NULL;
+	gboolean ok;
 
-		if (!numbered_has(box->inbox,
-				  (unsigned int)strtoul(number, NULL, 10)))
-			g_test_fail_printf("mail %s is in the INBOX", number);
-		g_match_info_next(match, NULL);
+	reader->account.messages = count_shown(life);
+	ok = reader_run(reader, life->del);
+	numbers = client_take_numbers(&reader->account, BOX_MAIL_BYTES);
+	for (unsigned int i = 0; i < numbers->len; i++) {
+		unsigned int number = g_array_index(numbers, guint, i);
+
+		if (!numbered_has(life->box->inbox, number) ||
+		    is_hidden(life, number))
+			say(life, reader, "was not to get", number);
+		if (!g_hash_table_add(reader->fetched,
+				      GUINT_TO_POINTER(number)))
+			say(life, reader, "has twice", number);
 	}
-	g_assert_cmpuint(count, ==, box->inbox->len);
+	if (life->del)
+		remove_fetched(life, reader);
+	/* an empty mailbox is a failure to some */
+	return ok || reader->account.messages == 0;
+}
+
+static void poll(struct life *life, struct reader *reader)
+{
+	const struct box *box = life->box;
+	gboolean ok;
+
+	hide_outside(life);
+	ok = poll_once(life, reader);
+	/* a mail that cannot be read is behind the others only if that is
+	   known */
+	if (!ok && box->unreadable != 0)
+		(void)poll_once(life, reader);
+	else if (!ok)
+		g_test_fail_printf("day %u: %s failed", box->day,
+				   reader->kind->name);
+	for (unsigned int i = 0; i < box->inbox->len; i++) {
+		unsigned int number = g_array_index(box->inbox, guint, i);
+
+		if (number != box->unreadable && !is_hidden(life, number) &&
+		    !g_hash_table_contains(reader->fetched,
+					   GUINT_TO_POINTER(number)))
+			say(life, reader, "has not", number);
+	}
 }
 
 /* --- Days --- */
 
-static unsigned int last_day(void)
+static struct life *life_new(const struct site *site, gboolean del)
 {
-	const char *days = g_getenv("POPINJAY_DAYS");
+	struct life *life = g_new0(struct life, 1);
 
-	return (unsigned int)strtoul(days == NULL ? DAYS : days, NULL, 10);
+	life->box = box_new(the_fixture, site,
+			    get_number("POPINJAY_DAYS_SEED", 1));
+	life->del = del;
+	life->readers = g_ptr_array_new_with_free_func(reader_free);
+	life->hidden = g_hash_table_new(NULL, NULL);
+	return life;
 }
 
-static void box_live(struct box *box)
+static void life_add_reader(struct life *life, const struct reader_kind *kind)
 {
-	for (unsigned int day = 1; day <= last_day(); day++) {
-		box_change(box);
-		box_deliver(box, day == 1 ? FIRST_MAILS : box_random(box, 4));
+	g_ptr_array_add(life->readers,
+			reader_new(kind, the_fixture, life->box->user));
+}
+
+/* Live it, and free it. */
+static void life_run(struct life *life)
+{
+	unsigned int last_day = get_number("POPINJAY_DAYS", 3);
+
+	while (life->box->day < last_day) {
+		box_new_day(life->box);
 		/* all come on the last day */
-		for (unsigned int i = 0; i < box->readers->len; i++) {
-			if (day == last_day() || box_random(box, 3) > 0)
-				box_poll(box, box->readers->pdata[i], day);
+		for (unsigned int i = 0; i < life->readers->len; i++) {
+			if (life->box->day == last_day ||
+			    box_random(life->box, 3) > 0)
+				poll(life, life->readers->pdata[i]);
 		}
 	}
-	box_check_inbox(box);
-}
-
-static void box_begin(struct box *box)
-{
-	static const char *const mailboxes[] = { "Archive", "Elsewhere" };
-
-	for (unsigned int i = 0; i < G_N_ELEMENTS(mailboxes); i++) {
-		g_assert_cmpint(fixture_doveadm(the_fixture, NULL, NULL, NULL,
-			"mailbox", "create", "-u", box->user, mailboxes[i],
-			NULL), ==, 0);
-	}
+	/* or what the test forgets is not missed */
+	box_check_inbox(life->box);
+	box_free(life->box);
+	g_ptr_array_unref(life->readers);
+	g_hash_table_unref(life->hidden);
+	g_free(life);
 }
 
 /* All who leave mail on the server share a mailbox. */
 static void test_together(gconstpointer data)
 {
-	struct box *box = box_new(data, FALSE);
+	struct life *life = life_new(data, FALSE);
+	const struct reader_kind *kind = reader_kinds;
 
-	for (unsigned int i = 0; i < G_N_ELEMENTS(kinds); i++) {
-		if (kinds[i].keeps)
-			box_add_reader(box, &kinds[i]);
+	for (; kind->name != NULL; kind++) {
+		if (kind->keeps)
+			life_add_reader(life, kind);
 	}
-	box_begin(box);
-	box_live(box);
-	box_free(box);
+	life_run(life);
 }
 
-/* Who deletes mail has a mailbox of its own. */
+/* Each who deletes mail has a mailbox of its own. */
 static void test_deleting(gconstpointer data)
 {
-	for (unsigned int i = 0; i < G_N_ELEMENTS(kinds); i++) {
-		struct box *box;
+	const struct reader_kind *kind = reader_kinds;
 
-		if (!kinds[i].deletes)
+	for (; kind->name != NULL; kind++) {
+		struct life *life;
+
+		if (!kind->deletes)
 			continue;
-		box = box_new(data, TRUE);
-		box_add_reader(box, &kinds[i]);
-		box_begin(box);
-		box_live(box);
-		box_free(box);
+		life = life_new(data, TRUE);
+		life_add_reader(life, kind);
+		life_run(life);
 	}
 }
 
@@ -368,9 +231,12 @@ static void test_stop(void)
 	g_clear_pointer(&the_fixture, fixture_free);
 }
 
+/* --- The whole --- */
+
 static const struct site sites[] = {
-	{ "maildir", "maildir", { NULL } },
-	{ "mdbox-saved", "mdbox", { "popinjay_uidl_save", "yes", NULL } }
+	{ .name = "maildir", .storage = "maildir" },
+	{ .name = "mdbox-saved", .storage = "mdbox",
+	  .settings = { "popinjay_uidl_save", "yes", NULL } }
 };
 
 struct test {
