@@ -175,26 +175,32 @@ static void box_age(struct box *box)
 	}
 }
 
-/* Now and then the last mail cannot be read, for one to three days. */
-static void box_trouble(struct box *box)
+/* The mail can be read again. */
+static void box_mend(struct box *box)
 {
 	g_autofree char *dir = fixture_mail_dir(box->f, box->user);
-	g_autofree char *path = NULL;
 	const char *const argv[] = {
 		"find", dir, "-type", "f", "-perm", "0", "-exec", "chmod",
 		"600", "{}", "+", NULL
 	};
 
+	g_assert_cmpint(fixture_run(box->f, argv, NULL, NULL, NULL), ==, 0);
+	box->unreadable = 0;
+}
+
+/* Now and then the last mail cannot be read, for one to three days. */
+static void box_trouble(struct box *box)
+{
+	g_autofree char *path = NULL;
+
 	if (box->unreadable != 0 && box->day >= box->readable_day) {
-		g_assert_cmpint(fixture_run(box->f, argv, NULL, NULL,
-					    NULL), ==, 0);
-		box->unreadable = 0;
+		box_mend(box);
 	} else if (box_chance(box, box->inbox)) {
 		box->unreadable = g_array_index(box->inbox, guint,
 						box->inbox->len - 1);
 		box->readable_day = box->day + 1 + box_random(box, 3);
-		path = numbered_find_file(box->f, box->user,
-					  box->unreadable);
+		path = numbered_find_file(box->f, box->user, box->unreadable);
+		g_assert_nonnull(path);
 		g_assert_cmpint(chmod(path, 0), ==, 0);
 	}
 }
@@ -225,6 +231,8 @@ void box_check_inbox(struct box *box)
 	g_autoptr(GMatchInfo) match = NULL;
 	unsigned int count = 0;
 
+	if (box->unreadable != 0)
+		box_mend(box);
 	g_assert_cmpint(fixture_doveadm(box->f, NULL, &out, NULL, "fetch",
 		"-u", box->user, "hdr.x-number", "mailbox", "INBOX", NULL), ==,
 		0);

@@ -36,6 +36,8 @@ struct client_account {
 	char *dir, *mail_dir;
 	/* messages in the mailbox, for clients that have to be told */
 	unsigned int messages;
+	/* what it has fetched before it does not fetch again to delete it */
+	gboolean only_new;
 	/* more options of a user in the client's configuration, or NULL; for
 	   fetchmail */
 	const char *options;
@@ -66,8 +68,8 @@ struct client_program {
 	gboolean remembers;
 	gboolean has_stls;
 
-	/* Fetch mail: all of it and delete it, or what was not fetched before
-	   and keep it. Returns TRUE if the client says that all went well. */
+	/* Fetch mail: all of it (unless only_new) and delete it, or what was
+	   not fetched before and keep it. Returns TRUE if the client says that all went well. */
 	gboolean (*fetch)(const struct client_account *account, gboolean del);
 
 	/* What the client makes of a mail. got is what it made of it. */

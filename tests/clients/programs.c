@@ -174,7 +174,8 @@ fetchmail_fetch(const struct client_account *account, gboolean del)
 		"no rewrite pass8bits no dropstatus %s\n",
 		account_port(account), account->user, FIXTURE_PASSWORD,
 		security, account->options == NULL ? "" : account->options,
-		DELIVER, account->mail_dir, del ? "no keep fetchall" : "keep");
+		DELIVER, account->mail_dir, !del ? "keep" :
+		account->only_new ? "no keep" : "no keep fetchall");
 
 	/* 1 is "no new mail" */
 	status = run(account, 1, (const char *const[]){
@@ -245,7 +246,8 @@ getmail_fetch(const struct client_account *account, gboolean del)
 		"delete = %s\n",
 		security, account_port(account), account->user,
 		FIXTURE_PASSWORD, DELIVER, account->mail_dir,
-		del ? "true" : "false", del ? "true" : "false");
+		del && !account->only_new ? "true" : "false",
+		del ? "true" : "false");
 
 	return run(account, 0, (const char *const[]){
 		"getmail", "--quiet", "--getmaildir", account->dir,
@@ -319,7 +321,8 @@ static gboolean mpop_fetch(const struct client_account *account, gboolean del)
 		"received_header off\n"
 		"delivery mda \"%s %s\"\n",
 		account_port(account), account->user, FIXTURE_PASSWORD,
-		security, del ? "off" : "on", del ? "off" : "on", account->dir,
+		security, del ? "off" : "on",
+		del && !account->only_new ? "off" : "on", account->dir,
 		DELIVER, account->mail_dir);
 
 	return run(account, 0, (const char *const[]){

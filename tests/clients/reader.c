@@ -44,6 +44,7 @@ struct reader *reader_new(const struct reader_kind *kind, struct fixture *f,
 	reader->fetched = g_hash_table_new(NULL, NULL);
 	client_account_init(&reader->account, f, user, POP3_CLEAR);
 	reader->account.options = kind->options;
+	reader->account.only_new = TRUE;
 	return reader;
 }
 
