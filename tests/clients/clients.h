@@ -69,7 +69,8 @@ struct client_program {
 	gboolean has_stls;
 
 	/* Fetch mail: all of it (unless only_new) and delete it, or what was
-	   not fetched before and keep it. Returns TRUE if the client says that all went well. */
+	   not fetched before and keep it. Returns TRUE if the client says that
+	   all went well. */
 	gboolean (*fetch)(const struct client_account *account, gboolean del);
 
 	/* What the client makes of a mail. got is what it made of it. */
