@@ -61,6 +61,8 @@ BOOL(popinjay_capability_implementation, FALSE)
 MAYBE_BOOL(popinjay_disable_plaintext_auth)
 /* How long a client may be silent, or not read. */
 TIME(popinjay_idle_timeout, 10 * 60, 1, 24 * 60 * 60)
+/* Where messages stand that did not get through to the client. */
+ENUM(popinjay_order, "trouble-last", "arrival")
 /* A valid X-UIDL header is the message's UIDL. "" is what pop3_reuse_xuidl says
    in the pop3 process, and no in others. */
 MAYBE_BOOL(popinjay_reuse_xuidl)

@@ -20,6 +20,7 @@
 #include "message-log.h"
 #include "module-version.h"
 #include "opening.h"
+#include "order.h"
 #include "plugin.h"
 #include "read-only.h"
 #include "refetch.h"
@@ -46,6 +47,7 @@ static const struct popinjay_feature *const features[] = {
 	&popinjay_short_read_feature,
 	&popinjay_access_log_feature,
 	&popinjay_session_log_feature,
+	&popinjay_order_feature,
 	&popinjay_refetch_feature,
 	&popinjay_message_log_feature,
 	&popinjay_hooks_feature

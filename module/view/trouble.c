@@ -106,6 +106,18 @@ unsigned int popinjay_trouble_get(const struct popinjay_trouble *trouble,
 	return entry->tries;
 }
 
+bool popinjay_trouble_has(const struct popinjay_trouble *trouble,
+			  const char *view_id)
+{
+	const struct entry *entry;
+
+	array_foreach(&trouble->entries, entry) {
+		if (strcmp(entry->view_id, view_id) == 0)
+			return TRUE;
+	}
+	return FALSE;
+}
+
 /* Make room by leaving out what failed least often. */
 static void trouble_make_room(struct popinjay_trouble *trouble)
 {

@@ -60,6 +60,9 @@ void popinjay_trouble_write(const struct popinjay_trouble *trouble,
 /* Returns how often a message failed in this view since it was last whole. */
 unsigned int popinjay_trouble_get(const struct popinjay_trouble *trouble,
 				  const char *view_id, uint32_t uid);
+/* Returns TRUE if any message is in trouble in this view. */
+bool popinjay_trouble_has(const struct popinjay_trouble *trouble,
+			  const char *view_id);
 /* A message was cut, or not opened. The view must not have fetched it whole
    before. Returns how often that is now. */
 unsigned int popinjay_trouble_add(struct popinjay_trouble *trouble,

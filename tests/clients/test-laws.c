@@ -258,29 +258,49 @@ static void test_refused_deletion(void)
 
 /* --- 5: -ERR to RETR --- */
 
-/* mpop and Thunderbird stop at it, and at the next poll they come no
-   further. */
+/* mpop and Thunderbird stop at it. It stands last from then on, so that they
+   have the others at the next poll. */
 static void test_unreadable_stops(gconstpointer storage)
 {
+	static const char *const by_poll[] = { "1", "3 4 5", "6", "" };
 	const struct client_program *mpop = client_program_find("mpop");
 	struct client_account bird, program;
 
 	new_client(&bird, storage, 5);
 	another_client(&program, &bird);
 	set_mode(&bird, 2, 0);
-	for (unsigned int i = 0; i < 3; i++) {
-		g_assert_cmpint(thunderbird_poll(&bird, FALSE, NULL), ==,
-				MODEL_ERROR);
-		check_fetched(&bird, i == 0 ? "1" : "");
+	for (unsigned int i = 0; i < G_N_ELEMENTS(by_poll); i++) {
+		if (i == 2)
+			deliver(bird.user, 6, 6);
 		g_assert_false(mpop->fetch(&program, FALSE));
-		check_fetched(&program, i == 0 ? "1" : "");
+		check_fetched(&program, by_poll[i]);
 	}
+	g_assert_cmpint(thunderbird_poll(&bird, FALSE, NULL), ==, MODEL_ERROR);
+	check_fetched(&bird, "1 3 4 5 6");
+	g_assert_cmpint(thunderbird_poll(&bird, FALSE, NULL), ==, MODEL_ERROR);
+	check_fetched(&bird, "");
 
 	set_mode(&bird, 2, 0600);
-	expect_thunderbird(&bird, FALSE, "2 3 4 5");
+	expect_thunderbird(&bird, FALSE, "2");
 	g_assert_true(mpop->fetch(&program, FALSE));
-	check_fetched(&program, "2 3 4 5");
+	check_fetched(&program, "2");
 	client_account_deinit(&program);
+	client_account_deinit(&bird);
+}
+
+/* So does Thunderbird when it is the first to meet it. */
+static void test_unreadable_stops_bird(void)
+{
+	struct client_account bird;
+
+	new_client(&bird, "maildir", 5);
+	set_mode(&bird, 2, 0);
+	g_assert_cmpint(thunderbird_poll(&bird, FALSE, NULL), ==, MODEL_ERROR);
+	check_fetched(&bird, "1");
+	g_assert_cmpint(thunderbird_poll(&bird, FALSE, NULL), ==, MODEL_ERROR);
+	check_fetched(&bird, "3 4 5");
+	set_mode(&bird, 2, 0600);
+	expect_thunderbird(&bird, FALSE, "2");
 	client_account_deinit(&bird);
 }
 
@@ -438,6 +458,29 @@ static void test_halving(gconstpointer storage)
 	halvers_deinit(&halvers);
 }
 
+/* A message in trouble stands behind new ones, but what they have seen never
+   does: they miss nothing. */
+static void test_halving_trouble(gconstpointer storage)
+{
+	struct client_account account;
+
+	new_client(&account, storage, 10);
+	set_mode(&account, 4, 0);
+	g_assert_cmpint(halving_poll(&account), ==, MODEL_ERROR);
+	check_fetched(&account, "1 2 3 5 6 7 8 9 10");
+	deliver(account.user, 11, 12);
+	(void)halving_poll(&account);
+	check_fetched(&account, "11 12");
+	set_mode(&account, 4, 0600);
+	deliver(account.user, 13, 13);
+	g_assert_cmpint(halving_poll(&account), ==, MODEL_DONE);
+	check_fetched(&account, "13 4");
+	deliver(account.user, 14, 14);
+	g_assert_cmpint(halving_poll(&account), ==, MODEL_DONE);
+	check_fetched(&account, "14");
+	client_account_deinit(&account);
+}
+
 /* A new message before one that they have seen is never fetched. So no order
    may put it there. */
 static void test_halving_misses(void)
@@ -488,12 +531,15 @@ int main(int argc, char *argv[])
 	add_tests("3/unreadable", "maildir sdbox", test_unreadable_listed);
 	g_test_add_func("/laws/4/refused", test_refused_deletion);
 	add_tests("5/stops", "maildir sdbox", test_unreadable_stops);
+	g_test_add_func("/laws/5/stops/thunderbird",
+			test_unreadable_stops_bird);
 	g_test_add_func("/laws/5/skipped", test_unreadable_skipped);
 	add_tests("5/blind", "maildir sdbox", test_unreadable_blind);
 	add_tests("6/leaves", all, test_leaves);
 	g_test_add_func("/laws/7/capabilities", test_capabilities);
 	add_tests("8/later", all, test_deleted_later);
 	add_tests("9/halving", all, test_halving);
+	add_tests("9/trouble", "maildir sdbox", test_halving_trouble);
 	g_test_add_func("/laws/9/misses", test_halving_misses);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/laws", test_stop);

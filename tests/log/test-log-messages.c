@@ -412,7 +412,7 @@ static JsonObject *poll_session(struct fixture *f, const char *user,
 static void test_refetch(gconstpointer storage)
 {
 	static const char *const first[] = {
-		"UIDL", "RETR 1", "TOP 2 9", NULL
+		"UIDL", "RETR 1", "TOP 2 0", NULL
 	};
 	static const char *const second[] = {
 		"UIDL", "RETR 1", "RETR 2", "RETR 2", "DELE 2", NULL

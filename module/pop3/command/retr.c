@@ -118,10 +118,10 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 {
 	const struct pop3_settings *set =
 		popinjay_client_settings(retrieve->session->client);
+	bool to_end = !popinjay_wire_is_done(&retrieve->wire);
 	const char *error;
 
-	if (!popinjay_wire_is_done(&retrieve->wire) &&
-	    !retrieve_is_whole(request, retrieve, &error))
+	if (to_end && !retrieve_is_whole(request, retrieve, &error))
 		return retrieve_failed(request, retrieve, unsent_size, error);
 
 	unsent_size += popinjay_wire_finish(&retrieve->wire,
@@ -131,6 +131,7 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 		return POPINJAY_OUTCOME_CUT;
 	retrieve->finished = TRUE;
 	request->sent = POPINJAY_SENT_WHOLE;
+	request->sent_to_end = to_end;
 	if (retrieve->whole)
 		mark_seen(retrieve);
 	return POPINJAY_OUTCOME_OK;

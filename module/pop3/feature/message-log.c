@@ -377,7 +377,7 @@ message_log_delete(struct popinjay_request *request, void *state ATTR_UNUSED,
 	struct mail *mail;
 
 	note_uidl(session, log, note);
-	note->fetched = popinjay_refetch_is_fetched(session, message);
+	note->fetched = popinjay_refetch_mark(session, message->seq) != 0;
 	if (!log->wanted || (note->guid != NULL && note->headers_read))
 		return POPINJAY_DELETE_NATIVE;
 	/* without its GUID nobody could tell which message is gone */

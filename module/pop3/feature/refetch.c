@@ -10,13 +10,16 @@
 #include "record.h"
 #include "refetch.h"
 #include "reply.h"
+#include "trouble.h"
+#include "view-id.h"
 
-/* An extension of Dovecot's index: 1 for each message that POP3 has fetched. */
+/* An extension of Dovecot's index: for each message a byte that says who has
+   fetched it; see view/trouble.h. */
 #define FETCHED_EXT_NAME "popinjay-fetched"
 
 struct refetch {
 	uint32_t ext_id;
-	/* message numbers: fetched in this session */
+	/* seqs: fetched in this session */
 	ARRAY_TYPE(seq_range) fetched;
 	/* complete RETRs of messages that had been fetched before */
 	unsigned int count;
@@ -41,22 +44,27 @@ static struct refetch *refetch_get(struct popinjay_session *session)
 bool popinjay_refetch_is_known(struct popinjay_session *session)
 {
 	/* with that setting a session is not to write to the index */
-	return popinjay_access_log_wants_session(session) &&
-		!popinjay_client_settings(session->client)->
-			pop3_no_flag_updates;
+	return !popinjay_client_settings(session->client)->
+		pop3_no_flag_updates;
 }
 
-bool popinjay_refetch_is_fetched(struct popinjay_session *session,
-				 const struct popinjay_message *message)
+unsigned char popinjay_refetch_mark(struct popinjay_session *session,
+				    uint32_t seq)
 {
-	struct refetch *refetch = refetch_get(session);
+	const struct refetch *refetch = refetch_get(session);
+	const char *view_id = popinjay_view_id(session);
 	const void *data;
+	unsigned char mark;
 
-	if (seq_range_exists(&refetch->fetched, message->msn))
-		return TRUE;
-	mail_index_lookup_ext(popinjay_session_mailbox(session)->view,
-			      message->seq, refetch->ext_id, &data, NULL);
-	return data != NULL && *(const unsigned char *)data != 0;
+	mail_index_lookup_ext(popinjay_session_mailbox(session)->view, seq,
+			      refetch->ext_id, &data, NULL);
+	mark = data == NULL ? 0 : *(const unsigned char *)data;
+	/* what this session has marked is not in the index yet */
+	if (seq_range_exists(&refetch->fetched, seq)) {
+		mark |= view_id == NULL ? POPINJAY_FETCHED_ANY :
+			popinjay_trouble_fetched_bits(view_id);
+	}
+	return mark;
 }
 
 void popinjay_refetch_add_counts(struct popinjay_session *session,
@@ -76,29 +84,44 @@ void popinjay_refetch_add_counts(struct popinjay_session *session,
 	}
 }
 
+static void refetch_set_mark(struct popinjay_session *session,
+			     struct refetch *refetch, uint32_t seq,
+			     unsigned char mark)
+{
+	struct mailbox_transaction_context *trans =
+		popinjay_client_transaction(session->client);
+	const char *view_id = popinjay_view_id(session);
+	unsigned char new_mark;
+
+	seq_range_array_add(&refetch->fetched, seq);
+	if (view_id == NULL)
+		return;
+	new_mark = mark | popinjay_trouble_fetched_bits(view_id);
+	if (new_mark != mark) {
+		mail_index_update_ext(trans->itrans, seq, refetch->ext_id,
+				      &new_mark, NULL);
+	}
+}
+
 static void
 refetch_sent(struct popinjay_request *request, void *state ATTR_UNUSED,
 	     const struct popinjay_message *message, enum popinjay_sent sent,
 	     const struct popinjay_result *result ATTR_UNUSED)
 {
 	struct popinjay_session *session = request->session;
-	struct mailbox_transaction_context *trans =
-		popinjay_client_transaction(session->client);
 	struct refetch *refetch;
-	unsigned char yes = 1;
+	unsigned char mark;
 
-	if (sent != POPINJAY_SENT_WHOLE || strcmp(request->name, "RETR") != 0 ||
+	if (sent != POPINJAY_SENT_WHOLE || !request->sent_to_end ||
 	    !popinjay_refetch_is_known(session))
 		return;
 	refetch = refetch_get(session);
-	if (popinjay_refetch_is_fetched(session, message)) {
+	mark = popinjay_refetch_mark(session, message->seq);
+	if (mark != 0 && strcmp(request->name, "RETR") == 0) {
 		refetch->count++;
 		refetch->bytes += message->size;
-		return;
 	}
-	seq_range_array_add(&refetch->fetched, message->msn);
-	mail_index_update_ext(trans->itrans, message->seq, refetch->ext_id,
-			      &yes, NULL);
+	refetch_set_mark(session, refetch, message->seq, mark);
 }
 
 const struct popinjay_feature popinjay_refetch_feature = {

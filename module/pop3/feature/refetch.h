@@ -14,9 +14,10 @@ extern const struct popinjay_feature popinjay_refetch_feature;
 /* Returns TRUE if that is kept, and so known. */
 bool popinjay_refetch_is_known(struct popinjay_session *session);
 
-/* Returns TRUE if the message was fetched before, in any session. */
-bool popinjay_refetch_is_fetched(struct popinjay_session *session,
-				 const struct popinjay_message *message);
+/* Returns who has fetched the message whole, as a byte that view/trouble.h
+   explains; 0 if nobody has. */
+unsigned char popinjay_refetch_mark(struct popinjay_session *session,
+				    uint32_t seq);
 
 /* Add the session's counts, null if they are not known. */
 void popinjay_refetch_add_counts(struct popinjay_session *session,

@@ -80,11 +80,16 @@ struct popinjay_feature {
 	/* The user has logged in; the mailbox is not open yet. It may call
 	   popinjay_session_refuse(). */
 	void (*session_begin)(struct popinjay_session *session, void *state);
-	/* The messages of the open mailbox are about to be counted. seqs is
-	   those that the client is to be shown, in their order: take out those
-	   that it is not to see, or put them into another order. The function
-	   may be called again with the same messages. It may call
-	   popinjay_session_refuse(). */
+	/* The mailbox is open. Returns TRUE if view() may have something to
+	   change in what the client is shown, and so is worth its time; NULL
+	   is TRUE. */
+	bool (*wants_view)(struct popinjay_session *session, void *state,
+			   struct mailbox *box);
+	/* The messages of the open mailbox are about to be counted, and one of
+	   the features wants a view. seqs is those that the client is to be
+	   shown, in their order: take out those that it is not to see, or put
+	   them into another order. Both functions may be called again with the
+	   same messages, and may call popinjay_session_refuse(). */
 	void (*view)(struct popinjay_session *session, void *state,
 		     struct mailbox *box, ARRAY_TYPE(uint32_t) *seqs);
 

@@ -272,12 +272,12 @@ opening_search_init(struct mailbox_transaction_context *trans,
 		return obox->module_ctx.super.search_init(trans, args,
 			sort_program, wanted_fields, wanted_headers);
 	}
-	view = popinjay_stages_have_view(session);
 	/* Dovecot may have tried before */
 	array_clear(&session->unreadable);
 	obox->session = session;
 	obox->found_count = obox->unreadable_count = 0;
 
+	view = popinjay_stages_want_view(session, trans->box);
 	if (is_simple(trans, args, wanted_fields, wanted_headers))
 		stored = popinjay_stored_open(trans);
 	if (stored == NULL && !view) {

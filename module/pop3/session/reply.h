@@ -38,6 +38,8 @@ struct popinjay_request {
 	const char *guid;
 	enum popinjay_sent sent;
 	uoff_t top_lines;
+	/* the message was sent up to its own end, by RETR or a long TOP */
+	bool sent_to_end;
 
 	/* what goes on when output drains, while it lasts */
 	popinjay_more_func_t *more;

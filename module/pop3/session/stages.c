@@ -80,17 +80,22 @@ void popinjay_stages_session_end(struct popinjay_session *session)
 	}
 }
 
-bool popinjay_stages_have_view(const struct popinjay_session *session)
+bool popinjay_stages_want_view(struct popinjay_session *session,
+			       struct mailbox *box)
 {
 	const struct popinjay_feature *const *features;
+	void **states = session->feature_states;
 	unsigned int i, count;
+	bool wanted = FALSE;
 
 	features = session_features(session, &count);
 	for (i = 0; i < count; i++) {
-		if (features[i]->view != NULL)
-			return TRUE;
+		if (features[i]->view != NULL &&
+		    (features[i]->wants_view == NULL ||
+		     features[i]->wants_view(session, states[i], box)))
+			wanted = TRUE;
 	}
-	return FALSE;
+	return wanted;
 }
 
 void popinjay_stages_view(struct popinjay_session *session,

@@ -16,8 +16,9 @@ void popinjay_stages_session_created(struct popinjay_session *session);
 void popinjay_stages_session_begin(struct popinjay_session *session);
 void popinjay_stages_session_end(struct popinjay_session *session);
 
-/* Returns TRUE if a feature has a view of the mailbox. */
-bool popinjay_stages_have_view(const struct popinjay_session *session);
+/* Returns TRUE if a feature wants a view of the mailbox. */
+bool popinjay_stages_want_view(struct popinjay_session *session,
+			       struct mailbox *box);
 /* Ends when a feature has refused the session. */
 void popinjay_stages_view(struct popinjay_session *session,
 			  struct mailbox *box, ARRAY_TYPE(uint32_t) *seqs);
