@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define WAIT_USECS (10 * 1000)
+
 void client_account_init(struct client_account *account, struct fixture *f,
 			 const char *user, enum pop3_security security)
 {
@@ -30,6 +32,26 @@ void client_account_deinit(struct client_account *account)
 	g_free((char *)account->user);
 	g_free(account->mail_dir);
 	g_free(account->dir);
+}
+
+void client_wait_ended(const struct client_account *account, gsize since)
+{
+	struct fixture *f = account->f;
+	g_autofree char *begun = g_strdup_printf(
+		": (Login|Logged in): user=<%s>", account->user);
+	g_autofree char *ended = g_strdup_printf(
+		"\"popinjay_session_finished\".*\"user\":\"%s\"",
+		account->user);
+	gint64 deadline = g_get_monotonic_time() +
+		(gint64)fixture_timeout_secs() * G_USEC_PER_SEC;
+
+	g_free(fixture_log_wait(f, since, begun));
+	while (fixture_log_count(f, 0, ended) <
+	       fixture_log_count(f, 0, begun)) {
+		if (g_get_monotonic_time() > deadline)
+			g_error("a session of %s does not end", account->user);
+		g_usleep(WAIT_USECS);
+	}
 }
 
 void client_put_mail(const struct client_account *account, const void *data,

@@ -48,6 +48,11 @@ void client_account_init(struct client_account *account, struct fixture *f,
 			 const char *user, enum pop3_security security);
 void client_account_deinit(struct client_account *account);
 
+/* Wait until the user's sessions are over, one of which has begun after this
+   mark of the log: what a session learns is written when the client has
+   left. */
+void client_wait_ended(const struct client_account *account, gsize since);
+
 /* Put a mail into mail_dir, as the next number. */
 void client_put_mail(const struct client_account *account, const void *data,
 		     gsize size);
@@ -79,6 +84,10 @@ struct client_program {
 
 /* Ends with one whose name is NULL. */
 extern const struct client_program client_programs[];
+
+/* Let a client fetch, and wait until the session is over. */
+gboolean client_fetch(const struct client_program *program,
+		      const struct client_account *account, gboolean del);
 
 /* The one of this name, which there has to be. */
 const struct client_program *client_program_find(const char *name);

@@ -49,6 +49,7 @@ gboolean model_open(struct model *model, const struct client_account *account)
 
 	*model = (struct model){
 		.account = account,
+		.since = fixture_log_size(account->f),
 		.uidls = model_read_uidls(account),
 		.pop3 = pop3_open(account->f, account->security, &error)
 	};
@@ -149,7 +150,8 @@ gboolean model_login(struct model *model)
 		model->end = MODEL_WRONG_PASSWORD;
 		g_clear_pointer(&model->said, g_free);
 	}
-	return pass != NULL;
+	model->logged_in = pass != NULL;
+	return model->logged_in;
 }
 
 gboolean model_retr(struct model *model, unsigned int msn)
@@ -173,6 +175,8 @@ enum model_end model_close(struct model *model)
 	}
 	if (model->pop3 != NULL)
 		pop3_close(model->pop3);
+	if (model->logged_in)
+		client_wait_ended(model->account, model->since);
 	model_write_uidls(model->account, model->uidls);
 	g_hash_table_unref(model->uidls);
 	g_free(model->said);

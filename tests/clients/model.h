@@ -59,6 +59,9 @@ blind_poll(const struct client_account *account, unsigned int count,
 struct model {
 	const struct client_account *account;
 	struct pop3 *pop3;
+	/* where the log ended before */
+	gsize since;
+	gboolean logged_in;
 	enum model_end end;
 	/* of the -ERR that it stopped at, or NULL */
 	char *said;
@@ -83,7 +86,8 @@ char *model_ask_lines(struct model *model, const char *format, ...)
 /* RETR a message and put it into mail_dir. Returns FALSE as above. */
 gboolean model_retr(struct model *model, unsigned int msn);
 
-/* Send QUIT and write down what it knows, also after an -ERR. Returns end. */
+/* Send QUIT and write down what it knows, also after an -ERR. Returns end, when
+   the session is over. */
 enum model_end model_close(struct model *model);
 
 /* The text of a reply of several lines from data on, which has the final

@@ -359,6 +359,16 @@ const struct client_program client_programs[] = {
 	{ NULL, FALSE, FALSE, NULL, NULL }
 };
 
+gboolean client_fetch(const struct client_program *program,
+		      const struct client_account *account, gboolean del)
+{
+	gsize since = fixture_log_size(account->f);
+	gboolean ok = program->fetch(account, del);
+
+	client_wait_ended(account, since);
+	return ok;
+}
+
 const struct client_program *client_program_find(const char *name)
 {
 	const struct client_program *program = client_programs;

@@ -54,7 +54,8 @@ gboolean reader_run(struct reader *reader, gboolean del)
 
 	if (kind->program == NULL)
 		return kind->poll(&reader->account, del);
-	return client_program_find(kind->program)->fetch(&reader->account, del);
+	return client_fetch(client_program_find(kind->program),
+			    &reader->account, del);
 }
 
 void reader_free(gpointer data)

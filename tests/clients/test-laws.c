@@ -272,7 +272,7 @@ static void test_unreadable_stops(gconstpointer storage)
 	for (unsigned int i = 0; i < G_N_ELEMENTS(by_poll); i++) {
 		if (i == 2)
 			deliver(bird.user, 6, 6);
-		g_assert_false(mpop->fetch(&program, FALSE));
+		g_assert_false(client_fetch(mpop, &program, FALSE));
 		check_fetched(&program, by_poll[i]);
 	}
 	g_assert_cmpint(thunderbird_poll(&bird, FALSE, NULL), ==, MODEL_ERROR);
@@ -282,7 +282,7 @@ static void test_unreadable_stops(gconstpointer storage)
 
 	set_mode(&bird, 2, 0600);
 	expect_thunderbird(&bird, FALSE, "2");
-	g_assert_true(mpop->fetch(&program, FALSE));
+	g_assert_true(client_fetch(mpop, &program, FALSE));
 	check_fetched(&program, "2");
 	client_account_deinit(&program);
 	client_account_deinit(&bird);
@@ -316,11 +316,11 @@ static void test_unreadable_skipped(void)
 	set_mode(&account, 2, 0);
 	g_assert_cmpint(halving_poll(&account), ==, MODEL_ERROR);
 	check_fetched(&account, "1 3 4 5 6 7 8 9");
-	(void)fetchmail->fetch(&program, FALSE);
+	(void)client_fetch(fetchmail, &program, FALSE);
 	check_fetched(&program, "1 3 4 5 6 7 8 9");
 	set_mode(&account, 2, 0600);
 	/* it looks at all, if it does not halve */
-	(void)fetchmail->fetch(&program, FALSE);
+	(void)client_fetch(fetchmail, &program, FALSE);
 	check_fetched(&program, "2");
 	client_account_deinit(&program);
 	client_account_deinit(&account);
@@ -431,7 +431,7 @@ static void check_halvers(const struct halvers *halvers, const char *numbers)
 
 	g_assert_cmpint(halving_poll(&halvers->model), ==, MODEL_DONE);
 	check_fetched(&halvers->model, numbers);
-	g_assert_true(fetchmail->fetch(&halvers->program, FALSE));
+	g_assert_true(client_fetch(fetchmail, &halvers->program, FALSE));
 	check_fetched(&halvers->program, numbers);
 }
 
