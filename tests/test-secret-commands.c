@@ -147,11 +147,12 @@ static void test_formats(void)
 		"[0-9a-f]{8} scanner [a-z0-9-]{34} pop3 *\n$", table, 0, 0));
 
 	CHECK_FORMATS("id\tlabel\tcreated\texpires\tmechanisms\t"
-		      "services\tnetworks\ttls\tread_only\tlast_used\taccount",
+		      "services\tnetworks\ttls\tdelete\tlast_used\taccount",
 		      NULL, "list", "-u", user);
 	CHECK_FORMATS("id\tlabel\torigin\tcreated\texpires\tmechanisms\t"
-		      "services\tnetworks\ttls\tread_only\tkey\t"
-		      "last_used\tlast_ip\tlast_mechanism\taccount", NULL,
+		      "services\tnetworks\ttls\tdelete\tkey\t"
+		      "last_used\tlast_ip\t"
+		      "last_mechanism\taccount", NULL,
 		      "show", "-u", user, "scanner");
 	/* what it was given is that of this very secret */
 	CHECK_FORMATS("id\tlabel", line, "verify", "-u", user);
@@ -199,7 +200,7 @@ static void test_import_all(void)
 		"are not user:{PLAIN}password (hashes cannot be imported); "
 		"the first is line 4\n"));
 	CHECK_FORMATS("Username\tid\tlabel\tcreated\texpires\tmechanisms\t"
-		      "services\tnetworks\ttls\tread_only\tlast_used\taccount",
+		      "services\tnetworks\ttls\tdelete\tlast_used\taccount",
 		      NULL, "list", "-A");
 }
 
@@ -291,7 +292,7 @@ static void test_revoke(gconstpointer data)
 	g_assert_cmpint(secrets_doveadm(s, "list", user, NULL, &out, NULL),
 			==, 0);
 	g_assert_cmpstr(out, ==, "id\tlabel\tcreated\texpires\tmechanisms\t"
-			"services\tnetworks\ttls\tread_only\tlast_used\t"
+			"services\tnetworks\ttls\tdelete\tlast_used\t"
 			"account\n");
 	/* from where and when it was used is forgotten, too: it would stand
 	   there if the secret came back */

@@ -9,10 +9,10 @@
 
 #define FIELDS \
 	"id\tlabel\tcreated\texpires\tmechanisms\tservices\tnetworks\ttls\t" \
-	"read_only\tlast_used\taccount"
+	"delete\tlast_used\taccount"
 #define ROW(label, account) \
 	"[0-9a-f]{8}\t" label "\t[0-9TZ:-]+\tnever\tPLAIN,SCRAM-SHA-1," \
-	"SCRAM-SHA-256\tpop3\tall\tyes\tno\t\t" account "\n"
+	"SCRAM-SHA-256\tpop3\tall\tyes\tnative\t\t" account "\n"
 
 static struct secrets *s;
 static char *accounts;

@@ -1,10 +1,103 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 
-/* A secret that is made in the place of an old one, and keeps its limits. */
+/* What a secret allows of the INBOX: -d, -r, and --replaces, which makes a new
+   secret with the limits of an old one. */
 
 #include "secrets/secrets.h"
 
+#include <string.h>
+
 static struct secrets *s;
+
+static int add(GString **err_r, const char *user, const char *const *args)
+{
+	const char *const none = NULL, *const *a = args;
+
+	*err_r = NULL;
+	while (*a != NULL)
+		a++;
+	g_assert_cmpint(a - args, <=, 6);
+	a = args;
+	return fixture_doveadm(s->f, NULL, NULL, err_r, "popinjay", "secret",
+		"add", "-u", user, "-l", "x", a[0], a[1], a[2], a[3], a[4],
+		a[5], none);
+}
+
+static void test_errors(void)
+{
+	static const struct {
+		const char *args[7];
+		const char *error;
+	} cases[] = {
+		{ { "-d", "keep" }, "delete must be native or refuse" },
+		{ { "-d", "" }, "delete must be native or refuse" },
+		{ { "-r", "maybe" }, "read-only must be yes or no" },
+		{ { "-r", "yes", "-d", "native" },
+		  "-r yes means -d refuse: give only one of -r and -d" },
+		{ { "-r", "no", "-d", "refuse" },
+		  "-r no means -d native: give only one of -r and -d" },
+		{ { "-d", "refuse", "-s", "imap" }, "can serve pop3 only" },
+		{ { "-d", "refuse", "-s", "pop3,imap" },
+		  "can serve pop3 only" }
+	};
+	g_autofree char *user = fixture_user(s->f, "maildir");
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GString) err = NULL;
+
+		/* EX_USAGE */
+		g_assert_cmpint(add(&err, user, cases[i].args), ==, 64);
+		if (strstr(err->str, cases[i].error) == NULL)
+			g_error("%s", err->str);
+	}
+	g_assert_null(secrets_get_value(s, user));
+}
+
+/* list shows these for the secret that the user has. */
+static void check_shown(const char *user, const char *expected)
+{
+	g_autofree char *out = NULL;
+	g_auto(GStrv) lines = NULL, names = NULL, values = NULL;
+
+	g_assert_cmpint(secrets_doveadm(s, "list", user, NULL, &out, NULL),
+			==, 0);
+	lines = g_strsplit(out, "\n", -1);
+	names = g_strsplit(lines[0], "\t", -1);
+	values = g_strsplit(lines[1], "\t", -1);
+	g_assert_cmpstr(names[8], ==, "delete");
+	g_assert_cmpstr(values[8], ==, expected);
+}
+
+static void test_shown(void)
+{
+	static const struct {
+		const char *args[7];
+		const char *shown;
+	} cases[] = {
+		{ { NULL }, "native" },
+		{ { "-d", "native" }, "native" },
+		{ { "-r", "no" }, "native" },
+		{ { "-d", "refuse" }, "refuse" },
+		{ { "-r", "yes" }, "refuse" },
+		{ { "-r", "yes", "-d", "refuse" }, "refuse" }
+	};
+	g_autofree char *user = fixture_user(s->f, "maildir");
+
+	for (unsigned int i = 0; i < G_N_ELEMENTS(cases); i++) {
+		g_autoptr(GString) err = NULL;
+
+		g_assert_cmpint(add(&err, user, cases[i].args), ==, 0);
+		check_shown(user, cases[i].shown);
+		g_assert_cmpint(secrets_doveadm(s, "set", user, NULL, NULL,
+						"-d", "native", "x", NULL),
+				==, 0);
+		check_shown(user, "native");
+		g_assert_cmpint(secrets_doveadm(s, "revoke", user, NULL, NULL,
+						"x", NULL), ==, 0);
+	}
+}
+
+/* --- --replaces --- */
 
 static void assert_login(const char *user, const char *text, gboolean expected)
 {
@@ -95,6 +188,8 @@ int main(int argc, char *argv[])
 
 	g_test_init(&argc, &argv, NULL);
 	s = secrets_new_with(&options);
+	g_test_add_func("/secret-limits/errors", test_errors);
+	g_test_add_func("/secret-limits/shown", test_shown);
 	g_test_add_func("/secret-limits/replaces", test_replaces);
 	g_test_add_func("/secret-limits/replaces-errors", test_replaces_errors);
 	g_test_add_func("/secret-limits/replaces-imported",

@@ -245,10 +245,10 @@ static void test_errors(void)
 		{ { "-s", "" }, "Give at least one service" },
 		{ { "-s", "pop3,all" }, "The service all cannot be combined "
 		  "with others" },
-		{ { "-r", "yes", "-s", "imap" }, "A read-only secret can "
-		  "serve pop3 only" },
-		{ { "-r", "yes", "-s", "all" }, "A read-only secret can serve "
-		  "pop3 only" },
+		{ { "-r", "yes", "-s", "imap" }, "A secret that may not delete "
+		  "mail can serve pop3 only" },
+		{ { "-r", "yes", "-s", "all" }, "A secret that may not delete "
+		  "mail can serve pop3 only" },
 		{ { "-m", "apop", "-s", "imap" }, "APOP is a mechanism of POP3 "
 		  "only" }
 	};

@@ -58,11 +58,12 @@ ALLOC(uidl, accept)
 
 #define LIMITS_USAGE \
 	"[-l <label>] [-m <mechanisms>] [-n <networks>] [-s <services>] " \
-	"[-e <expiry>] [-t yes|no] [-r yes|no] [-w <days>]"
+	"[-e <expiry>] [-t yes|no] [-d native|refuse] " \
+	"[-r yes|no] [-w <days>]"
 #define LIMITS_PARAMS \
 	STR('l', "label") STR('m', "mechanisms") STR('n', "networks") \
 	STR('s', "services") STR('e', "expires") STR('t', "tls") \
-	STR('r', "read-only") STR('w', "window")
+	STR('d', "delete") STR('r', "read-only") STR('w', "window")
 #define SECRET_ARGUMENT ARGUMENT("secret", CMD_PARAM_STR)
 
 #define SOURCE_USAGE \

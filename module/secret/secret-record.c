@@ -16,8 +16,6 @@
 #define ID_LEN 8
 /* Far more than anybody has devices: a value with more is not ours. */
 #define SECRETS_MAX 1000
-/* the only field that older records lack */
-#define FIELD_SERVICES 6
 
 /* A name of one bit of a set. */
 struct name {
@@ -49,6 +47,8 @@ static const struct name services[] = {
 	{ "all", POPINJAY_SECRET_SERVICE_ALL },
 	{ NULL, 0 }
 };
+
+static const char *const delete_names[] = { "native", "refuse" };
 
 /* --- sets of names --- */
 
@@ -144,10 +144,8 @@ int popinjay_secret_services_parse(const char *names,
 /* Returns what the secret serves, whether its record says so or not. */
 static unsigned int services_of(const struct popinjay_secret *secret)
 {
-	if (secret->read_only) {
-		/* no other service would stop the client from deleting */
+	if (popinjay_secret_has_view_limits(secret))
 		return POPINJAY_SECRET_SERVICE_POP3;
-	}
 	return secret->services != 0 ? secret->services :
 		POPINJAY_SECRET_SERVICE_ALL;
 }
@@ -162,6 +160,30 @@ bool popinjay_secret_serves(const struct popinjay_secret *secret,
 {
 	return (services_of(secret) & (POPINJAY_SECRET_SERVICE_ALL |
 				       name_find(services, service))) != 0;
+}
+
+int popinjay_secret_delete_parse(const char *name,
+				 enum popinjay_secret_delete *action_r)
+{
+	unsigned int i;
+
+	for (i = 0; i < N_ELEMENTS(delete_names); i++) {
+		if (strcmp(delete_names[i], name) == 0) {
+			*action_r = i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+const char *popinjay_secret_delete_str(enum popinjay_secret_delete action)
+{
+	return delete_names[action];
+}
+
+bool popinjay_secret_has_view_limits(const struct popinjay_secret *secret)
+{
+	return secret->delete_action != POPINJAY_SECRET_DELETE_NATIVE;
 }
 
 bool popinjay_secret_label_is_valid(const char *label)
@@ -216,7 +238,8 @@ void popinjay_secret_append_fields(const struct popinjay_secret *secret,
 	str_printfa(dest, "flags=%s%s%s;plain=%s;scram-sha-1=%s;"
 		    "scram-sha-256=%s;key=%s;seal=",
 		    secret->tls_optional ? "t" : "",
-		    secret->read_only ? "r" : "",
+		    secret->delete_action == POPINJAY_SECRET_DELETE_REFUSE ?
+		    "r" : "",
 		    secret->generated ? "g" : "", secret->plain,
 		    secret->scram_sha1, secret->scram_sha256, secret->key_id);
 }
@@ -229,7 +252,7 @@ static bool parse_flags(struct popinjay_secret *secret, const char *flags)
 			secret->tls_optional = TRUE;
 			break;
 		case 'r':
-			secret->read_only = TRUE;
+			secret->delete_action = POPINJAY_SECRET_DELETE_REFUSE;
 			break;
 		case 'g':
 			secret->generated = TRUE;
@@ -241,86 +264,126 @@ static bool parse_flags(struct popinjay_secret *secret, const char *flags)
 	return TRUE;
 }
 
+enum field {
+	FIELD_ID,
+	FIELD_LABEL,
+	FIELD_CREATED,
+	FIELD_EXPIRES,
+	FIELD_MECHS,
+	FIELD_NETS,
+	FIELD_SERVICES,
+	FIELD_FLAGS,
+	FIELD_PLAIN,
+	FIELD_SCRAM_SHA1,
+	FIELD_SCRAM_SHA256,
+	FIELD_KEY,
+	FIELD_SEAL
+};
+
+/* In the order of a record. Those that came later are only there if they say
+   something: a version that does not know one takes the record for damaged, so
+   that it does not allow what the field forbids. */
+static const struct {
+	const char *name;
+	bool optional;
+} fields[] = {
+	[FIELD_ID] = { "id", FALSE },
+	[FIELD_LABEL] = { "label", FALSE },
+	[FIELD_CREATED] = { "created", FALSE },
+	[FIELD_EXPIRES] = { "expires", FALSE },
+	[FIELD_MECHS] = { "mechs", FALSE },
+	[FIELD_NETS] = { "nets", FALSE },
+	[FIELD_SERVICES] = { "services", TRUE },
+	[FIELD_FLAGS] = { "flags", FALSE },
+	[FIELD_PLAIN] = { "plain", FALSE },
+	[FIELD_SCRAM_SHA1] = { "scram-sha-1", FALSE },
+	[FIELD_SCRAM_SHA256] = { "scram-sha-256", FALSE },
+	[FIELD_KEY] = { "key", FALSE },
+	[FIELD_SEAL] = { "seal", FALSE }
+};
+
 static bool
-parse_field(struct popinjay_secret *secret, unsigned int idx,
+parse_field(struct popinjay_secret *secret, enum field field,
 	    const char *value)
 {
 	const char *error;
 
-	switch (idx) {
-	case 0:
+	switch (field) {
+	case FIELD_ID:
 		secret->id = value;
 		return strlen(value) == ID_LEN &&
 			strspn(value, "0123456789abcdef") == ID_LEN;
-	case 1:
+	case FIELD_LABEL:
 		secret->label = value;
 		return popinjay_secret_label_is_valid(value);
-	case 2:
+	case FIELD_CREATED:
 		return str_to_time(value, &secret->created) == 0;
-	case 3:
+	case FIELD_EXPIRES:
 		return str_to_time(value, &secret->expires) == 0;
-	case 4:
+	case FIELD_MECHS:
 		return popinjay_secret_mechs_parse(value, &secret->mechs,
 						   &error) == 0;
-	case 5:
+	case FIELD_NETS:
 		secret->nets = value;
 		return popinjay_secret_nets_check(value, &error) == 0;
 	case FIELD_SERVICES:
 		return popinjay_secret_services_parse(value, &secret->services,
 						      &error) == 0;
-	case 7:
+	case FIELD_FLAGS:
 		return parse_flags(secret, value);
-	case 8:
+	case FIELD_PLAIN:
 		secret->plain = value;
 		return TRUE;
-	case 9:
+	case FIELD_SCRAM_SHA1:
 		secret->scram_sha1 = value;
 		return TRUE;
-	case 10:
+	case FIELD_SCRAM_SHA256:
 		secret->scram_sha256 = value;
 		return TRUE;
-	case 11:
+	case FIELD_KEY:
 		secret->key_id = value;
 		return *value != '\0';
-	case 12:
+	case FIELD_SEAL:
 		secret->seal = value;
 		return *value != '\0';
 	}
 	i_unreached();
 }
 
+/* Returns what follows "NAME=", or NULL if text does not begin so. */
+static const char *field_value(const char *text, const char *name)
+{
+	size_t len = strlen(name);
+
+	return text == NULL || strncmp(text, name, len) != 0 ||
+		text[len] != '=' ? NULL : text + len + 1;
+}
+
 static int
 parse_record(const char *record, pool_t pool, struct popinjay_secret *secret,
 	     const char **error_r)
 {
-	static const char *const names[] = {
-		"id", "label", "created", "expires", "mechs", "nets",
-		"services", "flags", "plain", "scram-sha-1", "scram-sha-256",
-		"key", "seal"
-	};
-	const char *const *fields = t_strsplit(record, ";");
-	unsigned int i, count = str_array_length(fields);
-	bool has_services = count == N_ELEMENTS(names);
+	const char *const *parts = t_strsplit(record, ";"), *value;
 	string_t *again = t_str_new(512);
+	unsigned int i;
 
-	if (!has_services && count != N_ELEMENTS(names) - 1) {
-		*error_r = "a record is cut off or has unknown fields";
-		return -1;
-	}
-	for (i = 0; i < N_ELEMENTS(names); i++) {
-		size_t len = strlen(names[i]);
-
-		if (i == FIELD_SERVICES && !has_services)
+	for (i = 0; i < N_ELEMENTS(fields); i++) {
+		value = field_value(*parts, fields[i].name);
+		if (value == NULL && fields[i].optional)
 			continue;
-		if (strncmp(*fields, names[i], len) != 0 ||
-		    (*fields)[len] != '=' ||
-		    !parse_field(secret, i,
-				 p_strdup(pool, *fields + len + 1))) {
+		if (value == NULL)
+			break;
+		if (!parse_field(secret, i, p_strdup(pool, value))) {
 			*error_r = t_strdup_printf(
-				"a record's field %s is invalid", names[i]);
+				"a record's field %s is invalid",
+				fields[i].name);
 			return -1;
 		}
-		fields++;
+		parts++;
+	}
+	if (i < N_ELEMENTS(fields) || *parts != NULL) {
+		*error_r = "a record is cut off or has unknown fields";
+		return -1;
 	}
 	/* The seal authenticates the text, but the parsed fields are what
 	   counts: so the text must be exactly what they would be written as. */

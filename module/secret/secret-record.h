@@ -52,6 +52,14 @@ enum popinjay_secret_service {
 	POPINJAY_SECRET_SERVICE_ALL = 0x40
 };
 
+/* What DELE does in a session that was opened with a secret: later ones allow
+   less. */
+enum popinjay_secret_delete {
+	/* what it does for the user */
+	POPINJAY_SECRET_DELETE_NATIVE,
+	POPINJAY_SECRET_DELETE_REFUSE
+};
+
 struct popinjay_secret {
 	/* eight hexadecimal digits, unique among those of the user */
 	const char *id;
@@ -65,8 +73,8 @@ struct popinjay_secret {
 	const char *nets;
 	/* 0 in a record that is older than this field */
 	enum popinjay_secret_service services;
+	enum popinjay_secret_delete delete_action;
 	bool tls_optional;
-	bool read_only;
 	/* made by popinjay_secret_text_generate(), not by a person */
 	bool generated;
 
@@ -102,6 +110,15 @@ popinjay_secret_services_str(const struct popinjay_secret *secret);
 /* Returns TRUE if the secret serves the service of that name. */
 bool popinjay_secret_serves(const struct popinjay_secret *secret,
 			    const char *service);
+
+/* Parse "native" or "refuse". Returns 0, or -1 if it is neither. */
+int popinjay_secret_delete_parse(const char *name,
+				 enum popinjay_secret_delete *action_r);
+/* Returns that name. */
+const char *popinjay_secret_delete_str(enum popinjay_secret_delete action);
+/* Returns TRUE if the secret allows less of the INBOX than its user may do.
+   Only a POP3 session sees to that, so it serves nothing else. */
+bool popinjay_secret_has_view_limits(const struct popinjay_secret *secret);
 
 /* Returns TRUE if label is 1-64 letters, digits, ".", "_" and "-". */
 bool popinjay_secret_label_is_valid(const char *label);

@@ -79,7 +79,9 @@ static void test_refusal(gconstpointer data)
 	struct popinjay_secret secret = {
 		.id = "00000001", .label = "phone", .created = 1,
 		.expires = c->expires, .mechs = c->mechs, .nets = c->nets,
-		.tls_optional = c->tls_optional, .read_only = c->read_only
+		.tls_optional = c->tls_optional,
+		.delete_action = c->read_only ? POPINJAY_SECRET_DELETE_REFUSE :
+			POPINJAY_SECRET_DELETE_NATIVE
 	};
 	struct popinjay_secret_login login = {
 		.mech = APOP, .service = c->service, .tls = c->tls,

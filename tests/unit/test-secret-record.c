@@ -53,7 +53,8 @@ value_of_two(const struct popinjay_secret_keys *keys, const char *text)
 	t_array_init(&secrets, 2);
 	secret_init(&secret, "00000001", POPINJAY_SECRET_MECH_APOP);
 	secret.nets = "192.0.2.0/24,2001:db8::/32";
-	secret.tls_optional = secret.read_only = TRUE;
+	secret.tls_optional = TRUE;
+	secret.delete_action = POPINJAY_SECRET_DELETE_REFUSE;
 	secret.expires = 2000000000;
 	g_assert_cmpint(popinjay_secret_seal(&secret, pool, keys, USER, text,
 					     &error), ==, 0);
@@ -89,8 +90,9 @@ static void test_round_trip(void)
 	g_assert_cmpint(secret->expires, ==, 2000000000);
 	g_assert_cmpint(secret->mechs, ==, POPINJAY_SECRET_MECH_APOP);
 	g_assert_cmpstr(secret->nets, ==, "192.0.2.0/24,2001:db8::/32");
-	g_assert_true(secret->tls_optional && secret->read_only &&
-		      secret->generated);
+	g_assert_true(secret->tls_optional && secret->generated);
+	g_assert_cmpint(secret->delete_action, ==,
+			POPINJAY_SECRET_DELETE_REFUSE);
 	g_assert_cmpint(popinjay_secret_open(secret, keys, USER, &opened,
 					     &error), ==, 0);
 	g_assert_cmpstr(opened, ==, text);
@@ -100,7 +102,9 @@ static void test_round_trip(void)
 	secret = array_idx(&secrets, 1);
 	g_assert_cmpint(secret->services, ==, POPINJAY_SECRET_SERVICE_POP3 |
 			POPINJAY_SECRET_SERVICE_SMTP);
-	g_assert_false(secret->tls_optional || secret->read_only);
+	g_assert_false(secret->tls_optional);
+	g_assert_cmpint(secret->delete_action, ==,
+			POPINJAY_SECRET_DELETE_NATIVE);
 	g_assert_cmpint(popinjay_secret_open(secret, keys, USER, &opened,
 					     &error), ==, 0);
 	/* it is nowhere, sealed or not */
@@ -296,6 +300,10 @@ static const struct value_case value_cases[] = {
 	  "a record is not in its canonical form" },
 	{ "services-twice", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", ";services=pop3;services=pop3", ""),
+	  "a record is cut off or has unknown fields" },
+	/* as an older version reads a newer one's */
+	{ "unknown-field", "popinjay-secrets:1:1 "
+	  FIELDS("00000001", "a", "APOP", ";quota=5", ""),
 	  "a record is cut off or has unknown fields" },
 	{ "flags", "popinjay-secrets:1:1 "
 	  FIELDS("00000001", "a", "APOP", "", "x"),

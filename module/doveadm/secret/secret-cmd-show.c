@@ -67,7 +67,7 @@ static void print_limits(const struct popinjay_secret *secret)
 	doveadm_print(popinjay_secret_services_str(secret));
 	doveadm_print(*secret->nets == '\0' ? "all" : secret->nets);
 	doveadm_print(secret->tls_optional ? "no" : "yes");
-	doveadm_print(secret->read_only ? "yes" : "no");
+	doveadm_print(popinjay_secret_delete_str(secret->delete_action));
 }
 
 /* --- list --- */
@@ -97,7 +97,7 @@ static int list_run(struct secret_cmd *cmd)
 
 static const char *const list_headers[] = {
 	"id", "label", "created", "expires", "mechanisms",
-	"services", "networks", "tls", "read_only", "last_used",
+	"services", "networks", "tls", "delete", "last_used",
 	"account", NULL
 };
 
@@ -134,7 +134,7 @@ static int show_run(struct secret_cmd *cmd)
 
 static const char *const show_headers[] = {
 	"id", "label", "origin", "created", "expires", "mechanisms",
-	"services", "networks", "tls", "read_only", "key",
+	"services", "networks", "tls", "delete", "key",
 	"last_used", "last_ip", "last_mechanism", "account", NULL
 };
 

@@ -41,6 +41,7 @@ static void get_params(struct secret_cmd *cmd)
 		{ "expires", &cmd->expires },
 		{ "tls", &cmd->tls },
 		{ "read-only", &cmd->read_only },
+		{ "delete", &cmd->delete_action },
 		{ "window", &cmd->window },
 		{ "replaces", &cmd->replaces },
 		{ "secret", &cmd->secret }
@@ -107,10 +108,10 @@ check_services(const struct popinjay_secret *secret, const char **error_r)
 {
 	if (secret->services == 0)
 		return 0;
-	if (secret->read_only &&
+	if (popinjay_secret_has_view_limits(secret) &&
 	    secret->services != POPINJAY_SECRET_SERVICE_POP3) {
-		*error_r = "A read-only secret can serve pop3 only: "
-			"add -s pop3";
+		*error_r = "A secret that may not delete mail can serve pop3 "
+			"only: add -s pop3";
 		return -1;
 	}
 	if (secret->mechs == POPINJAY_SECRET_MECH_APOP &&
@@ -122,11 +123,46 @@ check_services(const struct popinjay_secret *secret, const char **error_r)
 	return 0;
 }
 
+/* -d, and -r, which is its older form. */
+static int
+apply_delete(const struct secret_cmd *cmd, struct popinjay_secret *secret,
+	     const char **error_r)
+{
+	enum popinjay_secret_delete action = secret->delete_action;
+
+	if (cmd->read_only != NULL) {
+		if (strcmp(cmd->read_only, "no") == 0)
+			action = POPINJAY_SECRET_DELETE_NATIVE;
+		else if (strcmp(cmd->read_only, "yes") == 0)
+			action = POPINJAY_SECRET_DELETE_REFUSE;
+		else {
+			*error_r = "read-only must be yes or no";
+			return -1;
+		}
+	}
+	secret->delete_action = action;
+	if (cmd->delete_action == NULL)
+		return 0;
+	if (popinjay_secret_delete_parse(cmd->delete_action,
+					 &secret->delete_action) < 0) {
+		*error_r = "delete must be native or refuse";
+		return -1;
+	}
+	if (cmd->read_only != NULL && secret->delete_action != action) {
+		*error_r = t_strdup_printf("-r %s means -d %s: give only one "
+			"of -r and -d", cmd->read_only,
+			popinjay_secret_delete_str(action));
+		return -1;
+	}
+	return 0;
+}
+
 int secret_cmd_apply_options(const struct secret_cmd *cmd,
 			     struct popinjay_secret *secret,
 			     const char **error_r)
 {
-	bool tls = !secret->tls_optional, was_read_only = secret->read_only;
+	bool tls = !secret->tls_optional;
+	bool had_limits = popinjay_secret_has_view_limits(secret);
 	string_t *nets;
 	const char *p;
 
@@ -173,12 +209,11 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 	    parse_bool("tls", cmd->tls, &tls, error_r) < 0)
 		return -1;
 	secret->tls_optional = !tls;
-	if (cmd->read_only != NULL &&
-	    parse_bool("read-only", cmd->read_only, &secret->read_only,
-		       error_r) < 0)
+	if (apply_delete(cmd, secret, error_r) < 0)
 		return -1;
-	if (was_read_only && !secret->read_only && secret->services == 0) {
-		/* until now only read-only kept it to POP3 */
+	if (had_limits && !popinjay_secret_has_view_limits(secret) &&
+	    secret->services == 0) {
+		/* until now only that limit kept it to POP3 */
 		secret->services = POPINJAY_SECRET_SERVICE_POP3;
 	}
 	return check_services(secret, error_r);

@@ -45,7 +45,7 @@ struct secret_cmd {
 
 	/* options as given, or NULL */
 	const char *label, *mechs, *nets, *services, *expires, *tls,
-		*read_only, *window;
+		*read_only, *delete_action, *window;
 	/* an id or a label each, or NULL: --replaces, and the argument */
 	const char *replaces, *secret;
 	/* --all */

@@ -105,7 +105,7 @@ finish_found(struct lookup *lookup, const struct popinjay_secret *secret,
 			       secret->id, NULL);
 	auth_request_set_field(request, "userdb_popinjay_secret_label",
 			       secret->label, NULL);
-	if (secret->read_only) {
+	if (secret->delete_action == POPINJAY_SECRET_DELETE_REFUSE) {
 		auth_request_set_field(request,
 				       "userdb_popinjay_secret_read_only",
 				       "yes", NULL);
