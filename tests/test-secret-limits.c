@@ -163,6 +163,32 @@ static void test_replaces_errors(void)
 	assert_login(user, text, TRUE);
 }
 
+/* Sealed with the key of the fixture. */
+#define EXPIRED \
+	"popinjay-secrets:1:1 id=5f0c1d2e;label=phone;created=1700000000;" \
+	"expires=1700000001;mechs=PLAIN,APOP;nets=;services=pop3;flags=g;" \
+	"plain=;scram-sha-1=;scram-sha-256=;key=k1;" \
+	"seal=EBESExQVFhcYGRobDcfwfGSiSMq5WDtuaRJEIuMieyNjqiGG" \
+	"yoqPVG15Lb8z0aJPEeNRuqXmW/mAZgEgfV8="
+
+/* A new one that had expired would be of no use. */
+static void test_replaces_expired(void)
+{
+	static const char user[] = "jack";
+	g_autofree char *after = NULL, *text = NULL;
+
+	fixture_user_add(s->f, user);
+	secrets_set_value(s, user, EXPIRED);
+	/* EX_DATAERR */
+	g_assert_cmpint(secrets_doveadm(s, "add", user, NULL, NULL,
+					"--replaces", "phone", NULL), ==, 65);
+	after = secrets_get_value(s, user);
+	g_assert_cmpstr(after, ==, EXPIRED);
+	text = secrets_add(s, user, NULL, "--replaces", "phone", "-e", "never",
+			   NULL);
+	assert_login(user, text, TRUE);
+}
+
 /* A password that a person chose is replaced by one that is generated. */
 static void test_replaces_imported(void)
 {
@@ -192,6 +218,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/secret-limits/shown", test_shown);
 	g_test_add_func("/secret-limits/replaces", test_replaces);
 	g_test_add_func("/secret-limits/replaces-errors", test_replaces_errors);
+	g_test_add_func("/secret-limits/replaces-expired",
+			test_replaces_expired);
 	g_test_add_func("/secret-limits/replaces-imported",
 			test_replaces_imported);
 	ret = g_test_run();
