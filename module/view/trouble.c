@@ -328,3 +328,16 @@ void popinjay_trouble_write(const struct popinjay_trouble *trouble,
 			    entry->tries);
 	}
 }
+
+unsigned int popinjay_trouble_most(const struct popinjay_trouble *trouble,
+				   uint32_t uid)
+{
+	const struct entry *entry;
+	unsigned int most = 0;
+
+	array_foreach(&trouble->entries, entry) {
+		if (entry->uid == uid)
+			most = I_MAX(most, entry->tries);
+	}
+	return most;
+}

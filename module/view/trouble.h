@@ -86,4 +86,9 @@ popinjay_trouble_order(const struct popinjay_trouble *trouble,
 		       const char *view_id, const uint32_t *uids,
 		       unsigned int count, unsigned int *order_r);
 
+/* Returns how often a message failed in the view in which it failed most often,
+   or 0 if it is in trouble in none. */
+unsigned int popinjay_trouble_most(const struct popinjay_trouble *trouble,
+				   uint32_t uid);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "large-mail.h"
 #include "uidl-list.h"
+#include "uidl-tool.h"
 
 #include <stdio.h>
 #include <sys/stat.h>
@@ -282,6 +283,8 @@ static void test_several(gconstpointer storage)
 {
 	g_autofree char *user = new_user(storage);
 	g_autofree char *path1 = hide(user, 1), *path3 = hide(user, 3);
+	g_autofree char *list = NULL, *joined = NULL;
+	g_auto(GStrv) tries = NULL;
 
 	fail(user, "RETR 1");
 	expect_order(user, "2 3 4 5 1");
@@ -290,6 +293,17 @@ static void test_several(gconstpointer storage)
 	/* twice in one session is once */
 	fail_twice(user, 4);
 	expect_order(user, "2 4 5 3 1");
+
+	/* doveadm sees them at their places */
+	show(path1);
+	show(path3);
+	list = uidl_tool(get_fixture(), NULL, 0, "list", "-u", user, NULL);
+	tries = uidl_tool_column(list, "trouble");
+	joined = g_strjoinv("|", tries);
+	g_assert_cmpstr(joined, ==, "2||1||");
+	/* and takes its own list */
+	g_free(uidl_tool(get_fixture(), list, 0, "import", "-n", "-u", user,
+			 NULL));
 }
 
 /* Each view has an order of its own. */

@@ -68,6 +68,8 @@ static void test_tries(void)
 	g_assert_cmpuint(popinjay_trouble_add(trouble, "account", 7), ==, 1);
 	g_assert_cmpuint(popinjay_trouble_get(trouble, "b", 7), ==, 2);
 	g_assert_cmpuint(popinjay_trouble_get(trouble, "b", 8), ==, 0);
+	g_assert_cmpuint(popinjay_trouble_most(trouble, 7), ==, 2);
+	g_assert_cmpuint(popinjay_trouble_most(trouble, 8), ==, 0);
 	g_assert_cmpstr(t_text(trouble), ==, "popinjay-trouble 1 5\n"
 			"account 7 1\nb 2 1\nb 7 2\n");
 	g_assert_true(popinjay_trouble_prune(trouble, uids, 3));

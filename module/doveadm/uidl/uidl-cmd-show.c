@@ -8,6 +8,8 @@
 #include "mail-user.h"
 #include "doveadm-print.h"
 #include "popinjay.h"
+#include "trouble.h"
+#include "trouble-store.h"
 #include "uidl-api.h"
 #include "uidl-cmd.h"
 #include "uidl-saved.h"
@@ -18,6 +20,7 @@
 
 struct list_context {
 	const struct popinjay_uidl_set *set;
+	const struct popinjay_trouble *trouble;
 	unsigned int msn;
 };
 
@@ -48,6 +51,7 @@ static int list_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 {
 	struct list_context *list = context;
 	const struct popinjay_uidl *uidl;
+	unsigned int tries;
 	const char *guid;
 	uoff_t size;
 
@@ -66,22 +70,29 @@ static int list_mail(struct uidl_cmd *cmd, struct mail *mail, void *context)
 	doveadm_print(mail_get_virtual_size(mail, &size) < 0 ? "" :
 		      dec2str(size));
 	doveadm_print(uidl_source_name(uidl));
+	tries = popinjay_trouble_most(list->trouble, mail->uid);
+	doveadm_print(tries == 0 ? "" : dec2str(tries));
 	return 0;
 }
 
 static int list_run(struct uidl_cmd *cmd, struct mailbox *box)
 {
+	struct popinjay_trouble *trouble;
 	struct list_context list = { .msn = 0 };
+	int ret;
 
 	if (get_shown(cmd, box, &list.set) < 0)
 		return -1;
-	return uidl_cmd_iterate(cmd, box,
-				MAIL_FETCH_GUID | MAIL_FETCH_VIRTUAL_SIZE,
-				list_mail, &list);
+	list.trouble = trouble = popinjay_trouble_store_read(box);
+	ret = uidl_cmd_iterate(cmd, box,
+			       MAIL_FETCH_GUID | MAIL_FETCH_VIRTUAL_SIZE,
+			       list_mail, &list);
+	popinjay_trouble_free(&trouble);
+	return ret;
 }
 
 static const char *const list_headers[] = {
-	"msn", "uid", "guid", "uidl", "size", "source", NULL
+	"msn", "uid", "guid", "uidl", "size", "source", "trouble", NULL
 };
 
 const struct uidl_cmd_vfuncs uidl_cmd_list = {

@@ -32,7 +32,8 @@ static const struct {
 	{ "username", COLUMN_USERNAME },
 	{ "msn", COLUMN_IGNORED },
 	{ "uid", COLUMN_IGNORED },
-	{ "source", COLUMN_IGNORED }
+	{ "source", COLUMN_IGNORED },
+	{ "trouble", COLUMN_IGNORED }
 };
 
 struct table_parser {

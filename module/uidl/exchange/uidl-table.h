@@ -14,9 +14,9 @@
                file name without flags
    username    whose message it is, where the list is of several users
 
-   uidl has to be there; msn, uid and source may be, and count for nothing.
-   What is not known is empty. Nothing is quoted or escaped. Empty lines, and
-   lines before the first that begin with "#", count for nothing.
+   uidl has to be there; msn, uid, source and trouble may be, and count for
+   nothing. What is not known is empty. Nothing is quoted or escaped. Empty
+   lines, and lines before the first that begin with "#", count for nothing.
    "doveadm -f tab" prints such a text. */
 
 #define POPINJAY_UIDL_TABLE_MAX_LINE 4096
