@@ -47,6 +47,9 @@ unsigned int box_random(struct box *box, unsigned int limit);
 /* Let the next day begin. */
 void box_new_day(struct box *box);
 
+/* Let all mails be readable. */
+void box_mend(struct box *box);
+
 /* When a mail of this number came. */
 unsigned int box_received(const struct box *box, unsigned int number);
 
