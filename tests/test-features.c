@@ -189,8 +189,8 @@ static void test_wait_timeout(void)
 	struct pop3 *pop3;
 
 	fixture_reload(f, fixture_is_2_3() ?
-		       "plugin {\n  popinjay_idle_timeout = 1s\n}\n" :
-		       "popinjay_idle_timeout = 1s\n");
+		       "plugin {\n  popinjay_idle_timeout = 3s\n}\n" :
+		       "popinjay_idle_timeout = 3s\n");
 	since = fixture_log_size(f);
 	pop3 = pop3_session(f, POP3_CLEAR, user);
 	pop3_send(pop3, "DELE 1\r\nQUIT");
