@@ -25,14 +25,15 @@ poll_blind(const struct client_account *account, gboolean del)
 }
 
 const struct reader_kind reader_kinds[] = {
-	{ "Thunderbird", NULL, poll_thunderbird, NULL, TRUE, TRUE },
-	{ "halving", NULL, poll_halving, NULL, TRUE, FALSE },
-	{ "blind", NULL, poll_blind, NULL, FALSE, TRUE },
-	{ "fetchmail", "fetchmail", NULL, "fastuidl 0", TRUE, TRUE },
-	{ "fetchmail-fastuidl", "fetchmail", NULL, "fastuidl 1", TRUE, FALSE },
-	{ "getmail", "getmail", NULL, NULL, TRUE, TRUE },
-	{ "mpop", "mpop", NULL, NULL, TRUE, TRUE },
-	{ NULL, NULL, NULL, NULL, FALSE, FALSE }
+	{ "Thunderbird", NULL, poll_thunderbird, NULL, TRUE, TRUE, FALSE },
+	{ "halving", NULL, poll_halving, NULL, TRUE, FALSE, TRUE },
+	{ "blind", NULL, poll_blind, NULL, FALSE, TRUE, FALSE },
+	{ "fetchmail", "fetchmail", NULL, "fastuidl 0", TRUE, TRUE, FALSE },
+	{ "fetchmail-fastuidl", "fetchmail", NULL, "fastuidl 1", TRUE, FALSE,
+	  TRUE },
+	{ "getmail", "getmail", NULL, NULL, TRUE, TRUE, FALSE },
+	{ "mpop", "mpop", NULL, NULL, TRUE, TRUE, FALSE },
+	{ NULL, NULL, NULL, NULL, FALSE, FALSE, FALSE }
 };
 
 struct reader *reader_new(const struct reader_kind *kind, struct fixture *f,

@@ -16,6 +16,8 @@ struct reader_kind {
 	const char *options;
 	/* what it can do: leave mails on the server, and delete them */
 	gboolean keeps, deletes;
+	/* it looks for new mail only behind the last that it has seen */
+	gboolean halves;
 };
 
 /* Ends with one whose name is NULL. */
