@@ -139,7 +139,7 @@ uidl_until_end_with(const char *user, const char *others_text)
 
 	pop3_send(pop3, "UIDL\r\nQUIT");
 	if (stopped)
-		stopped = traced_wait_stopped(the_traced);
+		stopped = traced_wait_stopped(the_traced, since, user);
 	if (stopped) {
 		g_autofree char *path = saved_path(user);
 		g_autofree char *lock = g_strconcat(path, ".lock", NULL);
