@@ -142,29 +142,6 @@ bool popinjay_views_remove(struct popinjay_views *views, const char *id)
 	return TRUE;
 }
 
-bool popinjay_views_take_over(struct popinjay_views *views,
-			      const char *from_id, const char *to_id)
-{
-	struct popinjay_view *from = popinjay_views_find(views, from_id);
-	struct popinjay_view *to = popinjay_views_find(views, to_id);
-	bool is_new = to == NULL;
-
-	if (from == NULL || from == to ||
-	    (to != NULL && to->uidvalidity != from->uidvalidity))
-		return FALSE;
-	if (is_new) {
-		to = popinjay_views_add(views, to_id, from->uidvalidity);
-		to->unknown = from->unknown;
-		to->doubted = from->doubted;
-	}
-	to->floor = I_MAX(to->floor, from->floor);
-	to->shown_uid = I_MAX(to->shown_uid, from->shown_uid);
-	to->used = I_MAX(to->used, from->used);
-	seq_range_array_merge(&to->window, &from->window);
-	seq_range_array_merge(&to->keep, &from->keep);
-	return popinjay_views_remove(views, from_id);
-}
-
 /* --- One view --- */
 
 enum popinjay_view_hidden

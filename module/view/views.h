@@ -122,13 +122,6 @@ popinjay_views_add(struct popinjay_views *views, const char *id,
 /* Returns TRUE if there was such a view. */
 bool popinjay_views_remove(struct popinjay_views *views, const char *id);
 
-/* Let the view to_id take over what from_id hides, and remove from_id. If there
-   is a view to_id it goes on hiding what it hides: both have to be of one
-   UIDVALIDITY. Returns TRUE, or FALSE if there is no view from_id, or they are
-   not; nothing has changed then. */
-bool popinjay_views_take_over(struct popinjay_views *views,
-			      const char *from_id, const char *to_id);
-
 /* --- One view --- */
 
 /* Returns whether the view hides a uid, and by what. Keep comes first. */

@@ -256,19 +256,6 @@ static void view_reset_all(struct popinjay_views *views)
 	g_assert_true(popinjay_view_reset(popinjay_views_find(views, "a"), 0));
 }
 
-static void view_take_over_new(struct popinjay_views *views)
-{
-	g_assert_false(popinjay_views_take_over(views, "x", "new"));
-	g_assert_false(popinjay_views_take_over(views, "a", "a"));
-	g_assert_true(popinjay_views_take_over(views, "a", "new"));
-}
-
-static void view_take_over_both(struct popinjay_views *views)
-{
-	g_assert_false(popinjay_views_take_over(views, "a", "other"));
-	g_assert_true(popinjay_views_take_over(views, "a", "b"));
-}
-
 static void
 map(struct popinjay_views *views, uint32_t uidvalidity, uint32_t first_uid,
     const uint32_t *pairs)
@@ -334,18 +321,6 @@ static const struct change_test {
 	{ "reset-all", "a uidvalidity=5 floor=20 shown=0 keep=5,30\n",
 	  view_reset_all,
 	  "a uidvalidity=5 floor=1 shown=0 keep=5,30\n" },
-	{ "take-over-new", "a uidvalidity=5 floor=20 shown=25 "
-	  "used=2026-11-29T20:15:00Z doubted=2027-01-01T00:00:00Z "
-	  "window=12 keep=5 x-later=7\n", view_take_over_new,
-	  "new uidvalidity=5 floor=20 shown=25 "
-	  "used=2026-11-29T20:15:00Z doubted=2027-01-01T00:00:00Z "
-	  "window=12 keep=5 x-later=7\n" },
-	{ "take-over-both",
-	  "a uidvalidity=5 floor=20 shown=25 window=22 keep=5\n"
-	  "b uidvalidity=5 floor=18 shown=30 window=23 keep=5:6,9\n"
-	  "other uidvalidity=6 floor=1 shown=0\n", view_take_over_both,
-	  "b uidvalidity=5 floor=20 shown=30 window=22:23 keep=5:6,9\n"
-	  "other uidvalidity=6 floor=1 shown=0\n" },
 	/* 3 and 6 the floor hid, 10 and 11 keep, 12 the window */
 	{ "map", "a uidvalidity=5 floor=7 shown=12 window=12 keep=10:11,40\n",
 	  view_map,
