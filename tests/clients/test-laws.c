@@ -185,6 +185,51 @@ static void test_damaged(void)
 	client_account_deinit(&account);
 }
 
+/* The same where the mailbox cannot be opened. */
+static void test_closed(gconstpointer storage)
+{
+	struct client_account account;
+	g_autofree char *dir = NULL, *said = NULL;
+
+	new_client(&account, storage, 5);
+	expect_thunderbird(&account, FALSE, "1 2 3 4 5");
+	dir = fixture_mail_dir(get_fixture(), account.user);
+	g_assert_cmpint(chmod(dir, 0), ==, 0);
+	g_assert_cmpint(thunderbird_poll(&account, FALSE, &said), ==,
+			MODEL_ERROR);
+	g_assert_true(g_str_has_prefix(said, "-ERR [SYS/"));
+	g_assert_cmpuint(thunderbird_known(&account), ==, 5);
+
+	g_assert_cmpint(chmod(dir, 0700), ==, 0);
+	deliver(account.user, 6, 6);
+	expect_thunderbird(&account, FALSE, "6");
+	client_account_deinit(&account);
+}
+
+/* A wrong setting of ours is said in reply to PASS, which Thunderbird takes for
+   a wrong password. At least it fetches nothing twice when that is mended. 2.4
+   does not load such a setting. */
+static void test_wrong_setting(void)
+{
+	struct fixture *f = get_fixture();
+	struct client_account account;
+	g_autofree char *config =
+		uidl_settings("popinjay_order", "backwards", NULL);
+	g_autofree char *said = NULL;
+
+	fixture_log_allow(f, "popinjay_order");
+	new_client(&account, "maildir", 5);
+	expect_thunderbird(&account, FALSE, "1 2 3 4 5");
+	fixture_reload(f, config);
+	g_assert_cmpint(thunderbird_poll(&account, FALSE, &said), ==,
+			MODEL_WRONG_PASSWORD);
+	g_assert_null(said);
+	g_assert_cmpuint(thunderbird_known(&account), ==, 5);
+	fixture_reload(f, NULL);
+	expect_thunderbird(&account, FALSE, "");
+	client_account_deinit(&account);
+}
+
 /* An INBOX that is empty is another matter. */
 static void test_empty(void)
 {
@@ -524,6 +569,9 @@ int main(int argc, char *argv[])
 	g_test_add_data_func("/laws/1/session", "refuse-session",
 			     test_refused);
 	g_test_add_data_func("/laws/1/view", "refuse-view", test_refused);
+	if (fixture_is_2_3())
+		g_test_add_func("/laws/1/setting", test_wrong_setting);
+	add_tests("1/closed", all, test_closed);
 	g_test_add_func("/laws/2/damaged", test_damaged);
 	g_test_add_func("/laws/2/empty", test_empty);
 	g_test_add_func("/laws/3/hidden-once", test_hidden_once);
