@@ -72,7 +72,8 @@ static struct fixture *get_fixture(void)
 		"userdb ours {\n  driver = passwd-file\n"
 		"  passwd_file_path = %s\n}\n"
 		"passdb masters {\n  driver = static\n  master = yes\n"
-		"  password = " MASTER_PASSWORD "\n}\n", users_path);
+		"  passdb_static_password = " MASTER_PASSWORD "\n"
+		"}\n", users_path);
 	options.config_head = head;
 	the_fixture = fixture_new(&options);
 	write_users(the_fixture);

@@ -39,6 +39,20 @@ struct retrieve {
 
 /* What is to be sent of a message: used only while retrieve_more() runs. */
 static unsigned char wire_buffer[RETRIEVE_PIECE_BYTES];
+/* of it, with room for what ends the message */
+#define RETRIEVE_MAX_SIZE \
+	(sizeof(wire_buffer) - POPINJAY_WIRE_FINISH_MAX_BYTES)
+
+static void
+retrieve_wire_init(struct popinjay_request *request, struct retrieve *retrieve)
+{
+	const struct pop3_settings *set =
+		popinjay_client_settings(retrieve->session->client);
+
+	popinjay_wire_init(&retrieve->wire, request->top_lines,
+			   (set->parsed_workarounds &
+			    WORKAROUND_OUTLOOK_NO_NULS) != 0);
+}
 
 static void retrieve_free(void *context)
 {
@@ -62,12 +76,40 @@ static const char *guid_text(const struct retrieve *retrieve)
 	return guid == NULL ? "unknown" : guid;
 }
 
+/* Tell the client that the message cannot be read, of which nothing was
+   sent. */
+static enum popinjay_outcome
+retrieve_refuse(struct popinjay_request *request, struct retrieve *retrieve,
+		const char *failed, const char *error)
+{
+	struct popinjay_client *client = retrieve->session->client;
+
+	popinjay_session_set_unreadable(retrieve->session,
+					retrieve->message.msn);
+	request->message = retrieve->message;
+	request->sent = POPINJAY_SENT_NOT_OPENED;
+	request->guid = p_strdup(request->pool,
+		popinjay_known_guid(retrieve->mail, retrieve->stream));
+	e_error(popinjay_client_event(client),
+		"popinjay: %s: %s message UID %u (GUID %s) failed: %s",
+		request->name, failed, retrieve->message.uid,
+		guid_text(retrieve), error);
+	popinjay_reply_err(request, "SYS/TEMP",
+			   "Message %u can't be read now.",
+			   retrieve->message.msn);
+	/* none of this is the message's */
+	retrieve->start_offset = popinjay_client_bytes_out(client);
+	return POPINJAY_OUTCOME_ERR;
+}
+
 static enum popinjay_outcome
 retrieve_failed(struct popinjay_request *request, struct retrieve *retrieve,
 		size_t unsent_size, const char *error)
 {
 	struct popinjay_session *session = retrieve->session;
 
+	if (popinjay_reply_take_back(request))
+		return retrieve_refuse(request, retrieve, "Reading", error);
 	/* what there is can do no harm, and may be of use */
 	(void)popinjay_request_send(request, wire_buffer, unsent_size);
 	request->sent = POPINJAY_SENT_CUT_BY_STORAGE;
@@ -137,32 +179,43 @@ retrieve_finish(struct popinjay_request *request, struct retrieve *retrieve,
 	return POPINJAY_OUTCOME_OK;
 }
 
+/* Put more of the message into wire_buffer, of which *size bytes are used.
+   Returns 1; 0 if there is no more, or reading failed; or -1 with the reason in
+   error_r. */
+static int retrieve_read(struct retrieve *retrieve, size_t *size,
+			 const char **error_r)
+{
+	const unsigned char *data;
+	size_t data_size, used;
+	int ret;
+
+	if (popinjay_wire_is_done(&retrieve->wire))
+		return 0;
+	/* Never reads on over what it has: an mbox stream that fails then
+	   panics. */
+	ret = i_stream_read_more(retrieve->stream, &data, &data_size);
+	if (data_size == 0) {
+		*error_r = "The storage gave a stream that doesn't block";
+		return ret < 0 ? 0 : -1;
+	}
+	data_size = popinjay_wire_encode(&retrieve->wire, data, data_size,
+					 wire_buffer + *size,
+					 RETRIEVE_MAX_SIZE - *size, &used);
+	i_stream_skip(retrieve->stream, data_size);
+	*size += used;
+	return 1;
+}
+
 static enum popinjay_outcome
 retrieve_more(struct popinjay_request *request, void *context)
 {
-	const size_t max_size = sizeof(wire_buffer) -
-		POPINJAY_WIRE_FINISH_MAX_BYTES;
 	struct retrieve *retrieve = context;
-	const unsigned char *data;
-	size_t unsent_size = 0, size, used;
+	size_t unsent_size = 0;
+	const char *error;
 	int ret;
 
-	while (!popinjay_wire_is_done(&retrieve->wire)) {
-		/* Never reads on over what it has: an mbox stream that fails
-		   then panics. */
-		ret = i_stream_read_more(retrieve->stream, &data, &size);
-		if (size == 0) {
-			if (ret < 0)
-				break;
-			return retrieve_failed(request, retrieve, unsent_size,
-				"The storage gave a stream that doesn't block");
-		}
-		size = popinjay_wire_encode(&retrieve->wire, data, size,
-					    wire_buffer + unsent_size,
-					    max_size - unsent_size, &used);
-		i_stream_skip(retrieve->stream, size);
-		unsent_size += used;
-		if (unsent_size < max_size)
+	while ((ret = retrieve_read(retrieve, &unsent_size, &error)) > 0) {
+		if (unsent_size < RETRIEVE_MAX_SIZE)
 			continue;
 
 		ret = popinjay_request_send(request, wire_buffer, unsent_size);
@@ -172,7 +225,27 @@ retrieve_more(struct popinjay_request *request, void *context)
 		}
 		unsent_size = 0;
 	}
+	if (ret < 0)
+		return retrieve_failed(request, retrieve, unsent_size, error);
 	return retrieve_finish(request, retrieve, unsent_size);
+}
+
+/* Read all of the message, and go back to its beginning. Returns FALSE with the
+   reason if that failed. */
+static bool
+retrieve_check(struct popinjay_request *request, struct retrieve *retrieve,
+	       const char **error_r)
+{
+	size_t size = 0;
+	int ret;
+
+	while ((ret = retrieve_read(retrieve, &size, error_r)) > 0)
+		size = 0;
+	if (ret < 0 || !retrieve_is_whole(request, retrieve, error_r))
+		return FALSE;
+	i_stream_seek(retrieve->stream, 0);
+	retrieve_wire_init(request, retrieve);
+	return TRUE;
 }
 
 static enum popinjay_outcome
@@ -187,19 +260,7 @@ retrieve_open_failed(struct popinjay_request *request,
 	errstr = t_strdup(mailbox_get_last_internal_error(mail->box, &error));
 	if (mail->expunged || error == MAIL_ERROR_EXPUNGED)
 		return popinjay_reply_expunged(request, retrieve->message.msn);
-
-	popinjay_session_set_unreadable(retrieve->session,
-					retrieve->message.msn);
-	request->message = retrieve->message;
-	request->sent = POPINJAY_SENT_NOT_OPENED;
-	request->guid = p_strdup(request->pool,
-		popinjay_known_guid(mail, retrieve->stream));
-	e_error(popinjay_client_event(retrieve->session->client),
-		"popinjay: %s: Opening message UID %u (GUID %s) failed: %s",
-		request->name, retrieve->message.uid, guid_text(retrieve),
-		errstr);
-	return popinjay_reply_err(request, "SYS/TEMP",
-		"Message %u can't be read now.", retrieve->message.msn);
+	return retrieve_refuse(request, retrieve, "Opening", errstr);
 }
 
 /* Let the storage's streams read a small message at once, and a large one in
@@ -240,12 +301,9 @@ retrieve_begin(struct popinjay_request *request,
 	       const struct popinjay_message *message, uoff_t body_lines)
 {
 	struct popinjay_session *session = request->session;
-	const struct pop3_settings *set =
-		popinjay_client_settings(session->client);
 	struct retrieve *retrieve;
-	bool replace_nuls = (set->parsed_workarounds &
-			     WORKAROUND_OUTLOOK_NO_NULS) != 0;
 	enum popinjay_outcome outcome;
+	const char *error;
 
 	retrieve = p_new(request->pool, struct retrieve, 1);
 	retrieve->session = session;
@@ -253,12 +311,18 @@ retrieve_begin(struct popinjay_request *request,
 	retrieve->whole = body_lines == UOFF_T_MAX;
 	retrieve->start_offset = popinjay_client_bytes_out(session->client);
 	request->top_lines = body_lines;
-	popinjay_wire_init(&retrieve->wire, body_lines, replace_nuls);
+	retrieve_wire_init(request, retrieve);
 	popinjay_client_retrieve_begins(session->client, message->msn - 1,
 					retrieve->whole);
 
 	if (retrieve_open(request, retrieve) < 0) {
 		outcome = retrieve_open_failed(request, retrieve);
+		mail_free(&retrieve->mail);
+		return outcome;
+	}
+	if (request->check_first &&
+	    !retrieve_check(request, retrieve, &error)) {
+		outcome = retrieve_refuse(request, retrieve, "Reading", error);
 		mail_free(&retrieve->mail);
 		return outcome;
 	}

@@ -175,6 +175,22 @@ order_failed(struct popinjay_request *request, struct order *order,
 					message->uid));
 }
 
+/* What was cut last time may be cut again: better no +OK then. */
+static int order_opened(struct popinjay_request *request, void *state,
+			const struct popinjay_message *message,
+			struct mail *mail ATTR_UNUSED,
+			struct istream *stream ATTR_UNUSED)
+{
+	const struct order *order = state;
+
+	if (order->trouble != NULL && strcmp(request->name, "RETR") == 0 &&
+	    popinjay_trouble_get(order->trouble,
+				 popinjay_view_id(request->session),
+				 message->uid) > 0)
+		request->check_first = TRUE;
+	return 0;
+}
+
 static void
 order_sent(struct popinjay_request *request, void *state,
 	   const struct popinjay_message *message, enum popinjay_sent sent,
@@ -264,6 +280,7 @@ const struct popinjay_feature popinjay_order_feature = {
 	.session_size = sizeof(struct order),
 	.wants_view = order_wants_view,
 	.view = order_view,
+	.message_opened = order_opened,
 	.message_sent = order_sent,
 	.session_end = order_end
 };

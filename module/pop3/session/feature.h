@@ -45,7 +45,8 @@ enum popinjay_sent {
 	POPINJAY_SENT_CUT_BY_STORAGE,
 	/* the process is being stopped, or something else failed */
 	POPINJAY_SENT_CUT_BY_SERVER,
-	/* the storage could not open it: -ERR was sent */
+	/* the storage could not open or read it: -ERR was sent, and nothing of
+	   the message */
 	POPINJAY_SENT_NOT_OPENED
 };
 

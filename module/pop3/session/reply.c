@@ -47,6 +47,16 @@ int popinjay_request_send_last(struct popinjay_request *request,
 	return request_send(request, data, size, TRUE);
 }
 
+bool popinjay_reply_take_back(struct popinjay_request *request)
+{
+	if (request->status_line == NULL)
+		return FALSE;
+	request->status_line = NULL;
+	request->multiline = FALSE;
+	request->replied = FALSE;
+	return TRUE;
+}
+
 enum popinjay_outcome
 popinjay_request_wait(struct popinjay_request *request,
 		      popinjay_more_func_t *more)

@@ -40,6 +40,9 @@ struct popinjay_request {
 	uoff_t top_lines;
 	/* the message was sent up to its own end, by RETR or a long TOP */
 	bool sent_to_end;
+	/* message_opened() may set it: the message did not come to its end
+	   lately, so it is read to its end before +OK is sent */
+	bool check_first;
 
 	/* what goes on when output drains, while it lasts */
 	popinjay_more_func_t *more;
@@ -68,5 +71,9 @@ int popinjay_request_send(struct popinjay_request *request, const void *data,
    be sent after it. */
 int popinjay_request_send_last(struct popinjay_request *request,
 			       const void *data, size_t size);
+
+/* Take back the first line of a reply of several lines: it can be answered
+   otherwise. Returns FALSE if it has been sent. */
+bool popinjay_reply_take_back(struct popinjay_request *request);
 
 #endif
