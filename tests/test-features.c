@@ -271,23 +271,33 @@ static void test_not_opened(void)
 	pop3_quit(pop3, "Logging out.");
 }
 
+/* The connection is dropped once something of the message was sent. */
 static void test_not_whole(void)
 {
 	struct fixture *f = get_fixture();
 	g_autofree char *user = new_user("maildir", 1, "not-whole");
+	g_autofree char *line = g_strnfill(70, 'x');
+	g_autoptr(GString) large = g_string_new("Subject: large\n\n");
 	gsize since = fixture_log_size(f);
 	struct pop3 *pop3;
 	GString *reply;
 
+	while (large->len < 100 * 1024)
+		g_string_append_printf(large, "%s\n", line);
+	fixture_deliver(f, user, large->str, large->len);
 	fixture_log_allow(f, "The feature misses something");
 	pop3 = pop3_session(f, POP3_CLEAR, user);
-	pop3_send(pop3, "RETR 1");
+	pop3_check(pop3, "RETR 1",
+		   "-ERR [SYS/TEMP] Message 1 can't be read now.");
+	check_log(since, "RETR 1 .*: 5");
+	pop3_send(pop3, "RETR 2");
 	reply = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(reply);
+	g_assert_true(g_str_has_prefix(reply->str, "+OK "));
 	g_assert_false(g_str_has_suffix(reply->str, "\r\n.\r\n"));
 	g_string_free(reply, TRUE);
 	pop3_close(pop3);
-	check_log(since, "RETR 1 .*: 3");
+	check_log(since, "RETR 2 .*: 3");
 }
 
 static void test_keep(gconstpointer storage)
