@@ -4,9 +4,9 @@
 
 /* The part of views in what uidl/box/uidl-renumber.h does: at another
    UIDVALIDITY they hide the same messages. Set this hook in each process that
-   opens mailboxes. A session whose view popinjay_view_map_from() does not know
-   calls popinjay_uidl_renumber() first, and so does one that is about to write
-   the first view of a mailbox. */
+   opens mailboxes. Whoever is about to write a view calls
+   popinjay_uidl_renumber() first: what the view hides can only be found again
+   by uids that popinjay-uidl has. */
 
 struct popinjay_uidl_renumber_hook;
 

@@ -38,8 +38,7 @@ bool popinjay_view_open(struct popinjay_views *views,
 		view = popinjay_views_add(views, opening->view_id,
 					  opening->uidvalidity);
 	}
-	i_assert(popinjay_view_map_from(view, opening->uidvalidity,
-					opening->uidnext) == 0);
+	i_assert(view->uidvalidity == opening->uidvalidity);
 
 	popinjay_window_look(&opening->window, view, &opening->mailbox,
 			     opening->now, &result);

@@ -13,15 +13,15 @@
 #include "views.h"
 
 /* Returns TRUE if the view knows the messages by other uids. */
-static bool needs_map(const struct popinjay_view_store *store,
+static bool needs_map(struct popinjay_view_store *store,
 		      const struct popinjay_view_opening *opening)
 {
 	const struct popinjay_view *view = popinjay_views_find(
 		popinjay_view_store_get(store), opening->view_id);
 
 	return view != NULL &&
-		popinjay_view_map_from(view, opening->uidvalidity,
-				       opening->uidnext) != 0;
+		(view->uidvalidity != opening->uidvalidity ||
+		 popinjay_view_store_map_from(store, view) != 0);
 }
 
 static int renumber(struct mailbox *box, const char **error_r)
@@ -41,21 +41,10 @@ static int
 session_lock(struct popinjay_view_store *store, struct mailbox *box,
 	     const struct popinjay_view_opening *opening, const char **error_r)
 {
-	struct popinjay_views *views;
-
-	if (popinjay_view_store_lock(store, error_r) < 0)
+	/* the lock of popinjay-uidl comes first */
+	if (renumber(box, error_r) < 0 ||
+	    popinjay_view_store_lock(store, error_r) < 0)
 		return -1;
-	views = popinjay_view_store_get(store);
-	if (popinjay_views_get_uidls(views) == 0 || needs_map(store, opening)) {
-		/* the lock of popinjay-uidl comes first */
-		popinjay_view_store_unlock(store);
-		if (renumber(box, error_r) < 0 ||
-		    popinjay_view_store_lock(store, error_r) < 0)
-			return -1;
-		views = popinjay_view_store_get(store);
-		if (popinjay_views_get_uidls(views) == 0)
-			popinjay_views_set_uidls(views, opening->uidvalidity);
-	}
 	if (!needs_map(store, opening))
 		return 0;
 	popinjay_view_store_unlock(store);

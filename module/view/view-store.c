@@ -162,6 +162,40 @@ void popinjay_view_store_unlock(struct popinjay_view_store *store)
 	popinjay_control_file_unlock(store->file);
 }
 
+/* Returns the next uid as far as any process knows, or UINT32_MAX if that
+   cannot be told. */
+static uint32_t current_uidnext(struct mailbox *box)
+{
+	struct mail_index_view *view;
+	uint32_t uidnext;
+
+	if (mail_index_is_in_memory(box->index) ||
+	    mail_index_refresh(box->index) < 0)
+		return UINT32_MAX;
+	view = mail_index_view_open(box->index);
+	uidnext = mail_index_get_header(view)->next_uid;
+	mail_index_view_close(&view);
+	return uidnext;
+}
+
+uint32_t popinjay_view_store_map_from(struct popinjay_view_store *store,
+				      const struct popinjay_view *view)
+{
+	struct mailbox_status status;
+	uint32_t uid;
+
+	mailbox_get_open_status(store->box, STATUS_UIDVALIDITY |
+				STATUS_UIDNEXT, &status);
+	uid = popinjay_view_map_from(view, status.uidvalidity,
+				     status.uidnext);
+	/* only where it seems to be older than the view */
+	if (uid != 0 && view->uidvalidity == status.uidvalidity) {
+		uid = popinjay_view_map_from(view, status.uidvalidity,
+					     current_uidnext(store->box));
+	}
+	return uid;
+}
+
 static bool store_more(void *context, string_t *text)
 {
 	const struct popinjay_views *views = context;

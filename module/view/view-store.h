@@ -21,6 +21,7 @@
 #define POPINJAY_VIEW_STORE_NAME "popinjay-views"
 
 struct mailbox;
+struct popinjay_view;
 struct popinjay_view_store;
 struct popinjay_views;
 
@@ -46,6 +47,12 @@ void popinjay_view_store_unlock(struct popinjay_view_store *store);
    read frees them. Whoever holds the lock may change them. */
 struct popinjay_views *
 popinjay_view_store_get(const struct popinjay_view_store *store);
+
+/* Returns popinjay_view_map_from() of a view that was read, for the mailbox as
+   its index is on disk now: another session may have seen messages that came
+   since this one was synced. */
+uint32_t popinjay_view_store_map_from(struct popinjay_view_store *store,
+				      const struct popinjay_view *view);
 
 /* Write the views to the file, which is locked. They are on disk when this
    returns 0. -1 is an error: what was changed must not be shown. */

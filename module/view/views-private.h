@@ -6,8 +6,6 @@
 
 struct popinjay_views {
 	pool_t pool;
-	/* UIDLS of the file */
-	uint32_t uidls;
 	/* in the order of their ids */
 	ARRAY_TYPE(popinjay_view) views;
 };

@@ -168,8 +168,7 @@ static const char *parse_view(struct popinjay_views *views, const char *line)
 }
 
 static const char *
-parse_header(struct popinjay_views *views, const char *line,
-	     unsigned int *count_r)
+parse_header(const char *line, unsigned int *count_r)
 {
 	const char *const *words = t_strsplit(line, " ");
 	unsigned int version;
@@ -179,12 +178,11 @@ parse_header(struct popinjay_views *views, const char *line,
 	    str_to_uint(words[1], &version) == 0) {
 		if (version > FILE_VERSION)
 			return "A later version of Popinjay has written it";
-		if (version == FILE_VERSION && str_array_length(words) == 4 &&
-		    str_to_uint(words[2], count_r) == 0 &&
-		    str_to_uint32(words[3], &views->uidls) == 0)
+		if (version == FILE_VERSION && str_array_length(words) == 3 &&
+		    str_to_uint(words[2], count_r) == 0)
 			return NULL;
 	}
-	return "It is not \""FILE_MAGIC" 1 COUNT UIDLS\"";
+	return "It is not \""FILE_MAGIC" 1 COUNT\"";
 }
 
 /* Returns what is wrong, or NULL. */
@@ -201,7 +199,7 @@ parse_lines(struct popinjay_views *views, const char *data, const char *end)
 		if (memchr(data, '\0', lf - data) != NULL)
 			return t_strdup_printf("Line %u has a NUL", line_num);
 		line = t_strdup_until(data, lf);
-		fault = line_num == 1 ? parse_header(views, line, &count) :
+		fault = line_num == 1 ? parse_header(line, &count) :
 			parse_view(views, line);
 		if (fault != NULL)
 			return t_strdup_printf("Line %u: %s", line_num, fault);
@@ -254,8 +252,8 @@ void popinjay_views_write(const struct popinjay_views *views, string_t *dest)
 {
 	struct popinjay_view *view;
 
-	str_printfa(dest, FILE_MAGIC" %d %u %u\n", FILE_VERSION,
-		    array_count(&views->views), views->uidls);
+	str_printfa(dest, FILE_MAGIC" %d %u\n", FILE_VERSION,
+		    array_count(&views->views));
 	array_foreach_elem(&views->views, view) {
 		str_printfa(dest, "%s uidvalidity=%u floor=%u shown=%u",
 			    view->id, view->uidvalidity, view->floor,

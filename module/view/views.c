@@ -33,7 +33,6 @@ void popinjay_views_clear(struct popinjay_views *views)
 	array_foreach_elem(&views->views, view)
 		view_free(view);
 	array_clear(&views->views);
-	views->uidls = 0;
 }
 
 void popinjay_views_free(struct popinjay_views **_views)
@@ -53,17 +52,6 @@ const ARRAY_TYPE(popinjay_view) *
 popinjay_views_get(const struct popinjay_views *views)
 {
 	return &views->views;
-}
-
-uint32_t popinjay_views_get_uidls(const struct popinjay_views *views)
-{
-	return views->uidls;
-}
-
-void popinjay_views_set_uidls(struct popinjay_views *views,
-			      uint32_t uidvalidity)
-{
-	views->uidls = uidvalidity;
 }
 
 bool popinjay_view_id_is_valid(const char *id)
@@ -222,20 +210,24 @@ uint32_t popinjay_view_map_from(const struct popinjay_view *view,
 	return view_known_uid(view) >= uidnext ? uidnext : 0;
 }
 
-void popinjay_view_map(struct popinjay_view *view, uint32_t uidvalidity,
+bool popinjay_view_map(struct popinjay_view *view, uint32_t uidvalidity,
 		       uint32_t first_uid,
 		       const ARRAY_TYPE(popinjay_view_moved) *moved)
 {
 	const struct popinjay_view_moved *move;
 	ARRAY_TYPE(seq_range) window, keep;
 	uint32_t shown_uid = view->shown_uid < first_uid ? view->shown_uid : 0;
+	bool known = FALSE;
 
 	i_assert(uidvalidity == view->uidvalidity || first_uid == 1);
 
 	i_array_init(&window, 8);
 	i_array_init(&keep, 8);
 	array_foreach(moved, move) {
-		if (move->old_uid < first_uid)
+		if (move->old_uidvalidity != view->uidvalidity)
+			continue;
+		known = TRUE;
+		if (move->old_uid < first_uid || move->new_uid == 0)
 			continue;
 		if (move->old_uid <= view->shown_uid)
 			shown_uid = I_MAX(shown_uid, move->new_uid);
@@ -259,6 +251,7 @@ void popinjay_view_map(struct popinjay_view *view, uint32_t uidvalidity,
 	seq_range_array_merge(&view->keep, &keep);
 	array_free(&keep);
 	array_free(&window);
+	return known;
 }
 
 /* Returns the lowest uid above another one, or UINT32_MAX. */

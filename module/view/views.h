@@ -11,14 +11,12 @@
 
    The file is
 
-       popinjay-views 1 COUNT UIDLS
+       popinjay-views 1 COUNT
        ID FIELD=VALUE FIELD=VALUE ...
        ...
 
-   UIDLS is the UIDVALIDITY that the uids in popinjay-uidl belong to, as far as
-   views rely on them: at another one, messages are found again by that file,
-   see view-store.h. 0 means that nobody knows. COUNT is the number of views, a
-   line for each in the order of their ids, with a FIELD at most once:
+   COUNT is the number of views, a line for each in the order of their ids, with
+   a FIELD at most once:
 
        uidvalidity  the UIDVALIDITY that all uids of this line belong to
        floor        no lower uid is shown
@@ -75,9 +73,13 @@ struct popinjay_view {
 };
 ARRAY_DEFINE_TYPE(popinjay_view, struct popinjay_view *);
 
-/* A message that was found again at another uid. */
+/* Where a message is that had a uid of some UIDVALIDITY. */
 struct popinjay_view_moved {
-	uint32_t old_uid, new_uid;
+	/* 0 if nobody knows */
+	uint32_t old_uidvalidity;
+	uint32_t old_uid;
+	/* 0 if it is gone */
+	uint32_t new_uid;
 };
 ARRAY_DEFINE_TYPE(popinjay_view_moved, struct popinjay_view_moved);
 
@@ -94,11 +96,6 @@ int popinjay_views_parse(struct popinjay_views *views, const void *data,
 			 size_t size, const char **error_r);
 /* Append the text of the file to dest. */
 void popinjay_views_write(const struct popinjay_views *views, string_t *dest);
-
-/* Tell and set UIDLS. */
-uint32_t popinjay_views_get_uidls(const struct popinjay_views *views);
-void popinjay_views_set_uidls(struct popinjay_views *views,
-			      uint32_t uidvalidity);
 
 /* --- All views --- */
 
@@ -154,9 +151,11 @@ uint32_t popinjay_view_map_from(const struct popinjay_view *view,
 
 /* Uids from first_uid on are of other messages now; moved tells where those
    that were found again are, in any order. These are hidden if they were, by
-   what they were; what was not found is shown. At another uidvalidity first_uid
-   is 1, and so is the new floor. */
-void popinjay_view_map(struct popinjay_view *view, uint32_t uidvalidity,
+   what they were; what was not found is shown, and so is what had its uid at
+   another UIDVALIDITY than the view's, or at one that nobody knows. At another
+   uidvalidity first_uid is 1, and so is the new floor. Returns TRUE if moved
+   has any uid of the view's UIDVALIDITY. */
+bool popinjay_view_map(struct popinjay_view *view, uint32_t uidvalidity,
 		       uint32_t first_uid,
 		       const ARRAY_TYPE(popinjay_view_moved) *moved);
 

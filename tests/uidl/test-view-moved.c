@@ -8,12 +8,15 @@
 #include "uidl-tool.h"
 
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MAIL_COUNT 8
 #define MAIL_BYTES 300
+/* where an mbox has its control files */
+#define CONTROL ".imap/INBOX/"
 
 static struct fixture *f;
 
@@ -35,20 +38,27 @@ static char *read_control(const char *user, const char *name)
 }
 
 /* All uids and UIDVALIDITY are forgotten. */
-static void lose_uids(const char *user)
+static void forget_uids(const char *user)
 {
 	static const char *const names[] = {
 		"dovecot-uidlist", "dovecot.index", "dovecot.index.log",
 		"dovecot.index.cache"
 	};
 	g_autofree char *dir = fixture_mail_dir(f, user);
-	unsigned int before = uidl_validity(f, user);
 
 	for (unsigned int i = 0; i < G_N_ELEMENTS(names); i++) {
 		g_autofree char *path = g_build_filename(dir, names[i], NULL);
 
 		(void)g_unlink(path);
 	}
+}
+
+/* ... and there is another UIDVALIDITY. */
+static void lose_uids(const char *user)
+{
+	unsigned int before = uidl_validity(f, user);
+
+	forget_uids(user);
 	g_assert_cmpuint(uidl_validity(f, user), !=, before);
 }
 
@@ -90,8 +100,8 @@ static void assert_views(const char *user, const char *windowed,
 	g_autofree char *text = read_control(user, "popinjay-views");
 	unsigned int uidvalidity = uidl_validity(f, user);
 	g_autofree char *begin = g_strdup_printf(
-		"popinjay-views 1 1 %u\n0123abcd uidvalidity=%u floor=1 ",
-		uidvalidity, uidvalidity);
+		"popinjay-views 1 1\n0123abcd uidvalidity=%u floor=1 ",
+		uidvalidity);
 	g_autofree char *end = g_strdup_printf(" window=%s keep=%s\n",
 		uid_of(uids, guids, windowed), uid_of(uids, guids, kept));
 
@@ -120,10 +130,9 @@ static void test_uidvalidity(void)
 	guids = uidl_fetch(f, user, "guid");
 	uidvalidity = uidl_validity(f, user);
 	/* of uids 3 to 8, the floor hides 3; 6 is kept */
-	text = g_strdup_printf("popinjay-views 1 1 %u\n"
+	text = g_strdup_printf("popinjay-views 1 1\n"
 		"0123abcd uidvalidity=%u floor=4 shown=8 "
-		"used=2026-11-29T20:15:00Z keep=6\n", uidvalidity,
-		uidvalidity);
+		"used=2026-11-29T20:15:00Z keep=6\n", uidvalidity);
 	g_assert_true(g_file_set_contents(path, text, -1, NULL));
 	fixture_give(f, user, path);
 
@@ -177,6 +186,129 @@ static void test_damaged(void)
 	g_assert_cmpstr(text, ==, "damaged\n");
 }
 
+/* --- Messages that come before anybody has seen the new UIDVALIDITY --- */
+
+static gboolean is_in_ranges(const char *ranges, unsigned int uid)
+{
+	g_auto(GStrv) all = g_strsplit(ranges, ",", 0);
+
+	for (unsigned int i = 0; all[i] != NULL; i++) {
+		unsigned int first, last;
+
+		if (sscanf(all[i], "%u:%u", &first, &last) < 2)
+			last = first = (unsigned int)strtoul(all[i], NULL, 10);
+		if (first <= uid && uid <= last)
+			return TRUE;
+	}
+	return FALSE;
+}
+
+/* Of all messages, the view hides those up to this number, and no other. */
+static void assert_keeps_up_to(const char *user, const char *views_path,
+			       unsigned int last, unsigned int count)
+{
+	g_auto(GStrv) lines = uidl_fetch(f, user, "uid hdr.x-number");
+	g_autofree char *text = NULL, *of_now = NULL;
+	const char *keep;
+
+	g_assert_true(g_file_get_contents(views_path, &text, NULL, NULL));
+	of_now = g_strdup_printf(" uidvalidity=%u ", uidl_validity(f, user));
+	if (strstr(text, of_now) == NULL)
+		g_error("Not%s: %s", of_now, text);
+	keep = strstr(text, " keep=");
+	keep = keep == NULL ? "" : keep + strlen(" keep=");
+	g_assert_cmpuint(g_strv_length(lines), ==, count);
+	for (unsigned int i = 0; lines[i] != NULL; i++) {
+		unsigned int uid, number;
+
+		g_assert_cmpint(sscanf(lines[i], "%u %u", &uid, &number), ==,
+				2);
+		if (is_in_ranges(keep, uid) !=
+		    (number <= last))
+			g_error("mail %u with uid %u: %s", number, uid, text);
+	}
+}
+
+/* Write views of which one has kept many uids, and these messages. */
+static void keep_many(const char *user, const char *path)
+{
+	g_autofree char *text = g_strdup_printf("popinjay-views 1 1\n"
+		"0123abcd uidvalidity=%u floor=1 shown=8 "
+		"used=2026-11-29T20:15:00Z keep=1:1000\n",
+		uidl_validity(f, user));
+
+	g_assert_true(g_file_set_contents(path, text, -1, NULL));
+	fixture_give(f, user, path);
+}
+
+static void copy_control(const char *from, const char *to, const char *name)
+{
+	g_autofree char *text = read_control(from, name);
+	g_autofree char *path = control_path(to, name);
+
+	g_assert_true(g_file_set_contents(path, text, -1, NULL));
+}
+
+/* dovecot-lda is the first one; it saves no UIDL. */
+static void test_delivered(void)
+{
+	g_autofree char *user = fixture_user(f, "maildir");
+	g_autofree char *path = control_path(user, "popinjay-views");
+
+	numbered_deliver(f, user, 1, 4, MAIL_BYTES);
+	g_strfreev(uidl_list(f, user));
+	keep_many(user, path);
+	forget_uids(user);
+	for (unsigned int i = 5; i <= 7; i++) {
+		g_autoptr(GBytes) mail = numbered_mail(i, MAIL_BYTES);
+
+		fixture_deliver(f, user, g_bytes_get_data(mail, NULL),
+				g_bytes_get_size(mail));
+	}
+	g_strfreev(uidl_list(f, user));
+	assert_keeps_up_to(user, path, 4, 7);
+}
+
+/* doveadm backup is the first one, and it saves UIDLs by the new uids before
+   anybody can read the messages. Nothing is left of what was there but what
+   Popinjay knew of it. */
+static void test_brought(void)
+{
+	g_autofree char *old = fixture_user(f, "mbox");
+	g_autofree char *user = fixture_user(f, "mbox");
+	g_autofree char *source = fixture_user(f, "maildir");
+	g_autofree char *old_path = control_path(old, CONTROL "popinjay-views");
+	g_autofree char *path = control_path(user, CONTROL "popinjay-views");
+	g_autofree char *mail_dir = fixture_mail_dir(f, user);
+	g_autofree char *dir = control_path(user, CONTROL);
+	g_auto(GStrv) uids = NULL;
+	GString *err = NULL;
+
+	numbered_deliver(f, old, 1, 4, MAIL_BYTES);
+	g_strfreev(uidl_list(f, old));
+	keep_many(old, old_path);
+	g_assert_cmpint(g_mkdir_with_parents(dir, 0700), ==, 0);
+	copy_control(old, user, CONTROL "popinjay-uidl");
+	copy_control(old, user, CONTROL "popinjay-views");
+	fixture_give(f, user, mail_dir);
+
+	numbered_deliver(f, source, 5, 8, MAIL_BYTES);
+	g_strfreev(uidl_list(f, source));
+	while (uidl_validity(f, source) == uidl_validity(f, old))
+		lose_uids(source);
+	if (fixture_doveadm(f, NULL, NULL, &err, "backup", "-R", "-u", user,
+			    "doveadm", "-c", f->config_file, "dsync-server",
+			    "-u", source, NULL) != 0)
+		g_error("doveadm backup: %s", err->str);
+	g_string_free(err, TRUE);
+	uids = uidl_fetch(f, user, "uid");
+	g_assert_cmpstr(uids[0], ==, "1");
+	g_assert_cmpuint(uidl_validity(f, user), !=, uidl_validity(f, old));
+	numbered_deliver(f, user, 9, 9, MAIL_BYTES);
+	save_all(user);
+	assert_keeps_up_to(user, path, 0, 5);
+}
+
 static void test_stop(void)
 {
 	g_clear_pointer(&f, fixture_free);
@@ -193,6 +325,8 @@ int main(int argc, char *argv[])
 	f = fixture_new(&options);
 	g_test_add_func("/view-moved/uidvalidity", test_uidvalidity);
 	g_test_add_func("/view-moved/damaged", test_damaged);
+	g_test_add_func("/view-moved/delivered", test_delivered);
+	g_test_add_func("/view-moved/brought", test_brought);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/view-moved", test_stop);
 	ret = g_test_run();

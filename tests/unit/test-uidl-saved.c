@@ -43,14 +43,27 @@ static const struct text_test {
 	{ "unknown-key", HEADER"1\n7 :1700000000:7 uidl\n", NULL, 0, 1, 0 },
 	{ "replaced", HEADER"1\n7 guid uidl\n7 guid other\n", NULL, 0, 1, 0 },
 	{ "copies", HEADER"2\n7 guid uidl\n8 guid other\n", NULL, 0, 2, 0 },
+	{ "uidvalidity", HEADER"1 5\n7 guid uidl\n", NULL, 0, 1, 0 },
+	{ "uidvalidities", HEADER"1 5\n7 guid uidl\nuidvalidity 0\n8 b c\n",
+	  NULL, 0, 2, 0 },
+	{ "cut-uidvalidity", HEADER"1 5\n7 guid uidl\nuidvalidity 6", NULL, 0,
+	  1, 13 },
+	{ "bad-uidvalidity", HEADER"0 x\n", "The first line is not "
+	  "\"popinjay-uidl 1 COUNT UIDVALIDITY\"", 1, 0, 0 },
+	{ "uidvalidity-word", HEADER"0 5\nuidvalidity x\n",
+	  "Line 2 is not \"UID KEY UIDL [GONE]\"", 1, 0, 0 },
+	{ "two-uidvalidities", HEADER"0 5\nuidvalidity 5 6\n",
+	  "Line 2 is not \"UID KEY UIDL [GONE]\"", 1, 0, 0 },
+	{ "uidvalidity-is-no-entry", HEADER"1 5\nuidvalidity 6\n",
+	  "It has 0 entries of at least 1", 1, 0, 0 },
 	{ "no-text", "", "It has no first line", 1, 0, 0 },
 	{ "no-line", "popinjay-uidl 1 0", "It has no first line", 1, 0, 17 },
 	{ "other-file", "hello\n", "The first line is not "
-	  "\"popinjay-uidl 1 COUNT\"", 1, 0, 0 },
+	  "\"popinjay-uidl 1 COUNT UIDVALIDITY\"", 1, 0, 0 },
 	{ "other-version", "popinjay-uidl 2 0\n", "The first line is not "
-	  "\"popinjay-uidl 1 COUNT\"", 1, 0, 0 },
-	{ "long-header", HEADER"0 x\n", "The first line is not "
-	  "\"popinjay-uidl 1 COUNT\"", 1, 0, 0 },
+	  "\"popinjay-uidl 1 COUNT UIDVALIDITY\"", 1, 0, 0 },
+	{ "long-header", HEADER"0 5 5\n", "The first line is not "
+	  "\"popinjay-uidl 1 COUNT UIDVALIDITY\"", 1, 0, 0 },
 	{ "too-few", HEADER"3\n7 guid uidl\n8 b c\n",
 	  "It has 2 entries of at least 3", 1, 2, 0 },
 	{ "promised-is-cut", HEADER"2\n7 guid uidl\n8 b c",
@@ -92,7 +105,7 @@ static const struct text_test {
 	{ "two-faults", HEADER"1\n1 a b\nx\n2 c d\ny\n",
 	  "Line 3 is not \"UID KEY UIDL [GONE]\"", 2, 2, 0 },
 	{ "cr", HEADER"0\r\n", "The first line is not "
-	  "\"popinjay-uidl 1 COUNT\"", 1, 0, 0 }
+	  "\"popinjay-uidl 1 COUNT UIDVALIDITY\"", 1, 0, 0 }
 };
 
 static void test_text(gconstpointer data)
@@ -142,7 +155,7 @@ static void test_keys(void)
 
 	for (unsigned int chr = 1; chr < 256; chr++) {
 		key[1] = chr;
-		popinjay_uidl_saved_set(saved, chr, key,
+		popinjay_uidl_saved_set(saved, 5, chr, key,
 					"uidl")->matched = TRUE;
 	}
 	popinjay_uidl_saved_write(saved, &now_view, text);
@@ -277,27 +290,27 @@ static void test_write(void)
 	size_t whole;
 	bool rest;
 
-	saved = parse(HEADER"4\n1 a first\n2 b second\n3 c third 1699999999\n"
+	saved = parse(HEADER"4 5\n1 a first\n2 b second\n3 c third 1699999999\n"
 		      "4 :5:4 fourth\n", &whole);
 	g_assert_nonnull(popinjay_uidl_saved_find(saved, 5, 1, "a", &rest));
 	/* nobody can come back with an unknown key */
-	assert_written(saved, NOW, HEADER"3\n1 a first\n"
+	assert_written(saved, NOW, HEADER"3 5\n1 a first\n"
 		       "2 b second 1700000000\n3 c third 1699999999\n");
 	/* the third has gone for nearly 30 days, and for 30 */
 	assert_written(saved, NOW - 2 + 30 * 24 * 60 * 60,
-		       HEADER"3\n1 a first\n2 b second 1702591998\n"
+		       HEADER"3 5\n1 a first\n2 b second 1702591998\n"
 		       "3 c third 1699999999\n");
 	assert_written(saved, NOW - 1 + 30 * 24 * 60 * 60,
-		       HEADER"2\n1 a first\n2 b second 1702591999\n");
+		       HEADER"2 5\n1 a first\n2 b second 1702591999\n");
 	/* it comes back */
 	g_assert_nonnull(popinjay_uidl_saved_find_rest(saved, "c"));
-	assert_written(saved, NOW, HEADER"3\n1 a first\n"
+	assert_written(saved, NOW, HEADER"3 5\n1 a first\n"
 		       "2 b second 1700000000\n3 c third\n");
 
 	/* what is given anew is there once */
-	popinjay_uidl_saved_set(saved, 1, "a", "changed");
-	popinjay_uidl_saved_set(saved, 9, "a", "copy")->matched = TRUE;
-	assert_written(saved, NOW, HEADER"4\n1 a changed\n"
+	popinjay_uidl_saved_set(saved, 5, 1, "a", "changed");
+	popinjay_uidl_saved_set(saved, 5, 9, "a", "copy")->matched = TRUE;
+	assert_written(saved, NOW, HEADER"4 5\n1 a changed\n"
 		       "2 b second 1700000000\n3 c third\n9 a copy\n");
 	popinjay_uidl_saved_free(&saved);
 }
@@ -311,7 +324,7 @@ static void test_find_again(void)
 	size_t whole;
 	bool rest;
 
-	saved = parse(HEADER"2\n1 a first\n2 b second\n", &whole);
+	saved = parse(HEADER"2 5\n1 a first\n2 b second\n", &whole);
 	for (unsigned int i = 0; i < 3; i++) {
 		popinjay_uidl_saved_unmatch(saved);
 		g_assert_null(popinjay_uidl_saved_find(saved, 5, 11, "a",
@@ -326,7 +339,7 @@ static void test_find_again(void)
 	g_assert_nonnull(popinjay_uidl_saved_find(saved, 5, 2, "b", &rest));
 	popinjay_uidl_saved_unmatch(saved);
 	g_assert_nonnull(popinjay_uidl_saved_find(saved, 5, 1, "a", &rest));
-	assert_written(saved, NOW, HEADER"2\n1 a first\n"
+	assert_written(saved, NOW, HEADER"2 5\n1 a first\n"
 		       "2 b second 1700000000\n");
 	popinjay_uidl_saved_free(&saved);
 }
@@ -355,14 +368,15 @@ static void test_wants_write(void)
 	size_t whole;
 
 	for (i = 1; i <= 1000; i++) T_BEGIN {
-		popinjay_uidl_saved_set(saved, i, t_strdup_printf("k%u", i),
+		popinjay_uidl_saved_set(saved, 5, i,
+			t_strdup_printf("k%u", i),
 			t_strdup_printf("u%u", i))->matched = i > needed - 1;
 	} T_END;
 	g_assert_false(popinjay_uidl_saved_wants_write(saved, &now_view));
 	array_front(popinjay_uidl_saved_get(saved));
 	popinjay_uidl_saved_write(saved, &now_view, text);
-	popinjay_uidl_saved_set(saved, needed, t_strdup_printf("k%u", needed),
-				"u")->matched = FALSE;
+	popinjay_uidl_saved_set(saved, 5, needed,
+		t_strdup_printf("k%u", needed), "u")->matched = FALSE;
 	g_assert_true(popinjay_uidl_saved_wants_write(saved, &now_view));
 	popinjay_uidl_saved_free(&saved);
 
@@ -391,16 +405,16 @@ static void test_ahead(void)
 	string_t *text = str_new(default_pool, 1024);
 	size_t whole;
 
-	saved = parse(HEADER"0\n6 :5:6 past\n7 :5:7 seventh\n8 :5:8 eighth\n"
+	saved = parse(HEADER"0 5\n6 :5:6 past\n7 :5:7 seventh\n8 :5:8 eighth\n"
 		      "9 :6:9 other\n8 :5:9 odd\n", &whole);
 	popinjay_uidl_saved_write(saved, &view, text);
 	g_assert_cmpstr(str_c(text), ==,
-			HEADER"2\n7 :5:7 seventh\n8 :5:8 eighth\n");
+			HEADER"2 5\n7 :5:7 seventh\n8 :5:8 eighth\n");
 	popinjay_uidl_saved_free(&saved);
 
 	saved = popinjay_uidl_saved_create();
 	for (unsigned int uid = 7; uid < 1007; uid++) T_BEGIN {
-		popinjay_uidl_saved_set(saved, uid,
+		popinjay_uidl_saved_set(saved, 5, uid,
 			t_strdup_printf(":5:%u", uid), "uidl");
 	} T_END;
 	g_assert_false(popinjay_uidl_saved_wants_write(saved, &view));
@@ -443,7 +457,8 @@ static void test_hash_key(void)
 static void test_random(void)
 {
 	static const char *const parts[] = {
-		HEADER, "1", "\n", " ", "7", "guid", "uidl", ":5:7", "%", "%41",
+		HEADER, "1", "\n", "uidvalidity", " ", "7", "guid", "uidl",
+		":5:7", "%", "%41",
 		"\x01", "\xff", "1700000000", "x", "\r", "\n", " ", "\n"
 	};
 

@@ -11,6 +11,7 @@
 #include "lib.h"
 #include "array.h"
 #include "str.h"
+#include "saved-text.h"
 #include "views.h"
 #include "view-open.h"
 
@@ -36,11 +37,6 @@ struct message {
 	bool unclear[VIEWS];
 };
 
-/* a message that popinjay-uidl knows */
-struct saved {
-	uint32_t uid, guid;
-};
-
 struct world {
 	/* in the order of uids */
 	GArray *messages;
@@ -51,8 +47,8 @@ struct world {
 	struct popinjay_window windows[VIEWS];
 	bool keeps[VIEWS];
 
-	/* popinjay-uidl, whose uids are of one UIDVALIDITY */
-	GArray *saved;
+	/* popinjay-uidl, and the UIDVALIDITY when a session saved it last */
+	GString *saved;
 	uint32_t saved_uidvalidity;
 	/* popinjay-views, NULL if there is none */
 	char *file;
@@ -144,23 +140,19 @@ static void event_move(struct world *w)
 	}
 }
 
-/* Returns TRUE if it is saved, at this uid unless that is 0. */
-static bool is_saved(const struct world *w, uint32_t guid, uint32_t uid)
+/* doveadm sync brings a message and saves its UIDL: it cannot tell at which
+   UIDVALIDITY. */
+static void event_sync(struct world *w)
 {
-	for (unsigned int i = 0; i < w->saved->len; i++) {
-		const struct saved *saved =
-			&g_array_index(w->saved, struct saved, i);
-
-		if (saved->guid == guid && (uid == 0 || saved->uid == uid))
-			return TRUE;
-	}
-	return FALSE;
+	deliver(w, w->now - chance(DAY), NULL);
+	saved_text_append(w->saved, 0, w->uidnext - 1, w->guidnext - 1);
 }
 
 /* A conversion: all get other uids, in another order. Whoever looks for one
    finds it by what is saved. */
 static void event_convert(struct world *w)
 {
+	struct popinjay_uidl_saved *saved = saved_text_read(w->saved->str);
 	unsigned int i;
 
 	w->uidvalidity++;
@@ -169,18 +161,20 @@ static void event_convert(struct world *w)
 		struct message *message = message_at(w, i), swap;
 		unsigned int j = chance(3) == 0 ? chance(i + 1) : i;
 
-		if (!is_saved(w, message->guid, message->uid)) {
+		if (!saved_text_has(saved, message->guid, w->uidvalidity - 1,
+				    message->uid)) {
 			/* no session has saved it: it is a new one */
 			memset(message->seen, 0, sizeof(message->seen));
 			memset(message->kept, 0, sizeof(message->kept));
 			memset(message->unclear,
-			       is_saved(w, message->guid, 0) ? 1 : 0,
+			       saved_text_has(saved, message->guid, 0, 0),
 			       sizeof(message->unclear));
 		}
 		swap = *message;
 		*message = *message_at(w, j);
 		*message_at(w, j) = swap;
 	}
+	popinjay_uidl_saved_free(&saved);
 	w->uidnext = 1 + chance(5);
 	for (i = 0; i < w->messages->len; i++) {
 		tell(w, "uid %u is %u now", message_at(w, i)->uid, w->uidnext);
@@ -286,41 +280,71 @@ static void event_damage(struct world *w)
 	popinjay_views_free(&views);
 }
 
+/* Find what is saved of each message: NULL if there is nothing. */
+static struct popinjay_uidl_entry **
+match_saved(struct world *w, struct popinjay_uidl_saved *saved)
+{
+	struct popinjay_uidl_entry **entries =
+		t_new(struct popinjay_uidl_entry *, w->messages->len + 1);
+	bool *rest = t_new(bool, w->messages->len + 1);
+	const struct message *message;
+	unsigned int i;
+
+	for (i = 0; i < w->messages->len; i++) {
+		message = message_at(w, i);
+		entries[i] = popinjay_uidl_saved_find(saved, w->uidvalidity,
+			message->uid, t_saved_key(message->guid), &rest[i]);
+	}
+	for (i = 0; i < w->messages->len; i++) {
+		message = message_at(w, i);
+		if (rest[i])
+			entries[i] = popinjay_uidl_saved_find_rest(saved,
+				t_saved_key(message->guid));
+	}
+	return entries;
+}
+
+/* Give all entries their uids of now, and save what is not saved yet. */
 static void save_uidls(struct world *w)
 {
-	g_array_set_size(w->saved, 0);
-	w->saved_uidvalidity = w->uidvalidity;
-	for (unsigned int i = 0; i < w->messages->len; i++) {
-		struct saved saved = {
-			message_at(w, i)->uid, message_at(w, i)->guid
-		};
+	const struct popinjay_uidl_view view = {
+		w->now, w->uidvalidity, w->uidnext
+	};
+	struct popinjay_uidl_saved *saved = saved_text_read(w->saved->str);
+	struct popinjay_uidl_entry **entries = match_saved(w, saved);
+	string_t *text = t_str_new(1024);
+	unsigned int i;
 
-		g_array_append_val(w->saved, saved);
-	}
+	for (i = 0; i < w->messages->len; i++)
+		saved_text_set(saved, entries[i], w->uidvalidity,
+			       message_at(w, i)->uid, message_at(w, i)->guid);
+	popinjay_uidl_saved_write(saved, &view, text);
+	g_string_assign(w->saved, str_c(text));
+	w->saved_uidvalidity = w->uidvalidity;
+	popinjay_uidl_saved_free(&saved);
 }
 
 /* Find messages again by what is saved, as whoever is about to rewrite it
    does. */
 static bool map_views(struct world *w, struct popinjay_views *views)
 {
+	struct popinjay_uidl_saved *saved = saved_text_read(w->saved->str);
+	struct popinjay_uidl_entry **entries = match_saved(w, saved);
 	ARRAY_TYPE(popinjay_view_moved) moved;
 	struct popinjay_view *view;
 	bool mapped = FALSE;
 	uint32_t first_uid;
-	unsigned int i, j;
+	unsigned int i;
 
 	t_array_init(&moved, 32);
-	for (i = 0; i < w->saved->len; i++) {
-		const struct saved *saved =
-			&g_array_index(w->saved, struct saved, i);
-
-		for (j = 0; j < w->messages->len; j++) {
+	for (i = 0; i < w->messages->len; i++) {
+		if (entries[i] != NULL) {
 			struct popinjay_view_moved move = {
-				saved->uid, message_at(w, j)->uid
+				entries[i]->uidvalidity, entries[i]->uid,
+				message_at(w, i)->uid
 			};
 
-			if (message_at(w, j)->guid == saved->guid)
-				array_push_back(&moved, &move);
+			array_push_back(&moved, &move);
 		}
 	}
 	array_foreach_elem(popinjay_views_get(views), view) {
@@ -328,10 +352,12 @@ static bool map_views(struct world *w, struct popinjay_views *views)
 						   w->uidnext);
 		if (first_uid == 0)
 			continue;
-		popinjay_view_map(view, w->uidvalidity, first_uid, &moved);
+		(void)popinjay_view_map(view, w->uidvalidity, first_uid,
+					&moved);
 		w->mapped++;
 		mapped = TRUE;
 	}
+	popinjay_uidl_saved_free(&saved);
 	return mapped;
 }
 
@@ -483,9 +509,10 @@ static const struct event {
 	unsigned int weight;
 	void (*happens)(struct world *w);
 } events[] = {
-	{ 20, event_deliver }, { 3, event_append }, { 4, event_expunge },
-	{ 4, event_move }, { 1, event_convert }, { 4, event_settings },
-	{ 15, event_time }, { 2, event_clock }, { 2, event_damage }
+	{ 20, event_deliver }, { 12, event_sync }, { 3, event_append },
+	{ 4, event_expunge }, { 4, event_move }, { 1, event_convert },
+	{ 4, event_settings }, { 15, event_time }, { 2, event_clock },
+	{ 2, event_damage }
 };
 
 static void one_event(struct world *w)
@@ -503,7 +530,7 @@ static void one_event(struct world *w)
 static void world_free(struct world *w)
 {
 	g_array_unref(w->messages);
-	g_array_unref(w->saved);
+	g_string_free(w->saved, TRUE);
 	g_string_free(w->story, TRUE);
 	g_free(w->file);
 }
@@ -511,9 +538,9 @@ static void world_free(struct world *w)
 /* What any session notices at once, so that it has to be the next one. */
 static void rare_event(struct world *w)
 {
-	if (chance(2) == 0)
+	if (chance(2) == 0) {
 		event_lose_file(w);
-	else {
+	} else {
 		event_restore(w);
 		session(w, chance(VIEWS), FALSE);
 	}
@@ -521,7 +548,7 @@ static void rare_event(struct world *w)
 
 static void test_random(void)
 {
-	const unsigned int worlds = g_test_thorough() ? 5000 : 200;
+	const unsigned int worlds = g_test_thorough() ? 5000 : 100;
 	unsigned int i, step, v;
 	unsigned int shown = 0, hidden = 0, mapped = 0, doubted = 0;
 
@@ -529,8 +556,7 @@ static void test_random(void)
 		struct world w = {
 			.messages = g_array_new(FALSE, FALSE,
 						sizeof(struct message)),
-			.saved = g_array_new(FALSE, FALSE,
-					     sizeof(struct saved)),
+			.saved = g_string_new(NULL),
 			.story = g_string_new(NULL),
 			.uidvalidity = 5, .uidnext = 1, .guidnext = 1,
 			.now = NOW

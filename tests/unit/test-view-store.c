@@ -15,14 +15,13 @@ static void keep_one(uint32_t uid)
 
 	g_assert_cmpint(popinjay_view_store_lock(store, &error), >=, 0);
 	views = popinjay_view_store_get(store);
-	popinjay_views_set_uidls(views, UIDVALIDITY);
 	popinjay_view_keep(popinjay_views_add(views, "a", UIDVALIDITY), uid);
 	g_assert_cmpint(popinjay_view_store_write(store, &error), ==, 0);
 	popinjay_view_store_free(&store);
 }
 
 #define FILE_OF(uids) \
-	"popinjay-views 1 1 5\na uidvalidity=5 floor=1 shown=0 keep=" uids "\n"
+	"popinjay-views 1 1\na uidvalidity=5 floor=1 shown=0 keep=" uids "\n"
 
 /* --- Views --- */
 
@@ -151,7 +150,7 @@ static void test_damaged(void)
 	const char *error;
 
 	setup();
-	write_file("popinjay-views", "popinjay-views 1 2 5\n"
+	write_file("popinjay-views", "popinjay-views 1 2\n"
 		   "a uidvalidity=5 floor=1 shown=0\n");
 	assert_unreadable(t_strdup_printf("%s/popinjay-views is damaged: It "
 		"has 1 views, not 2", control_dir));

@@ -30,6 +30,10 @@ static uint32_t index_written;
 static unsigned int index_commits;
 static bool index_fails;
 static uint32_t uidvalidity;
+/* as the mailbox was synced, and as the index on disk has it */
+static uint32_t uidnext;
+static struct mail_index_header current_header;
+static bool index_in_memory;
 /* what was logged */
 static GString *logged;
 
@@ -68,7 +72,7 @@ void mailbox_get_open_status(struct mailbox *box,
 {
 	i_zero(status_r);
 	status_r->uidvalidity = uidvalidity;
-	status_r->uidnext = 100;
+	status_r->uidnext = uidnext;
 }
 
 void mailbox_set_index_error(struct mailbox *box)
@@ -79,6 +83,36 @@ const char *mailbox_get_last_internal_error(struct mailbox *box,
 					    enum mail_error *error_r)
 {
 	return "no space left";
+}
+
+bool mail_index_is_in_memory(struct mail_index *index)
+{
+	return index_in_memory;
+}
+
+int mail_index_refresh(struct mail_index *index)
+{
+	return 0;
+}
+
+#undef mail_index_view_open
+struct mail_index_view *
+mail_index_view_open(struct mail_index *index, const char *source_filename,
+		     unsigned int source_linenum)
+{
+	return (struct mail_index_view *)&current_header;
+}
+
+void mail_index_view_close(struct mail_index_view **view)
+{
+	*view = NULL;
+}
+
+const struct mail_index_header *
+mail_index_get_header(struct mail_index_view *view)
+{
+	g_assert_true(view == (struct mail_index_view *)&current_header);
+	return &current_header;
 }
 
 uint32_t mail_index_ext_register(struct mail_index *index, const char *name,
@@ -153,6 +187,8 @@ static inline void setup(void)
 	index_commits = 0;
 	index_fails = FALSE;
 	uidvalidity = UIDVALIDITY;
+	uidnext = current_header.next_uid = 100;
+	index_in_memory = FALSE;
 	logged = g_string_new(NULL);
 	storage.set = &set;
 	box.storage = &storage;

@@ -185,14 +185,15 @@ static void rewrite_init(struct rewrite *rewrite)
 
 /* Returns FALSE if another message has the UIDL. */
 static bool
-rewrite_add(struct rewrite *rewrite, uint32_t uid, const char *key,
-	    const char *uidl, bool matched, time_t gone)
+rewrite_add(struct rewrite *rewrite, uint32_t uidvalidity, uint32_t uid,
+	    const char *key, const char *uidl, bool matched, time_t gone)
 {
 	struct popinjay_uidl_entry *entry;
 
 	if (hash_table_lookup(rewrite->by_uidl, uidl) != NULL)
 		return FALSE;
-	entry = popinjay_uidl_saved_set(rewrite->saved, uid, key, uidl);
+	entry = popinjay_uidl_saved_set(rewrite->saved, uidvalidity, uid, key,
+					uidl);
 	entry->matched = matched;
 	entry->gone = gone;
 	hash_table_insert(rewrite->by_uidl, entry->uidl, entry);
@@ -211,8 +212,9 @@ rewrite_add_saved(struct rewrite *rewrite,
 		const struct popinjay_uidl_entry *entry = *entryp;
 
 		if (entry->matched == matched) {
-			(void)rewrite_add(rewrite, entry->uid, entry->key,
-					  entry->uidl, matched, entry->gone);
+			(void)rewrite_add(rewrite, entry->uidvalidity,
+					  entry->uid, entry->key, entry->uidl,
+					  matched, entry->gone);
 		}
 	}
 }
@@ -315,8 +317,8 @@ rewrite_add_given(struct rewrite *rewrite, struct mailbox *box,
 				status.uidvalidity, messages[i].uid);
 			key = str_c(unknown);
 		}
-		if (!rewrite_add(rewrite, messages[i].uid, key, uidl, TRUE,
-				 0)) {
+		if (!rewrite_add(rewrite, status.uidvalidity, messages[i].uid,
+				 key, uidl, TRUE, 0)) {
 			*error_r = t_strdup_printf(
 				"Two messages would have the UIDL %s", uidl);
 			return -1;

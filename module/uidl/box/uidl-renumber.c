@@ -5,6 +5,7 @@
 
 #include "lib.h"
 #include "array.h"
+#include "ioloop.h"
 #include "str.h"
 #include "mail-storage-private.h"
 #include "saved-file.h"
@@ -93,22 +94,36 @@ find_matches(struct mailbox *box, struct popinjay_uidl_saved *saved,
 	return ret;
 }
 
+static void
+add_moved(ARRAY_TYPE(popinjay_uidl_moved) *moved,
+	  const struct popinjay_uidl_entry *entry, uint32_t uid)
+{
+	struct popinjay_uidl_moved move = {
+		entry->uidvalidity, entry->uid, uid
+	};
+
+	if (entry->uidvalidity != 0)
+		array_push_back(moved, &move);
+}
+
 static int
-tell_hook(struct mailbox *box, const ARRAY_TYPE(match) *matches,
-	  const char **error_r)
+tell_hook(struct mailbox *box, const struct popinjay_uidl_saved *saved,
+	  const ARRAY_TYPE(match) *matches, const char **error_r)
 {
 	ARRAY_TYPE(popinjay_uidl_moved) moved;
+	struct popinjay_uidl_entry *const *entryp;
 	const struct match *match;
 	int ret;
 
-	i_array_init(&moved, array_count(matches));
+	i_array_init(&moved, array_count(matches) + 1);
 	array_foreach(matches, match) {
-		if (match->entry != NULL) {
-			struct popinjay_uidl_moved move = {
-				match->entry->uid, match->uid
-			};
-
-			array_push_back(&moved, &move);
+		if (match->entry != NULL)
+			add_moved(&moved, match->entry, match->uid);
+	}
+	if (saved != NULL) {
+		array_foreach(popinjay_uidl_saved_get(saved), entryp) {
+			if (!(*entryp)->matched)
+				add_moved(&moved, *entryp, 0);
 		}
 	}
 	ret = renumber_hook->moved(box, &moved, error_r);
@@ -118,32 +133,55 @@ tell_hook(struct mailbox *box, const ARRAY_TYPE(match) *matches,
 
 /* Returns 1, or 0 if all have the uids of now. */
 static int
-write_uids(struct popinjay_saved_file *file, const ARRAY_TYPE(match) *matches,
-	   const char **error_r)
+write_uids(struct popinjay_saved_file *file, uint32_t uidvalidity,
+	   const ARRAY_TYPE(match) *matches, const char **error_r)
 {
 	struct popinjay_uidl_saved *saved, *old = popinjay_saved_file_get(file);
 	struct popinjay_uidl_entry *const *entryp, *entry;
 	const struct match *match;
-	bool changed = FALSE;
 
+	if (popinjay_uidl_saved_is_numbered(old, uidvalidity))
+		return 0;
 	array_foreach(matches, match) {
-		if (match->entry != NULL && match->entry->uid != match->uid) {
+		if (match->entry != NULL) {
 			match->entry->uid = match->uid;
-			changed = TRUE;
+			match->entry->uidvalidity = uidvalidity;
 		}
 	}
-	if (!changed)
-		return 0;
 	/* a copy: entries of one key stand in the order of their uids */
 	saved = popinjay_uidl_saved_create();
 	array_foreach(popinjay_uidl_saved_get(old), entryp) {
-		entry = popinjay_uidl_saved_set(saved, (*entryp)->uid,
-						(*entryp)->key,
-						(*entryp)->uidl);
-		entry->matched = (*entryp)->matched;
-		entry->gone = (*entryp)->gone;
+		const struct popinjay_uidl_entry *from = *entryp;
+
+		entry = popinjay_uidl_saved_set(saved, from->uidvalidity,
+						from->uid, from->key,
+						from->uidl);
+		entry->matched = from->matched;
+		entry->gone = from->gone;
+		/* as the file says then */
+		if (!from->matched && from->gone == 0 &&
+		    from->uidvalidity != uidvalidity)
+			entry->gone = ioloop_time;
 	}
 	return popinjay_saved_file_write(file, saved, error_r) < 0 ? -1 : 1;
+}
+
+static uint32_t get_uidvalidity(struct mailbox *box)
+{
+	struct mailbox_status status;
+
+	mailbox_get_open_status(box, STATUS_UIDVALIDITY, &status);
+	return status.uidvalidity;
+}
+
+static bool is_numbered(struct popinjay_uidl_box *ubox)
+{
+	const struct popinjay_uidl_saved *saved = popinjay_saved_file_get(
+		popinjay_uidl_box_get_file(ubox));
+
+	return saved == NULL ||
+		popinjay_uidl_saved_is_numbered(saved,
+						get_uidvalidity(ubox->box));
 }
 
 static int renumber(struct popinjay_uidl_box *ubox, const char **error_r)
@@ -158,13 +196,12 @@ static int renumber(struct popinjay_uidl_box *ubox, const char **error_r)
 	if (saved != NULL)
 		ret = find_matches(ubox->box, saved, pool, &matches, error_r);
 	if (ret == 0)
-		ret = tell_hook(ubox->box, &matches, error_r);
+		ret = tell_hook(ubox->box, saved, &matches, error_r);
 	if (ret == 0 && saved != NULL) {
 		popinjay_uidl_box_forget(ubox);
-		ret = write_uids(file, &matches, error_r);
+		ret = write_uids(file, get_uidvalidity(ubox->box), &matches,
+				 error_r);
 	}
-	if (ret >= 0 && renumber_hook->renumbered(ubox->box, error_r) < 0)
-		ret = -1;
 	array_free(&matches);
 	pool_unref(&pool);
 	return ret;
@@ -173,7 +210,8 @@ static int renumber(struct popinjay_uidl_box *ubox, const char **error_r)
 int popinjay_uidl_renumber_locked(struct popinjay_uidl_box *ubox,
 				  const char **error_r)
 {
-	if (renumber_hook == NULL || !renumber_hook->wanted(ubox->box))
+	if (renumber_hook == NULL ||
+	    !renumber_hook->wanted(ubox->box, is_numbered(ubox)))
 		return 0;
 	return renumber(ubox, error_r);
 }
@@ -185,6 +223,10 @@ int popinjay_uidl_renumber(struct popinjay_uidl_box *ubox,
 	int ret;
 
 	i_assert(renumber_hook != NULL);
+	if (popinjay_saved_file_refresh(file, error_r) < 0)
+		return -1;
+	if (is_numbered(ubox) && !renumber_hook->wanted(ubox->box, TRUE))
+		return 0;
 	if (popinjay_saved_file_lock(file, error_r) < 0)
 		return -1;
 	ret = renumber(ubox, error_r);

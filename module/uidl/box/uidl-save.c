@@ -27,6 +27,8 @@ struct save_entry {
 struct save {
 	pool_t pool;
 	ARRAY(struct save_entry) entries;
+	/* of their uids */
+	uint32_t uidvalidity;
 };
 
 /* What another message had a part in cannot be made again without it: it is
@@ -52,6 +54,7 @@ save_collect(struct save *save, struct mailbox *box,
 	unsigned int i, count;
 
 	mailbox_get_open_status(box, STATUS_UIDVALIDITY, &status);
+	save->uidvalidity = status.uidvalidity;
 	messages = popinjay_uidl_set_get(set, &count);
 	for (i = 0; i < count; i++) {
 		if (!wants_save(&messages[i], all) || messages[i].provisional)
@@ -78,8 +81,9 @@ save_add(const struct save *save, struct popinjay_uidl_saved *saved)
 	const struct save_entry *entry;
 
 	array_foreach(&save->entries, entry) {
-		popinjay_uidl_saved_set(saved, entry->message->uid,
-			entry->key, entry->message->uidl)->matched = TRUE;
+		popinjay_uidl_saved_set(saved, save->uidvalidity,
+			entry->message->uid, entry->key,
+			entry->message->uidl)->matched = TRUE;
 	}
 }
 
@@ -97,8 +101,10 @@ static bool save_more(void *context, string_t *text)
 	unsigned int count;
 
 	entries = array_get(&pieces->save->entries, &count);
-	if (pieces->header && pieces->pos == 0)
-		popinjay_uidl_saved_write_header(text, count);
+	if (pieces->header && pieces->pos == 0) {
+		popinjay_uidl_saved_write_header(text, count,
+			pieces->save->uidvalidity);
+	}
 	while (pieces->pos < count &&
 	       str_len(text) < POPINJAY_CONTROL_FILE_PIECE_BYTES) T_BEGIN {
 		const struct save_entry *entry = &entries[pieces->pos++];
@@ -122,7 +128,8 @@ save_append(const struct save *save, struct popinjay_saved_file *file,
 	while (more && ret == 0) {
 		str_truncate(lines, 0);
 		more = save_more(&pieces, lines);
-		ret = popinjay_saved_file_append(file, lines, !more, error_r);
+		ret = popinjay_saved_file_append(file, save->uidvalidity,
+						 lines, !more, error_r);
 	}
 	str_free(&lines);
 	return ret;

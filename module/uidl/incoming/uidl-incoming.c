@@ -96,9 +96,9 @@ incoming_save_ahead(struct mailbox *box, const struct incoming_mail *mail,
 	if (popinjay_saved_file_lock_create(file, error_r) < 0)
 		return -1;
 	popinjay_uidl_saved_append(line, mail->uid, mail->key, mail->uidl, 0);
-	ret = popinjay_saved_file_append(file, line, FALSE, error_r);
+	ret = popinjay_saved_file_append(file, 0, line, FALSE, error_r);
 	if (ret == 0) {
-		popinjay_uidl_saved_set(popinjay_saved_file_get(file),
+		popinjay_uidl_saved_set(popinjay_saved_file_get(file), 0,
 					mail->uid, mail->key, mail->uidl);
 	}
 	popinjay_saved_file_unlock(file);
@@ -283,9 +283,11 @@ incoming_save_rest(struct popinjay_saved_file *file,
 						uid);
 		popinjay_uidl_saved_append(lines, uid, str_c(key), mail->uidl,
 					   0);
-		popinjay_uidl_saved_set(saved, uid, str_c(key), mail->uidl);
+		popinjay_uidl_saved_set(saved, changes->uid_validity, uid,
+					str_c(key), mail->uidl);
 	}
-	return popinjay_saved_file_append(file, lines, TRUE, error_r);
+	return popinjay_saved_file_append(file, changes->uid_validity, lines,
+					  TRUE, error_r);
 }
 
 static int
@@ -305,7 +307,7 @@ incoming_commit(struct mailbox_transaction_context *trans,
 	   be saved, it must not be there either. */
 	if (error != NULL ||
 	    popinjay_saved_file_lock_create(file, &error) < 0 ||
-	    popinjay_saved_file_append(file, t_str_new(1), TRUE,
+	    popinjay_saved_file_append(file, 0, t_str_new(1), TRUE,
 				       &error) < 0 ||
 	    incoming_end_last(box, itrans, &error) < 0) {
 		popinjay_saved_file_unlock(file);

@@ -123,7 +123,7 @@ append_changed(struct popinjay_uidl_saved *saved, string_t *lines,
 		}
 	}
 	popinjay_uidl_saved_append(lines, uid, key, uidl, 0);
-	popinjay_uidl_saved_set(saved, uid, key, uidl);
+	popinjay_uidl_saved_set(saved, 0, uid, key, uidl);
 }
 
 /* --- What is brought --- */
@@ -271,8 +271,8 @@ part_locked(struct popinjay_saved_file *file, const char *uidl,
 	append_changed(saved, lines, uid1, key1, uidl, str_c(uidl1));
 	append_changed(saved, lines, uid2, key2, uidl, str_c(uidl2));
 	popinjay_uidl_saved_append(lines, 0, lost, uidl, ioloop_time);
-	popinjay_uidl_saved_set(saved, 0, lost, uidl)->gone = ioloop_time;
-	return popinjay_saved_file_append(file, lines, TRUE, error_r);
+	popinjay_uidl_saved_set(saved, 0, 0, lost, uidl)->gone = ioloop_time;
+	return popinjay_saved_file_append(file, 0, lines, TRUE, error_r);
 }
 
 static void
@@ -417,7 +417,7 @@ renumber_locked(struct mailbox *box, struct popinjay_saved_file *file,
 			       renumbered->new_uid, renumbered->key, old_uidl,
 			       uidl);
 	}
-	return popinjay_saved_file_append(file, lines, TRUE, error_r);
+	return popinjay_saved_file_append(file, 0, lines, TRUE, error_r);
 }
 
 /* dsync has changed uids, and tells the next one that the other side had. */

@@ -20,6 +20,8 @@ struct popinjay_saved_file {
 	struct popinjay_uidl_saved *saved;
 	/* of the file, that are whole lines */
 	uoff_t whole_size;
+	/* of what stands at its end */
+	uint32_t end_uidvalidity;
 	/* why the file cannot be used, or NULL */
 	char *fault;
 	unsigned int generation;
@@ -86,6 +88,7 @@ saved_file_refresh(struct popinjay_saved_file *file, const char **error_r)
 		file->saved = popinjay_uidl_saved_create();
 		file->whole_size = popinjay_uidl_saved_parse(file->saved,
 			data->data, data->used);
+		file->end_uidvalidity = popinjay_uidl_saved_end(file->saved);
 		if (popinjay_uidl_saved_faults(file->saved, &fault) > 0)
 			file->fault = i_strdup(fault);
 	}
@@ -164,21 +167,36 @@ void popinjay_saved_file_get_view(const struct popinjay_saved_file *file,
 	view_r->uidnext = status.uidnext;
 }
 
-int popinjay_saved_file_append(struct popinjay_saved_file *file,
-			       const string_t *lines, bool sync,
-			       const char **error_r)
+static int append_text(struct popinjay_saved_file *file, const string_t *text,
+		       bool sync, const char **error_r)
 {
-	if (popinjay_control_file_append(file->text, file->whole_size, lines,
-				      sync, error_r) < 0)
+	if (popinjay_control_file_append(file->text, file->whole_size, text,
+					 sync, error_r) < 0)
 		return -1;
-	file->whole_size += str_len(lines);
+	file->whole_size += str_len(text);
 	return 0;
+}
+
+int popinjay_saved_file_append(struct popinjay_saved_file *file,
+			       uint32_t uidvalidity, const string_t *lines,
+			       bool sync, const char **error_r)
+{
+	string_t *line;
+
+	if (str_len(lines) > 0 && uidvalidity != file->end_uidvalidity) {
+		line = t_str_new(32);
+		popinjay_uidl_saved_write_uidvalidity(line, uidvalidity);
+		if (append_text(file, line, FALSE, error_r) < 0)
+			return -1;
+		file->end_uidvalidity = uidvalidity;
+	}
+	return append_text(file, lines, sync, error_r);
 }
 
 struct saved_file_pieces {
 	const struct popinjay_uidl_saved *saved;
 	struct popinjay_uidl_view view;
-	unsigned int pos;
+	struct popinjay_uidl_saved_pos pos;
 };
 
 static bool saved_file_more(void *context, string_t *text)
@@ -205,6 +223,7 @@ int popinjay_saved_file_write(struct popinjay_saved_file *file,
 			popinjay_uidl_saved_free(&file->saved);
 		file->saved = saved;
 		file->whole_size = size;
+		file->end_uidvalidity = pieces.pos.uidvalidity;
 		i_free(file->fault);
 	} else if (saved != file->saved) {
 		popinjay_uidl_saved_free(&saved);

@@ -57,13 +57,14 @@ void popinjay_saved_file_unlock(struct popinjay_saved_file *file);
 void popinjay_saved_file_get_view(const struct popinjay_saved_file *file,
 				  struct popinjay_uidl_view *view_r);
 
-/* Append lines, made by popinjay_uidl_saved_append(), to the locked file. With
-   sync they are on disk when this returns 0, and so is all that was
-   appended before; -1 is an error. The caller adds them to
-   popinjay_saved_file_get(). */
+/* Append lines, made by popinjay_uidl_saved_append(), to the locked file. Their
+   uids belong to uidvalidity. It has to be 0 for messages that nobody has seen
+   in the mailbox yet, since the UIDVALIDITY may have changed. With sync they
+   are on disk when this returns 0, and so is all that was appended before; -1
+   is an error. The caller adds them to popinjay_saved_file_get(). */
 int popinjay_saved_file_append(struct popinjay_saved_file *file,
-			       const string_t *lines, bool sync,
-			       const char **error_r);
+			       uint32_t uidvalidity, const string_t *lines,
+			       bool sync, const char **error_r);
 
 /* Write saved in the place of the locked file. Entries that no message has are
    gone, see popinjay_uidl_saved_write(). It is on disk when this returns 0; -1

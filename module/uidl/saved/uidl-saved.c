@@ -14,6 +14,7 @@
 
 #define FILE_MAGIC "popinjay-uidl"
 #define FILE_VERSION 1
+#define UIDVALIDITY_WORD "uidvalidity"
 /* no key begins so */
 #define UNKNOWN_PREFIX ':'
 
@@ -29,6 +30,8 @@ struct popinjay_uidl_saved {
 	/* to the entry of the lowest uid */
 	HASH_TABLE(const char *, struct popinjay_uidl_entry *) by_key;
 
+	/* of the entry that is parsed next */
+	uint32_t uidvalidity;
 	unsigned int faults;
 	const char *first_fault;
 	/* some messages stand without their key */
@@ -66,8 +69,8 @@ void popinjay_uidl_saved_free(struct popinjay_uidl_saved **_saved)
 
 /* key and uidl have to live as long as saved. */
 static struct popinjay_uidl_entry *
-saved_add(struct popinjay_uidl_saved *saved, uint32_t uid, const char *key,
-	  const char *uidl)
+saved_add(struct popinjay_uidl_saved *saved, uint32_t uidvalidity,
+	  uint32_t uid, const char *key, const char *uidl)
 {
 	struct popinjay_uidl_entry *entry, *first, **prev;
 
@@ -76,6 +79,8 @@ saved_add(struct popinjay_uidl_saved *saved, uint32_t uid, const char *key,
 		if ((*prev)->uid == uid) {
 			(*prev)->uidl = uidl;
 			(*prev)->gone = 0;
+			if (uidvalidity != 0)
+				(*prev)->uidvalidity = uidvalidity;
 			return *prev;
 		}
 		if ((*prev)->uid > uid)
@@ -89,6 +94,7 @@ saved_add(struct popinjay_uidl_saved *saved, uint32_t uid, const char *key,
 		entry = p_new(saved->pool, struct popinjay_uidl_entry, 1);
 	}
 	entry->uid = uid;
+	entry->uidvalidity = uidvalidity;
 	entry->key = key;
 	entry->uidl = uidl;
 	entry->next = *prev;
@@ -105,10 +111,11 @@ saved_add(struct popinjay_uidl_saved *saved, uint32_t uid, const char *key,
 }
 
 struct popinjay_uidl_entry *
-popinjay_uidl_saved_set(struct popinjay_uidl_saved *saved, uint32_t uid,
-			const char *key, const char *uidl)
+popinjay_uidl_saved_set(struct popinjay_uidl_saved *saved,
+			uint32_t uidvalidity, uint32_t uid, const char *key,
+			const char *uidl)
 {
-	return saved_add(saved, uid, p_strdup(saved->pool, key),
+	return saved_add(saved, uidvalidity, uid, p_strdup(saved->pool, key),
 			 p_strdup(saved->pool, uidl));
 }
 
@@ -117,6 +124,8 @@ saved_fault(struct popinjay_uidl_saved *saved, const char *fmt, ...)
 {
 	va_list args;
 
+	/* it may have told another one */
+	saved->uidvalidity = 0;
 	if (saved->faults++ > 0)
 		return;
 	va_start(args, fmt);
@@ -182,23 +191,39 @@ static int parse_entry(struct popinjay_uidl_saved *saved, char *line)
 	if (gone_word != NULL &&
 	    (str_to_time(gone_word, &gone) < 0 || gone <= 0))
 		return -1;
-	entry = saved_add(saved, uid, key, uidl);
+	entry = saved_add(saved, saved->uidvalidity, uid, key, uidl);
 	entry->gone = gone;
 	return 0;
 }
 
-static int parse_header(char *line, unsigned int *count_r)
+static int parse_header(struct popinjay_uidl_saved *saved, char *line,
+			unsigned int *count_r)
 {
 	char *magic = next_word(&line);
 	char *version = next_word(&line);
 	char *count = next_word(&line);
+	char *uidvalidity = next_word(&line);
 	unsigned int version_num;
 
-	return count != NULL && line == NULL &&
-		strcmp(magic, FILE_MAGIC) == 0 &&
-		str_to_uint(version, &version_num) == 0 &&
-		version_num == FILE_VERSION &&
-		str_to_uint(count, count_r) == 0 ? 0 : -1;
+	if (count == NULL || line != NULL ||
+	    strcmp(magic, FILE_MAGIC) != 0 ||
+	    str_to_uint(version, &version_num) < 0 ||
+	    version_num != FILE_VERSION ||
+	    str_to_uint(count, count_r) < 0)
+		return -1;
+	return uidvalidity == NULL ? 0 :
+		str_to_uint32(uidvalidity, &saved->uidvalidity);
+}
+
+/* Returns 1, 0 if it is another kind of line, or -1 if it is faulty. */
+static int parse_uidvalidity(struct popinjay_uidl_saved *saved,
+			     const char *line)
+{
+	const size_t len = strlen(UIDVALIDITY_WORD" ");
+
+	if (strncmp(line, UIDVALIDITY_WORD" ", len) != 0)
+		return 0;
+	return str_to_uint32(line + len, &saved->uidvalidity) < 0 ? -1 : 1;
 }
 
 /* Make room for as many entries as the text has lines. */
@@ -219,12 +244,22 @@ static void saved_reserve(struct popinjay_uidl_saved *saved, const char *text,
 			  popinjay_keyed_hash, strcmp);
 }
 
+/* Lines are missing, and one may have told another UIDVALIDITY. */
+static void saved_forget_uidvalidity(struct popinjay_uidl_saved *saved)
+{
+	struct popinjay_uidl_entry *const *entryp;
+
+	array_foreach(&saved->entries, entryp)
+		(*entryp)->uidvalidity = 0;
+}
+
 size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
 				 const void *data, size_t size)
 {
 	char *text, *line, *lf;
 	size_t whole = size;
 	unsigned int line_num = 0, promised = 0, entries = 0;
+	int ret;
 
 	while (whole > 0 && ((const char *)data)[whole - 1] != '\n')
 		whole--;
@@ -244,11 +279,14 @@ size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
 		if (memchr(line, '\0', lf - line) != NULL) {
 			saved_fault(saved, "Line %u has a NUL", line_num);
 		} else if (line_num == 1) {
-			if (parse_header(line, &promised) < 0) {
+			if (parse_header(saved, line, &promised) < 0) {
 				saved_fault(saved, "The first line is not "
-					    "\""FILE_MAGIC" 1 COUNT\"");
+					"\""FILE_MAGIC" 1 COUNT "
+					"UIDVALIDITY\"");
 			}
-		} else if (parse_entry(saved, line) < 0) {
+		} else if ((ret = parse_uidvalidity(saved, line)) > 0) {
+			continue;
+		} else if (ret < 0 || parse_entry(saved, line) < 0) {
 			saved_fault(saved, "Line %u is not "
 				    "\"UID KEY UIDL [GONE]\"", line_num);
 		} else {
@@ -256,10 +294,32 @@ size_t popinjay_uidl_saved_parse(struct popinjay_uidl_saved *saved,
 		}
 	}
 	if (entries < promised) {
+		saved_forget_uidvalidity(saved);
 		saved_fault(saved, "It has %u entries of at least %u",
 			    entries, promised);
 	}
 	return whole;
+}
+
+uint32_t popinjay_uidl_saved_end(const struct popinjay_uidl_saved *saved)
+{
+	return saved->uidvalidity;
+}
+
+bool popinjay_uidl_saved_is_numbered(const struct popinjay_uidl_saved *saved,
+				     uint32_t uidvalidity)
+{
+	struct popinjay_uidl_entry *const *entryp;
+
+	array_foreach(&saved->entries, entryp) {
+		const struct popinjay_uidl_entry *entry = *entryp;
+
+		if (entry->elsewhere ||
+		    (entry->uidvalidity != uidvalidity &&
+		     (entry->matched || entry->gone == 0)))
+			return FALSE;
+	}
+	return TRUE;
 }
 
 unsigned int
@@ -286,7 +346,7 @@ void popinjay_uidl_saved_unmatch(struct popinjay_uidl_saved *saved)
 	struct popinjay_uidl_entry *const *entryp;
 
 	array_foreach(&saved->entries, entryp)
-		(*entryp)->matched = FALSE;
+		(*entryp)->matched = (*entryp)->elsewhere = FALSE;
 }
 
 struct popinjay_uidl_entry *
@@ -323,7 +383,7 @@ popinjay_uidl_saved_find_rest(struct popinjay_uidl_saved *saved,
 	while (entry != NULL && entry->matched)
 		entry = entry->next;
 	if (entry != NULL)
-		entry->matched = TRUE;
+		entry->matched = entry->elsewhere = TRUE;
 	return entry;
 }
 
@@ -390,44 +450,59 @@ entry_gone(const struct popinjay_uidl_entry *entry,
 	return entry->gone > 0 ? entry->gone : view->now;
 }
 
-void popinjay_uidl_saved_write_header(string_t *dest, unsigned int count)
+void popinjay_uidl_saved_write_header(string_t *dest, unsigned int count,
+				      uint32_t uidvalidity)
 {
-	str_printfa(dest, FILE_MAGIC" %d %u\n", FILE_VERSION, count);
+	str_printfa(dest, FILE_MAGIC" %d %u %u\n", FILE_VERSION, count,
+		    uidvalidity);
+}
+
+void popinjay_uidl_saved_write_uidvalidity(string_t *dest,
+					   uint32_t uidvalidity)
+{
+	str_printfa(dest, UIDVALIDITY_WORD" %u\n", uidvalidity);
 }
 
 bool popinjay_uidl_saved_write_more(const struct popinjay_uidl_saved *saved,
 				    const struct popinjay_uidl_view *view,
-				    unsigned int *pos, string_t *dest,
-				    size_t size)
+				    struct popinjay_uidl_saved_pos *pos,
+				    string_t *dest, size_t size)
 {
 	struct popinjay_uidl_entry *const *entries;
 	unsigned int i, all, count = 0;
 	size_t end = str_len(dest) + size;
 
 	entries = array_get(&saved->entries, &all);
-	if (*pos == 0) {
+	if (pos->idx == 0) {
 		for (i = 0; i < all; i++) {
 			if (!entry_is_dropped(entries[i], view))
 				count++;
 		}
-		popinjay_uidl_saved_write_header(dest, count);
+		pos->uidvalidity = view->uidvalidity;
+		popinjay_uidl_saved_write_header(dest, count,
+						 pos->uidvalidity);
 	}
-	for (; *pos < all && str_len(dest) < end; (*pos)++) {
-		const struct popinjay_uidl_entry *entry = entries[*pos];
+	for (; pos->idx < all && str_len(dest) < end; pos->idx++) {
+		const struct popinjay_uidl_entry *entry = entries[pos->idx];
 
 		if (entry_is_dropped(entry, view))
 			continue;
+		if (entry->uidvalidity != pos->uidvalidity) {
+			pos->uidvalidity = entry->uidvalidity;
+			popinjay_uidl_saved_write_uidvalidity(dest,
+				pos->uidvalidity);
+		}
 		popinjay_uidl_saved_append(dest, entry->uid, entry->key,
 			entry->uidl, entry_gone(entry, view));
 	}
-	return *pos < all;
+	return pos->idx < all;
 }
 
 void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
 			       const struct popinjay_uidl_view *view,
 			       string_t *dest)
 {
-	unsigned int pos = 0;
+	struct popinjay_uidl_saved_pos pos = { 0 };
 
 	(void)popinjay_uidl_saved_write_more(saved, view, &pos, dest,
 					     SIZE_MAX - str_len(dest));

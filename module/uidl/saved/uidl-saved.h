@@ -8,17 +8,27 @@
 
    The file is
 
-       popinjay-uidl 1 COUNT
+       popinjay-uidl 1 COUNT UIDVALIDITY
        UID KEY UIDL
        UID KEY UIDL GONE
+       uidvalidity UIDVALIDITY
+       UID KEY UIDL
        ...
 
    The first line says how many entries were there when the file was written as
-   a whole; later ones are appended. An entry is a line that ends with LF: what
-   follows the last LF is a line that was cut while it was written, and counts
-   for nothing. A KEY is the message's GUID; where the storage only has a hash
-   of the header for one (mbox), that with "-" and the size. It is written with
-   each byte outside of 0x21 to 0x7E, and %, as % and two hex digits. GONE is
+   a whole; later ones are appended. UIDs belong to the UIDVALIDITY of the first
+   line, or of the last line before them that has another one; 0 is for those of
+   which nobody knows: whoever saves a message may not have seen yet that the
+   UIDVALIDITY has changed. What stands behind a faulty line, which may have
+   told another one, is not known either. A first line without a UIDVALIDITY,
+   as earlier versions wrote it, has 0. (What these read a later file as is a
+   damaged one: they show no UIDLs, and change nothing.)
+
+   An entry is a line that ends with LF: what follows the last LF is a line
+   that was cut while it was written, and counts for nothing. A KEY is the
+   message's GUID; where the storage only has a hash of the header for one
+   (mbox), that with "-" and the size. It is written with each byte outside of
+   0x21 to 0x7E, and %, as % and two hex digits. GONE is
    when the message was first missed, in seconds since 1970: its UIDL stays for
    a while, in case the message comes back, and no other message may have it.
 
@@ -27,7 +37,7 @@
    left goes by the order of uids. So a changed UIDVALIDITY loses nothing. A
    message whose key was not known when its UIDL was saved stands with
    ":UIDVALIDITY:UID" instead. A later entry of the same key and uid replaces an
-   earlier one. */
+   earlier one; that one's UIDVALIDITY stays if the later one's is 0. */
 
 /* How long the UIDL of a message that is gone stays. */
 #define POPINJAY_UIDL_GONE_SECS (30 * 24 * 60 * 60)
@@ -37,12 +47,16 @@ struct popinjay_uidl_saved;
 struct popinjay_uidl_entry {
 	const char *key, *uidl;
 	uint32_t uid;
+	/* that the uid belongs to; 0 if that is not known */
+	uint32_t uidvalidity;
 	/* the message was not there when the file was last written as a whole:
 	   since when; else 0 */
 	time_t gone;
 	/* popinjay_uidl_saved_find() or popinjay_uidl_saved_find_rest() gave it
 	   to a message */
 	bool matched;
+	/* ... which has another uid now */
+	bool elsewhere;
 	/* private: the next entry of the same key */
 	struct popinjay_uidl_entry *next;
 };
@@ -83,11 +97,22 @@ pool_t popinjay_uidl_saved_pool(const struct popinjay_uidl_saved *saved);
 const ARRAY_TYPE(popinjay_uidl_entry) *
 popinjay_uidl_saved_get(const struct popinjay_uidl_saved *saved);
 
-/* Add an entry, or give one of the same key and uid another UIDL. key and
-   uidl are copied. Returns the entry. */
+/* Returns the UIDVALIDITY that an entry would have which is appended to the
+   text that was parsed. */
+uint32_t popinjay_uidl_saved_end(const struct popinjay_uidl_saved *saved);
+
+/* Returns TRUE if all entries have the uids that their messages have at this
+   UIDVALIDITY, as far as anybody has looked. */
+bool popinjay_uidl_saved_is_numbered(const struct popinjay_uidl_saved *saved,
+				     uint32_t uidvalidity);
+
+/* Add an entry, or give one of the same key and uid another UIDL. uidvalidity
+   is 0 if it is not known what the uid belongs to. key and uidl are copied.
+   Returns the entry. */
 struct popinjay_uidl_entry *
-popinjay_uidl_saved_set(struct popinjay_uidl_saved *saved, uint32_t uid,
-			const char *key, const char *uidl);
+popinjay_uidl_saved_set(struct popinjay_uidl_saved *saved,
+			uint32_t uidvalidity, uint32_t uid, const char *key,
+			const char *uidl);
 
 /* Begin to look at all messages anew: no message has an entry yet. */
 void popinjay_uidl_saved_unmatch(struct popinjay_uidl_saved *saved);
@@ -119,15 +144,26 @@ void popinjay_uidl_saved_write(const struct popinjay_uidl_saved *saved,
 			       const struct popinjay_uidl_view *view,
 			       string_t *dest);
 
-/* The same in pieces of about size bytes. *pos is 0 at first. Returns FALSE
-   after the last one. */
+/* How far the text is written, all 0 at first. */
+struct popinjay_uidl_saved_pos {
+	unsigned int idx;
+	/* of what would be appended now */
+	uint32_t uidvalidity;
+};
+
+/* The same in pieces of about size bytes. Returns FALSE after the last one. */
 bool popinjay_uidl_saved_write_more(const struct popinjay_uidl_saved *saved,
 				    const struct popinjay_uidl_view *view,
-				    unsigned int *pos, string_t *dest,
-				    size_t size);
+				    struct popinjay_uidl_saved_pos *pos,
+				    string_t *dest, size_t size);
 
-/* Append the first line of a file with so many entries. */
-void popinjay_uidl_saved_write_header(string_t *dest, unsigned int count);
+/* Append the first line of a file with so many entries of this UIDVALIDITY. */
+void popinjay_uidl_saved_write_header(string_t *dest, unsigned int count,
+				      uint32_t uidvalidity);
+
+/* Append the line before entries of another UIDVALIDITY. */
+void popinjay_uidl_saved_write_uidvalidity(string_t *dest,
+					   uint32_t uidvalidity);
 
 /* Returns TRUE if so much has to be marked as gone or left out that it is
    worth writing the file anew. */
