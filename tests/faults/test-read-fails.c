@@ -145,9 +145,7 @@ static void test_large(gconstpointer storage)
 	reply = pop3_read_to_eof(pop3, NULL);
 	g_assert_nonnull(reply);
 	pop3_close(pop3);
-	/* Dovecot 2.4 may see it when it opens the message */
-	if (fixture_is_2_3())
-		g_assert_true(g_str_has_prefix(reply->str, "+OK "));
+	g_assert_true(g_str_has_prefix(reply->str, "+OK "));
 	g_assert_null(strstr(reply->str, "\r\n.\r\n"));
 	g_free(fixture_log_wait(f, since, "popinjay_session_finished"));
 
@@ -225,7 +223,11 @@ int main(int argc, char *argv[])
 	g_test_init(&argc, &argv, NULL);
 	g_test_add_data_func("/read-fails/small/sdbox", "sdbox", test_small);
 	g_test_add_data_func("/read-fails/small/mdbox", "mdbox", test_small);
-	g_test_add_data_func("/read-fails/large/sdbox", "sdbox", test_large);
+	/* 2.4 finds it damaged when it opens it, and drops it from its index */
+	if (fixture_is_2_3()) {
+		g_test_add_data_func("/read-fails/large/sdbox", "sdbox",
+				     test_large);
+	}
 	g_test_add_func("/read-fails/nothing", test_nothing);
 	/* last, since a suite of its own: an error may come late */
 	g_test_add_func("/stop/read-fails", test_stop);
