@@ -249,7 +249,10 @@ static void convert(struct life *life)
 	}
 	if (again) {
 		move_out_and_back(life);
-		delete(life);
+		/* dsync has one UIDL for all copies of a message, and the first
+		   run has given it to one of them: it must not go now */
+		if (!life->has_copies)
+			delete(life);
 		deliver(life);
 		check(life);
 		for (tries = 0; !try_backup(life->user, to); tries++)
