@@ -128,9 +128,9 @@ static void test_without_plugin(void)
 	       "  }\n}\n");
 	user = user_with_mails("maildir");
 	g_free(uidl_tool_err(f, NULL, 78, &err, "list", "-u", user, NULL));
-	g_assert_nonnull(strstr(err, "The plugin popinjay is not loaded: it "
-				"has to be in mail_plugins of \"protocol "
-				"doveadm {}\" too"));
+	g_assert_nonnull(strstr(err, "The plugin popinjay is not loaded: add "
+				"it to mail_plugins in \"protocol doveadm "
+				"{}\", too, and reload Dovecot"));
 }
 
 /* Where Dovecot's own settings are for POP3 alone, doveadm would save, compare

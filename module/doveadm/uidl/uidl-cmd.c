@@ -70,8 +70,8 @@ static int cmd_find_api(struct uidl_cmd *cmd)
 		module_get_symbol_quiet(module, "popinjay_uidl_api");
 	if (cmd->api == NULL) {
 		uidl_cmd_fail(cmd, EX_CONFIG, "The plugin popinjay is not "
-			"loaded: it has to be in mail_plugins of "
-			"\"protocol doveadm {}\" too");
+			"loaded: add it to mail_plugins in \"protocol "
+			"doveadm {}\", too, and reload Dovecot");
 		return -1;
 	}
 	if (strcmp(cmd->api->version, POPINJAY_VERSION) != 0) {
