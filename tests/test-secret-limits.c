@@ -38,7 +38,11 @@ static void test_errors(void)
 		  "-r no means -d native: give only one of -r and -d" },
 		{ { "-d", "refuse", "-s", "imap" }, "can serve pop3 only" },
 		{ { "-d", "refuse", "-s", "pop3,imap" },
-		  "can serve pop3 only" }
+		  "can serve pop3 only" },
+		{ { "-n", "192.0.2.0/33" }, "Invalid network '192.0.2.0/33'" },
+		{ { "-n", "2001:db8::/32,192.0.2" },
+		  "Invalid network '192.0.2': an IPv4 address has four" },
+		{ { "-n", "10/8" }, "Invalid network '10/8': " }
 	};
 	g_autofree char *user = fixture_user(s->f, "maildir");
 

@@ -157,6 +157,25 @@ apply_delete(const struct secret_cmd *cmd, struct popinjay_secret *secret,
 	return 0;
 }
 
+/* Dovecot takes 192.0.2 for 192.0.0.2, and 10/8 for 0.0.0.10/8. Returns the
+   first of nets that has less than four numbers, or NULL. */
+static const char *find_short_ipv4(const char *nets)
+{
+	const char *const *netp = t_strsplit(nets, ",");
+	unsigned int dots;
+	const char *p;
+
+	for (; *netp != NULL; netp++) {
+		if (strchr(*netp, ':') != NULL)
+			continue;
+		for (dots = 0, p = *netp; *p != '\0'; p++)
+			dots += *p == '.' ? 1 : 0;
+		if (dots != 3)
+			return *netp;
+	}
+	return NULL;
+}
+
 int secret_cmd_apply_options(const struct secret_cmd *cmd,
 			     struct popinjay_secret *secret,
 			     const char **error_r)
@@ -186,6 +205,13 @@ int secret_cmd_apply_options(const struct secret_cmd *cmd,
 		}
 		if (popinjay_secret_nets_check(str_c(nets), error_r) < 0)
 			return -1;
+		p = str_len(nets) == 0 ? NULL : find_short_ipv4(str_c(nets));
+		if (p != NULL) {
+			*error_r = t_strdup_printf("Invalid network '%s': an "
+				"IPv4 address has four numbers, as in "
+				"192.0.2.0/24", p);
+			return -1;
+		}
 		secret->nets = str_c(nets);
 	}
 	if (cmd->services != NULL &&
