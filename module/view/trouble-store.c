@@ -13,8 +13,8 @@
 static void
 store_warn(struct mailbox *box, const char *what, const char *error)
 {
-	e_warning(box->event, "popinjay: Messages that do not get through "
-		  "couldn't be %s: %s", what, error);
+	e_warning(box->event, "popinjay: The list of messages that do not get "
+		  "through couldn't be %s: %s", what, error);
 }
 
 /* Returns what is in trouble, nothing if that can't be told. */
@@ -33,7 +33,7 @@ store_read(struct mailbox *box, struct popinjay_control_file *file)
 	if (ret > 0 && popinjay_control_file_exists(file) &&
 	    popinjay_trouble_parse(trouble, data->data, data->used,
 				   &error) < 0) {
-		error = t_strdup_printf("%s: %s: it begins anew",
+		error = t_strdup_printf("%s: %s: it is started anew",
 			popinjay_control_file_path(file), error);
 		ret = -1;
 	}
@@ -72,13 +72,13 @@ void popinjay_trouble_store_change(struct mailbox *box,
 	uoff_t size;
 
 	if (popinjay_control_file_lock(file, &error) < 0)
-		store_warn(box, "remembered", error);
+		store_warn(box, "saved", error);
 	else {
 		trouble = store_read(box, file);
 		if (change(context, trouble) &&
 		    popinjay_control_file_replace(file, store_more, trouble,
 						  &size, &error) < 0)
-			store_warn(box, "remembered", error);
+			store_warn(box, "saved", error);
 		popinjay_trouble_free(&trouble);
 	}
 	popinjay_control_file_free(&file);

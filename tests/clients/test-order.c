@@ -237,7 +237,8 @@ static void test_unreadable(gconstpointer storage)
 	g_assert_false(has_file(user));
 	fail(user, "RETR 2");
 	g_free(fixture_log_wait(f, since, "Info: popinjay: RETR of message UID "
-		"2 .* view account, sessions so far: 1"));
+		"2 .* \\(sessions so far: 1\\): .* the account's "
+		"password"));
 	after = uidl_list(f, user);
 	g_assert_cmpstr(after[4], ==, before[1]);
 	expect_order(user, TWO_LAST);
@@ -418,7 +419,8 @@ static void test_lost(void)
 		pop3_close(pop3);
 		g_free(fixture_log_wait(f, since, "popinjay_session_finished"));
 		g_assert_cmpuint(fixture_log_count(f, since,
-			"did not get through to view account"), ==, 1);
+			"it stands last for clients with the account's "
+			"password"), ==, 1);
 	}
 	expect_order(user, "2 3 1");
 	fetch(user, "RETR 3");
@@ -442,7 +444,7 @@ static void test_damaged(void)
 	since = fixture_log_size(f);
 	expect_order(user, ARRIVAL);
 	g_free(fixture_log_wait(f, since, "Warning: .*popinjay-trouble: Line 1 "
-				"is damaged: it begins anew"));
+				"is damaged: it is started anew"));
 	fail(user, "RETR 2");
 	expect_order(user, TWO_LAST);
 	show(path);

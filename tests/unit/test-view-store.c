@@ -240,16 +240,17 @@ static void test_trouble(void)
 	assert_logged("");
 	write_file("popinjay-trouble", "popinjay-trouble 1 5\na 7");
 	popinjay_trouble_store_change(&box, add_trouble, &uid);
-	assert_logged(t_strdup_printf("W: popinjay: Messages that do not get "
-		"through couldn't be read: %s/popinjay-trouble: Line 2 is "
-		"damaged: it begins anew\n", control_dir));
+	assert_logged(t_strdup_printf("W: popinjay: The list of messages that "
+		"do not get through couldn't be read: %s/popinjay-trouble: "
+		"Line 2 is damaged: it is started anew\n", control_dir));
 	assert_file("popinjay-trouble", "popinjay-trouble 1 5\na 7 1\n");
 
 	/* where it cannot be written, nothing else happens */
 	has_control_dir = FALSE;
 	popinjay_trouble_store_change(&box, add_trouble, &uid);
-	assert_logged("W: popinjay: Messages that do not get through couldn't "
-		      "be remembered: This mailbox has no control directory\n");
+	assert_logged("W: popinjay: The list of messages that do not get "
+		      "through couldn't be saved: This mailbox has no control "
+		      "directory\n");
 	teardown();
 }
 

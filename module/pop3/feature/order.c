@@ -16,6 +16,7 @@
 #include "trouble-store.h"
 #include "user.h"
 #include "view-id.h"
+#include "views.h"
 
 struct order_change {
 	uint32_t uid;
@@ -149,9 +150,12 @@ order_tell(const struct popinjay_request *request,
 	event_add_int(event, "size", message->size);
 	event_add_int(event, "tries", tries);
 	e_info(event, "popinjay: %s of message UID %u (%"PRIuUOFF_T" bytes) "
-	       "did not get through to view %s, sessions so far: %u - it "
-	       "stands last until it does", request->name, message->uid,
-	       message->size, view_id, tries);
+	       "did not get through (sessions so far: %u): until it does, it "
+	       "stands last for %s", request->name, message->uid,
+	       message->size, tries,
+	       strcmp(view_id, POPINJAY_VIEW_ACCOUNT) == 0 ?
+	       "clients with the account's password" :
+	       t_strconcat("the app secret ", view_id, NULL));
 	event_unref(&event);
 }
 
