@@ -98,6 +98,21 @@ static const struct story_case cases[] = {
 	    "the log does not say what happened then",
 	    "12:59 1 message deleted by 198.51.100.7 (PLAIN), after it was "
 	    "downloaded", "- <m1@example.org>, 850 bytes" } },
+	{ "mailbox-unreadable", NULL, NULL,
+	  { R("11:59:01", "session", "a", 1, END(PHONE, "quit")
+	      ",\"unreadable_count\":1"),
+	    R("12:59:01", "session", "b", 1, END(PHONE, "quit")
+	      ",\"retr_count\":4,\"unreadable_count\":2"),
+	    R("13:59:00", "message", "c", 1, UNREAD(PHONE, NAMED(1))),
+	    R("13:59:01", "session", "c", 2, END(PHONE, "quit")
+	      ",\"unreadable_count\":1") },
+	  { "13:59 1 message not downloaded by 198.51.100.7 (PLAIN): the "
+	    "server could not read it",
+	    "12:59 the server could not read 2 messages for 198.51.100.7 "
+	    "(PLAIN)",
+	    "12:59 4 messages downloaded by 198.51.100.7 (PLAIN)",
+	    "11:59 the server could not read 1 message for 198.51.100.7 "
+	    "(PLAIN)" } },
 	{ "mailbox-refused-logins", NULL, NULL,
 	  { R("13:59:01", "login", "a", 1, REFUSED("authentication_failed")),
 	    R("13:59:31", "login", "b", 1, REFUSED("authentication_failed")),

@@ -388,10 +388,26 @@ tell_mark_count(struct teller *t, const struct story_record *record)
 	return TRUE;
 }
 
+/* Where no record of a message tells of a failure. */
+static bool
+tell_unreadable_count(struct teller *t, const struct story_record *record)
+{
+	if (record->unreadable == 0)
+		return FALSE;
+	story_add_line(t->result, t->pool, record, "download-failed",
+		t_strdup_printf("the server could not read %s for %s",
+		popinjay_log_text_count(record->unreadable, "message"),
+		story_client(t->pool, record->session)))->count =
+			record->unreadable;
+	return TRUE;
+}
+
 static void
 tell_session(struct teller *t, const struct story_record *record)
 {
 	struct story_session *session = record->session;
+	bool failure_told = session->work != NULL &&
+		session->work->failed != NULL;
 	bool told = TRUE;
 
 	if (session->work != NULL) {
@@ -402,6 +418,8 @@ tell_session(struct teller *t, const struct story_record *record)
 	} else {
 		told = FALSE;
 	}
+	if (!failure_told && tell_unreadable_count(t, record))
+		told = TRUE;
 	if (tell_mark_count(t, record) || told)
 		t->repeated = NULL;
 	else

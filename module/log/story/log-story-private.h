@@ -58,7 +58,7 @@ struct story_record {
 	char *guid, *uidl, *message_id, *subject;
 
 	/* of a session */
-	uint64_t messages, downloaded, deleted, again;
+	uint64_t messages, downloaded, deleted, again, unreadable;
 	/* of a refused login */
 	char *reason;
 };

@@ -167,6 +167,7 @@ static void keep_session(struct story_record *kept,
 	kept->downloaded = NUM(RETR_COUNT);
 	kept->deleted = NUM(EXPUNGED_COUNT);
 	kept->again = NUM(REFETCH_COUNT);
+	kept->unreadable = NUM(UNREADABLE_COUNT);
 	session->last_record = kept->number;
 	session->usecs = kept->usecs;
 	session->began_usecs = kept->usecs -
