@@ -406,6 +406,27 @@ static void test_check(void)
 		"no secret can log in$", bad, G_REGEX_MULTILINE, 0));
 }
 
+/* Dovecot refuses joe+phone unless it is told that + may be in a name. */
+static void test_check_separator(void)
+{
+	const struct secrets_options options = {
+		.store = SECRETS_FS,
+		.config = "auth_username_chars = "
+			"abcdefghijklmnopqrstuvwxyz0123456789.-_@\n"
+	};
+	struct secrets *shared = s;
+	g_autofree char *good = check_all(0), *bad = NULL;
+
+	g_assert_null(strstr(good, "separator"));
+	s = secrets_new_with(&options);
+	bad = check_all(0);
+	g_assert_true(g_regex_match_simple("^warning +app secrets: separator "
+		"\\+ is not in auth_username_chars: ", bad,
+		G_REGEX_MULTILINE, 0));
+	secrets_free(s);
+	s = shared;
+}
+
 /* root may ask the store, which helps nobody: the auth process has to. */
 static void test_check_as_auth(void)
 {
@@ -455,6 +476,8 @@ int main(int argc, char *argv[])
 	g_test_add_func("/secret-commands/no-plugins", test_no_plugins);
 	g_test_add_func("/secret-commands/check", test_check);
 	g_test_add_func("/secret-commands/check-as-auth", test_check_as_auth);
+	g_test_add_func("/secret-commands/check-separator",
+			test_check_separator);
 	g_test_add_func("/secret-commands/open-socket", test_open_socket);
 	ret = g_test_run();
 	secrets_free(s);

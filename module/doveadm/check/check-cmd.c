@@ -154,7 +154,8 @@ static void check_misplaced_settings(struct check *check)
 static void check_server(struct check *check)
 {
 	static const char *const names[] = {
-		"base_dir", "default_internal_user", "libexec_dir",
+		"auth_username_chars", "base_dir", "default_internal_user",
+		"libexec_dir",
 		"login_plugin_dir", "login_plugins", "mail_plugin_dir",
 		"mail_plugins", "mailbox", "namespace", "passdb", "plugin",
 		POPINJAY_LOG_EXECUTABLE,

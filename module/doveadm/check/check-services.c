@@ -266,6 +266,19 @@ static bool is_no_socket(const char *error)
 		strstr(error, strerror(ENOENT)) != NULL;
 }
 
+/* Dovecot refuses a name with another character before a passdb sees it. */
+static void check_separator(struct check *check, const char *what,
+			    const char *separator)
+{
+	const char *chars = doveconf_find(&check->pop3, "auth_username_chars");
+
+	if (*chars == '\0' || separator[strspn(separator, chars)] == '\0')
+		return;
+	check_print(check, CHECK_WARNING, what, "separator %s is not in "
+		    "auth_username_chars: no login name can name a secret; "
+		    "add it there", separator);
+}
+
 void check_secrets(struct check *check)
 {
 	const char *what = "app secrets", *warning, *error;
@@ -288,6 +301,7 @@ void check_secrets(struct check *check)
 		return;
 	}
 	popinjay_secret_keys_free(&keys);
+	check_separator(check, what, config.separator);
 	ret = check_store(check, &config, user, &error);
 	if (ret < 0) {
 		check_print(check, CHECK_ERROR, what, "User %s of service auth "
