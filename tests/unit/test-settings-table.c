@@ -170,6 +170,7 @@ static gboolean is_known(const char *name)
 		g_str_has_prefix(name, "popinjay_auth_") ||
 		g_str_has_suffix(name, "_finished") ||
 		g_str_equal(name, "popinjay_uidl_refused") ||
+		g_str_equal(name, "popinjay_message_trouble") ||
 		g_str_equal(name, "popinjay_login");
 }
 
